@@ -1,0 +1,121 @@
+"""What a bundle is: `manifest.json`, its schema and its identity (ADR 0003)."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+MANIFEST_FILE = "manifest.json"
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class SaeKind(StrEnum):
+    """How the sparse autoencoder keeps its activations sparse."""
+
+    TOPK = "topk"
+    BATCHTOPK = "batchtopk"
+    RELU = "relu"
+    JUMPRELU = "jumprelu"
+
+
+class EditPositions(StrEnum):
+    """Which positions of a history the edit touches."""
+
+    LAST = "last"
+    ALL = "all"
+
+
+class Record(BaseModel):
+    """A frozen value read from a bundle; an unknown field is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileEntry(Record):
+    """Identity of one file of a bundle."""
+
+    sha256: Sha256
+    """Of the file's bytes."""
+    size_bytes: Annotated[int, Field(ge=0)]
+    """Length of the file."""
+
+
+class BaseModelShape(Record):
+    """Shape of the sequential transformer."""
+
+    n_items: Annotated[int, Field(ge=1)]
+    """Items in the catalogue; item indices are 1..n_items, 0 is padding."""
+    max_seq: Annotated[int, Field(ge=1)]
+    """Newest history items that the model reads."""
+    d_model: Annotated[int, Field(ge=1)]
+    """Width of the hidden state."""
+    n_blocks: Annotated[int, Field(ge=1)]
+    """Transformer blocks."""
+    n_heads: Annotated[int, Field(ge=1)]
+    """Attention heads of each block."""
+
+
+class HookPoint(Record):
+    """The layer whose output the SAE reads, and the positions that an edit touches."""
+
+    block: Annotated[int, Field(ge=1)]
+    """The hidden state is read after this block, from 1 to n_blocks."""
+    positions: EditPositions
+    """LAST or ALL."""
+
+
+class SaeShape(Record):
+    """Shape and kind of the sparse autoencoder."""
+
+    kind: SaeKind
+    """Which nonlinearity the encoder graph holds."""
+    d_sae: Annotated[int, Field(ge=1)]
+    """Number of features."""
+    k: Annotated[int, Field(ge=1)] | None = None
+    """Active features per position (TOPK), or on average (BATCHTOPK)."""
+    threshold: float | None = None
+    """Smallest pre-activation that counts (BATCHTOPK); per feature in sae.safetensors (JUMPRELU)."""
+
+
+class DataIdentity(Record):
+    """Which data the bundle was trained on."""
+
+    name: str
+    """E.g. "ml-100k"."""
+    sha256: Sha256
+    """Of the interactions as read: user, item, order."""
+    n_users: int
+    """Users with a history."""
+    n_interactions: int
+    """Interactions read."""
+
+
+class Manifest(Record):
+    """Everything that identifies a bundle. Written last: a folder without it is no bundle."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    """Of this file's own schema."""
+    version: Annotated[str, Field(pattern=r"^[0-9a-zA-Z][0-9a-zA-Z._-]{0,99}$")]
+    """Name of this bundle; never reused."""
+    created_at: datetime
+    """When it was written, UTC."""
+    code_commit: str
+    """git commit of the code that made it; "unknown" outside a checkout."""
+    base_model: BaseModelShape
+    """The transformer."""
+    hook_point: HookPoint
+    """Where the SAE reads and the edit writes."""
+    sae: SaeShape
+    """The sparse autoencoder."""
+    feature_space: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    """First 16 hex digits of sae.safetensors' sha256: bundles that share it share indices."""
+    data: DataIdentity
+    """What it was trained on."""
+    metrics: dict[str, float]
+    """Metrics earned, by name; every *_share is 0..1."""
+    files: dict[str, FileEntry]
+    """Every file of the bundle except this one, by name."""
