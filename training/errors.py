@@ -1,0 +1,94 @@
+"""What can go wrong while data is read, models are trained and bundles are made.
+
+TrainingError
+├── UnknownDataset        no built-in data set of that name, no config file at that path
+├── InvalidDataConfig     a config file or a flag that cannot be: every fault at once
+├── InvalidData           files that cannot be used as they are: the first faults, and how many
+├── UnavailableDownload   a built-in data set could not be fetched
+├── CorruptDownload       a fetched file is not the pinned one
+└── UndefinedMetric       a metric of nothing, or of arrays that do not belong together
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+SHOWN_FAULTS: Final = 5
+
+
+class TrainingError(Exception):
+    """Root of everything that this room raises on purpose."""
+
+
+class UnknownDataset(TrainingError):
+    """Neither a built-in data set nor a config file has this name."""
+
+    def __init__(self, name: str, remedy: str) -> None:
+        super().__init__(f"unknown data set {name!r}: {remedy}")
+        self.name = name
+
+
+class InvalidDataConfig(TrainingError):
+    """A data config with faults; `faults` holds one sentence for each."""
+
+    def __init__(self, source: str, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(f"{source}: {fault}" for fault in faults))
+        self.source = source
+        self.faults = tuple(faults)
+
+
+@dataclass(frozen=True)
+class DataFault:
+    """One thing wrong in one file, with what to do about it."""
+
+    path: Path
+    """The file as the config names it."""
+    row: int | None
+    """Counted from 1 in the file, a header included; None where no single row is to blame."""
+    problem: str
+    """What is wrong there, with the value found."""
+    remedy: str
+    """What the owner of the file can do."""
+
+    def __str__(self) -> str:
+        place = self.path.name if self.row is None else f"{self.path.name}, row {self.row}"
+        return f"{place}: {self.problem}; {self.remedy}"
+
+
+class InvalidData(TrainingError):
+    """Data with faults: `faults` are the first few, `n_faults` counts all of them."""
+
+    def __init__(self, faults: Sequence[DataFault], n_faults: int | None = None) -> None:
+        self.faults = tuple(faults[:SHOWN_FAULTS])
+        self.n_faults = len(faults) if n_faults is None else n_faults
+        lines = [str(fault) for fault in self.faults]
+        hidden = self.n_faults - len(self.faults)
+        if hidden > 0:
+            lines.append(f"... and {hidden} more like these")
+        super().__init__("\n".join(lines))
+
+
+class UnavailableDownload(TrainingError):
+    """A built-in data set could not be fetched; `reason` is the tail of what pip said."""
+
+    def __init__(self, name: str, reason: str, remedy: str) -> None:
+        super().__init__(f"could not fetch {name}: {reason}; {remedy}")
+        self.name = name
+        self.reason = reason
+
+
+class CorruptDownload(TrainingError):
+    """A fetched file differs from the pinned one, so nothing of it was used."""
+
+    def __init__(self, path: Path, expected_sha256: str, found_sha256: str, remedy: str) -> None:
+        super().__init__(
+            f"{path.name}: sha256 is {found_sha256}, expected {expected_sha256}; {remedy}"
+        )
+        self.path = path
+        self.expected_sha256 = expected_sha256
+        self.found_sha256 = found_sha256
+
+
+class UndefinedMetric(TrainingError):
+    """A metric asked of nothing, or of arrays that do not belong together."""
