@@ -1,0 +1,35 @@
+"""What the activations of a history say: its most active features; an item's rank."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steering.space import Floats, Indices
+
+
+def most_active(
+    activations: Floats, reference: NDArray[np.float64], count: int
+) -> list[tuple[int, float]]:
+    """Up to `count` active features with their activations in reference units, strongest first.
+
+    Args:
+        activations: [d_sae] from the encoder.
+        reference: [d_sae] reference activations; features without one are left out.
+        count: how many.
+    """
+    alive = np.flatnonzero((activations > 0) & (reference > 0))
+    strength = activations[alive] / reference[alive]
+    order = np.argsort(-strength, kind="stable")[:count]
+    return [(int(alive[i]), float(strength[i])) for i in order]
+
+
+def ranks(scores: Floats, items: Indices) -> Indices:
+    """Rank of each item, from 1, among all finite scores; ties: the smaller index first.
+
+    Args:
+        scores: [n_items + 1]; -inf where an item cannot be recommended.
+        items: [n] item indices.
+    """
+    own = scores[items][:, None]
+    above = (scores[None, :] > own).sum(axis=1)
+    ahead = ((scores[None, :] == own) & (np.arange(len(scores)) < items[:, None])).sum(axis=1)
+    return np.asarray(above + ahead + 1, dtype=np.int64)

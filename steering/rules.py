@@ -1,0 +1,117 @@
+"""A rule: one operation on one feature, or on an attribute's group of features."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from steering.errors import InvalidRule, RuleFault
+
+MAX_VALUE = 1e6
+"""Largest magnitude of a rule's value: far beyond every limit, near enough to stay finite."""
+MAX_RULE_ID = 64
+MAX_CONDITION = 1024
+
+
+class Operation(Enum):
+    """What a rule does to an activation; the edit's order is written in `steering.edit`."""
+
+    SCALE = 1
+    ADD = 2
+    SET = 3
+    FLOOR = 4
+    CAP = 5
+
+
+class Unit(Enum):
+    """The unit of a rule's value."""
+
+    REFERENCE = 1
+    RAW = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One value of one item attribute, e.g. genre / Horror."""
+
+    name: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationRange:
+    """A closed range of activations; an infinite end is open."""
+
+    min: float = -math.inf
+    max: float = math.inf
+
+    def __contains__(self, activation: float) -> bool:
+        return self.min <= activation <= self.max
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One operation on one target."""
+
+    operation: Operation
+    target: int | Attribute
+    """A feature index, or an attribute."""
+    value: float
+    """A factor for SCALE, else an activation in `unit`."""
+    unit: Unit = Unit.REFERENCE
+    """Unit of `value` and of `when_activation`."""
+    rule_id: str = ""
+    """The caller's own name, echoed in the report."""
+    condition: str = ""
+    """Expression over the request's context; empty: always."""
+    when_activation: ActivationRange | None = None
+    """Range of the target's activation, before any rule, where the rule acts; None: any."""
+
+
+def faults_of(rule: Rule, field: str) -> Iterator[RuleFault]:
+    """Everything wrong with a rule that needs no feature space to see."""
+    yield from _value_faults(rule, f"{field}.value")
+    yield from _target_faults(rule, field)
+    yield from _text_faults(rule, field)
+    if rule.when_activation is not None:
+        yield from _range_faults(rule.when_activation, f"{field}.when_activation")
+
+
+def _value_faults(rule: Rule, field: str) -> Iterator[RuleFault]:
+    if not math.isfinite(rule.value):
+        yield InvalidRule(field, f"{rule.value} is not a finite number; give one")
+    elif abs(rule.value) > MAX_VALUE:
+        yield InvalidRule(field, f"{rule.value:g} is beyond {MAX_VALUE:g} in magnitude")
+    elif rule.operation is Operation.SCALE and rule.value < 0:
+        yield InvalidRule(
+            field, f"SCALE by {rule.value:g}: a factor is 0 or more; to suppress, ADD a negative"
+        )
+
+
+def _target_faults(rule: Rule, field: str) -> Iterator[RuleFault]:
+    match rule.target:
+        case int(index) if index < 0:
+            yield InvalidRule(f"{field}.feature_index", f"{index} is negative; indices start at 0")
+        case Attribute(name, value) if not (name and value):
+            yield InvalidRule(
+                f"{field}.attribute", f"name {name!r} and value {value!r} are both required"
+            )
+
+
+def _text_faults(rule: Rule, field: str) -> Iterator[RuleFault]:
+    for name, text, limit in (
+        ("rule_id", rule.rule_id, MAX_RULE_ID),
+        ("condition", rule.condition, MAX_CONDITION),
+    ):
+        if len(text) > limit:
+            yield InvalidRule(f"{field}.{name}", f"{len(text)} characters; at most {limit}")
+
+
+def _range_faults(bounds: ActivationRange, field: str) -> Iterator[RuleFault]:
+    if math.isnan(bounds.min) or math.isnan(bounds.max):
+        yield InvalidRule(field, "NaN bounds nothing; give a number or leave the end out")
+    elif bounds.min > bounds.max:
+        yield InvalidRule(field, f"min {bounds.min:g} is above max {bounds.max:g}; swap them")

@@ -1,0 +1,71 @@
+"""A feature space: which features and attribute groups exist, and their reference activations."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steering.errors import NoReference, UnknownAttribute, UnknownFeature
+from steering.rules import Attribute, Operation, Rule, Unit
+
+Floats = NDArray[np.float32]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Group:
+    """The features that carry an attribute, each once."""
+
+    indices: Indices
+    """[n] feature indices."""
+    weights: NDArray[np.float64]
+    """[n] shares of the group's effect; they sum to 1."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FeatureSpace:
+    """What a rule can name, of one bundle."""
+
+    reference: NDArray[np.float64]
+    """[d_sae] reference activations, raw; 0 for a dead feature."""
+    groups: Mapping[Attribute, Group]
+    """The attributes that rules can target."""
+
+    @property
+    def d_sae(self) -> int:
+        """Number of features."""
+        return len(self.reference)
+
+    def group_of(self, rule: Rule, field: str) -> Group:
+        """The features that a rule acts on; a single feature is a group of one.
+
+        Raises:
+            UnknownFeature: the index is beyond this SAE.
+            UnknownAttribute: this bundle measured no group for the attribute.
+            NoReference: a reference unit was asked of a dead feature.
+        """
+        if isinstance(rule.target, Attribute):
+            return self._attribute_group(rule.target, f"{field}.attribute")
+        return self._single(rule, rule.target, f"{field}.feature_index")
+
+    def _attribute_group(self, attribute: Attribute, field: str) -> Group:
+        if (group := self.groups.get(attribute)) is not None:
+            return group
+        known = [str(a) for a in self.groups]
+        near = get_close_matches(str(attribute), known, n=1, cutoff=0.6)
+        hint = f"; did you mean {near[0]}?" if near else f"; there are {len(known)} groups"
+        raise UnknownAttribute(field, f"no feature group for {attribute}{hint}")
+
+    def _single(self, rule: Rule, index: int, field: str) -> Group:
+        if index >= self.d_sae:
+            raise UnknownFeature(
+                field, f"{index} is beyond this SAE; its features are 0 to {self.d_sae - 1}"
+            )
+        needs_unit = rule.operation is not Operation.SCALE or rule.when_activation is not None
+        if rule.unit is Unit.REFERENCE and needs_unit and self.reference[index] == 0:
+            raise NoReference(
+                field, f"{index} is a dead feature without a reference activation; use unit RAW"
+            )
+        return Group(np.array([index], dtype=np.int64), np.ones(1))
