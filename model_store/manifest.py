@@ -11,6 +11,10 @@ MANIFEST_FILE = "manifest.json"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
+PLAIN_NAME = r"^[0-9a-zA-Z][0-9a-zA-Z._-]{0,99}$"
+"""What never leads out of a folder, whoever wrote it."""
+VersionName = Annotated[str, Field(pattern=PLAIN_NAME)]
+FileName = Annotated[str, Field(pattern=PLAIN_NAME)]
 
 
 class SaeKind(StrEnum):
@@ -99,7 +103,7 @@ class Manifest(Record):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     """Of this file's own schema."""
-    version: Annotated[str, Field(pattern=r"^[0-9a-zA-Z][0-9a-zA-Z._-]{0,99}$")]
+    version: VersionName
     """Name of this bundle; never reused."""
     created_at: datetime
     """When it was written, UTC."""
@@ -117,5 +121,5 @@ class Manifest(Record):
     """What it was trained on."""
     metrics: dict[str, float]
     """Metrics earned, by name; every *_share is 0..1."""
-    files: dict[str, FileEntry]
+    files: dict[FileName, FileEntry]
     """Every file of the bundle except this one, by name."""

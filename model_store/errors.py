@@ -1,0 +1,69 @@
+"""What can be wrong with a bundle or a store.
+
+ModelStoreError
+├── BundleCorrupt       a file of a bundle is not what it must be
+│   └── GoldenMismatch  the graphs do not give the recorded answers
+├── BundleMissing       no published bundle has this version or label
+├── LabelMissing        no such label
+├── LabelMalformed      a label's name breaks the rule for names
+├── NothingToRollBackTo a label has no earlier version
+└── VersionExists       a version is published already and is never replaced
+"""
+
+
+class ModelStoreError(Exception):
+    """Root of the room's errors."""
+
+
+class BundleCorrupt(ModelStoreError):
+    """A file of a bundle is missing, unexpected, altered or inconsistent."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(f"{file}: {reason}")
+        self.file = file
+        self.reason = reason
+
+
+class GoldenMismatch(BundleCorrupt):
+    """The graphs of this machine do not answer the golden request as recorded."""
+
+
+class BundleMissing(ModelStoreError):
+    """No published bundle has this version, and no label has this name."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"no bundle or label is named {version!r}")
+        self.version = version
+
+
+class LabelMissing(ModelStoreError):
+    """No bundle was ever promoted under this label."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(f"no label is named {label!r}")
+        self.label = label
+
+
+class LabelMalformed(ModelStoreError):
+    """A label is 1 to 40 of a-z, 0-9 and "-", beginning with a letter."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(f"{label!r} is no label: 1 to 40 of a-z, 0-9 and '-', first a letter")
+        self.label = label
+
+
+class NothingToRollBackTo(ModelStoreError):
+    """The label has pointed to one version only."""
+
+    def __init__(self, label: str, version: str) -> None:
+        super().__init__(f"label {label!r} has pointed to {version!r} only")
+        self.label = label
+        self.version = version
+
+
+class VersionExists(ModelStoreError):
+    """A published version is immutable: publish under a new name."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"version {version!r} is published already")
+        self.version = version
