@@ -116,11 +116,11 @@ def _acted(rule: ResolvedRule, own: NDArray[np.int64], steps: Stages) -> NDArray
     """[positions, n] where the rule's own operation changed what it was given."""
     match rule.rule.operation:
         case Operation.SCALE:
-            return (steps.before[:, own] != 0) & (rule.values != 1)
+            return np.asarray((steps.before[:, own] != 0) & (rule.values != 1))
         case Operation.ADD:
             return np.broadcast_to(rule.values != 0, steps.before[:, own].shape)
         case Operation.SET:
-            return np.not_equal(steps.moved[:, own], rule.values)
+            return np.asarray(steps.moved[:, own] != rule.values)
         case Operation.FLOOR:
             return np.less(steps.pinned[:, own], rule.values)
         case Operation.CAP:

@@ -94,7 +94,7 @@ class _RuleStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RuleStatus
     RULE_STATUS_APPLIED: _RuleStatus.ValueType  # 1
     """The rule moved the activation."""
     RULE_STATUS_INACTIVE: _RuleStatus.ValueType  # 2
-    """The rule found nothing to act on: the activations are what they would be without it."""
+    """The rule found nothing to act on: its operation left every activation it was given as it was."""
     RULE_STATUS_CLIPPED: _RuleStatus.ValueType  # 3
     """The rule moved the activation, and a limit cut the move."""
     RULE_STATUS_UNKNOWN_FEATURE: _RuleStatus.ValueType  # 4
@@ -112,7 +112,7 @@ RULE_STATUS_UNSPECIFIED: RuleStatus.ValueType  # 0
 RULE_STATUS_APPLIED: RuleStatus.ValueType  # 1
 """The rule moved the activation."""
 RULE_STATUS_INACTIVE: RuleStatus.ValueType  # 2
-"""The rule found nothing to act on: the activations are what they would be without it."""
+"""The rule found nothing to act on: its operation left every activation it was given as it was."""
 RULE_STATUS_CLIPPED: RuleStatus.ValueType  # 3
 """The rule moved the activation, and a limit cut the move."""
 RULE_STATUS_UNKNOWN_FEATURE: RuleStatus.ValueType  # 4
@@ -203,7 +203,7 @@ class Rule(_message.Message):
     operation: Global___Operation.ValueType
     """What the rule does."""
     value: _builtins.float
-    """The operation's value, finite. On an attribute, ADD, SET, FLOOR and CAP spread it over the
+    """The operation's value, finite, at most 1e6 in magnitude. On an attribute, ADD, SET, FLOOR and CAP spread it over the
     group by the group's weights; SCALE acts on every feature of the group alike.
     """
     unit: Global___Unit.ValueType
