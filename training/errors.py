@@ -12,9 +12,6 @@ TrainingError
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-
-SHOWN_FAULTS: Final = 5
 
 
 class TrainingError(Exception):
@@ -43,30 +40,29 @@ class DataFault:
     """One thing wrong in one file, with what to do about it."""
 
     path: Path
-    """The file as the config names it."""
+    """The file."""
     row: int | None
     """Counted from 1 in the file, a header included; None where no single row is to blame."""
     problem: str
     """What is wrong there, with the value found."""
     remedy: str
     """What the owner of the file can do."""
+    n_alike: int = 0
+    """Further rows with the same problem, left out of the message."""
 
     def __str__(self) -> str:
         place = self.path.name if self.row is None else f"{self.path.name}, row {self.row}"
-        return f"{place}: {self.problem}; {self.remedy}"
+        alike = f" (and {self.n_alike} more like this)" if self.n_alike else ""
+        return f"{place}: {self.problem}; {self.remedy}{alike}"
 
 
 class InvalidData(TrainingError):
-    """Data with faults: `faults` are the first few, `n_faults` counts all of them."""
+    """Data with faults: `faults` are the first few of each kind, `n_faults` counts all."""
 
-    def __init__(self, faults: Sequence[DataFault], n_faults: int | None = None) -> None:
-        self.faults = tuple(faults[:SHOWN_FAULTS])
-        self.n_faults = len(faults) if n_faults is None else n_faults
-        lines = [str(fault) for fault in self.faults]
-        hidden = self.n_faults - len(self.faults)
-        if hidden > 0:
-            lines.append(f"... and {hidden} more like these")
-        super().__init__("\n".join(lines))
+    def __init__(self, faults: Sequence[DataFault]) -> None:
+        super().__init__("\n".join(map(str, faults)))
+        self.faults = tuple(faults)
+        self.n_faults = sum(1 + fault.n_alike for fault in faults)
 
 
 class UnavailableDownload(TrainingError):
