@@ -2,11 +2,11 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 MANIFEST_FILE = "manifest.json"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -82,7 +82,7 @@ class SaeShape(Record):
     k: Annotated[int, Field(ge=1)] | None = None
     """Active features per position (TOPK), or on average (BATCHTOPK)."""
     threshold: float | None = None
-    """Smallest pre-activation that counts (BATCHTOPK); per feature in sae.safetensors (JUMPRELU)."""
+    """Smallest pre-activation that counts (BATCHTOPK); JUMPRELU's are in sae.safetensors."""
 
 
 class DataIdentity(Record):

@@ -43,6 +43,7 @@ class Store:
         Args:
             root: a local path or any fsspec URL.
         """
+        self.root = root
         self._location = Location(root)
 
     def publish(self, folder: Path, manifest: Manifest) -> None:
@@ -90,8 +91,8 @@ class Store:
 
     def labels(self) -> dict[str, str]:
         """Version that each label points to, by label."""
-        names = (name for name in self._location.names(LABELS) if name.endswith(".json"))
-        return {label: self._pointer(label).version for label in (name[:-5] for name in names)}
+        names = (name.removesuffix(".json") for name in self._location.names(LABELS))
+        return {label: self._pointer(label).version for label in names if is_label(label)}
 
     def resolve(self, label_or_version: str) -> str:
         """The version meant; a label goes before a version of the same name.
