@@ -1,10 +1,17 @@
 """What tests of several rooms share."""
 
+from pathlib import Path
+
 import pytest
 
 from model_store.store import Store
 from tests.bundles import tiny_bundle
 from tests.tiny_model import TinyModel
+from training.builtin import load_dataset
+from training.dataset import Dataset
+
+CACHE = Path(__file__).parents[1] / ".cache"
+"""Kept between test runs, so that ml-100k is fetched once."""
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +32,9 @@ def tiny_store(tmp_path_factory: pytest.TempPathFactory, tiny_model: TinyModel) 
     store.publish(folder / "bundle", manifest)
     store.promote("production", manifest.version)
     return store
+
+
+@pytest.fixture(scope="session")
+def ml100k() -> Dataset:
+    """MovieLens-100K as `steerrec train` reads it."""
+    return load_dataset("ml-100k", cache=CACHE)

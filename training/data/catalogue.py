@@ -46,7 +46,7 @@ def read_items(config: ItemsConfig) -> ItemFile:
         Item(item_id, title.strip() or item_id, carried) for item_id, title, carried in rows
     )
     n_untitled = sum(not title.strip() for title in titles)
-    note = f"{n_untitled} items of {config.path.name} have no title and are called by their ids"
+    note = f"items of {config.path.name} without a title, called by their ids: {n_untitled}"
     return ItemFile(items, (note,) if n_untitled else ())
 
 

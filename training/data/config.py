@@ -171,7 +171,8 @@ def _mapping(path: Path) -> CommentedMap:
 def _yaml_sentence(error: MarkedYAMLError) -> str:
     """Line and problem, without the parser's advice on its own settings."""
     line = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
-    return f"{line}{str(error.problem or error.context).splitlines()[0]}"
+    problem = str(error.problem or error.context).splitlines()[0]
+    return line + problem.partition(" with value ")[0]
 
 
 def _sentences(error: ValidationError, content: CommentedMap | None) -> list[str]:

@@ -208,12 +208,12 @@ class _Checks:
         self, unknown: pl.Series, repeated: pl.Series, unsorted: pl.Series
     ) -> tuple[str, ...]:
         name = self.config.path.name
-        sentences = (
-            (unknown, f"rows of {name} with an item that is not in {self.items_name} left out"),
-            (repeated, f"rows of {name} that repeat user, item and {self.ordering} left out"),
-            (unsorted, f"rows of {name} were out of order and sorted by {self.ordering}"),
+        kinds = (
+            (unknown, f"with an item that is not in {self.items_name}, left out"),
+            (repeated, f"that repeat user, item and {self.ordering}, left out"),
+            (unsorted, f"out of order, sorted by {self.ordering}"),
         )
-        return tuple(f"{rows.sum()} {sentence}" for rows, sentence in sentences if rows.any())
+        return tuple(f"rows of {name} {kind}: {rows.sum()}" for rows, kind in kinds if rows.any())
 
 
 def _shown(value: object) -> str:

@@ -98,11 +98,13 @@ def _notes(
     notes = [*found.notes]
     n_short = found.frame["user"].n_unique() - n_users
     if n_short:
-        notes.append(f"{n_short} users with fewer than {config.min_history} interactions left out")
+        notes.append(
+            f"users with fewer than {config.min_history} interactions, left out: {n_short}"
+        )
     if described is not None and config.items is not None:
         notes += described.notes
         n_unmet = len(described.items) - n_items
         if n_unmet:
             name = config.items.path.name
-            notes.append(f"{n_unmet} items of {name} that no user met left out")
+            notes.append(f"items of {name} that no user met, left out: {n_unmet}")
     return tuple(notes)

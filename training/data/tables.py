@@ -18,6 +18,9 @@ from training.errors import DataFault, InvalidData
 
 Role = Literal["interactions", "items"]
 
+POLARS_REPEATED: Final = "_duplicated_0"
+"""What polars adds to the second column of one name."""
+
 SHOWN_ROWS: Final = 3
 """Faults of one kind that a message spells out."""
 
@@ -150,10 +153,10 @@ def _parquet_table(path: Path) -> Table:
 
 
 def _decoded(config: FileConfig) -> str:
-    """The file's text, without a byte order mark."""
+    """The file's text, without a byte order mark and empty lines at its end."""
     content = config.path.read_bytes()
     try:
-        text = content.decode(config.encoding).removeprefix("\ufeff")
+        text = content.decode(config.encoding).removeprefix("\ufeff").rstrip("\r\n")
     except UnicodeDecodeError as error:
         row = content.count(b"\n", 0, error.start) + 1
         problem = f"byte 0x{content[error.start]:02x} is not {config.encoding}"
@@ -173,33 +176,43 @@ def _delimited(config: FileConfig, separator: str, quote: str | None) -> Table:
         )
     except pl.exceptions.PolarsError as error:
         raise InvalidData([_ragged(config.path, text, separator, quote, error)]) from error
+    for column in frame.columns:
+        if column.endswith(POLARS_REPEATED):
+            problem = f"column {column.removesuffix(POLARS_REPEATED)!r} occurs twice"
+            raise InvalidData([DataFault(config.path, 1, problem, "rename or remove one")])
     return Table(config.path, frame, first_row=2)
 
 
 def _ragged(
     path: Path, text: str, separator: str, quote: str | None, error: Exception
 ) -> DataFault:
-    """The first row with more fields than the header, which is what makes a file unreadable."""
+    """The first row that a stricter and slower reader cannot take either."""
     quoting: Literal[0, 3] = csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting)
-    width = len(next(rows))
-    for number, fields in enumerate(rows, start=2):
-        if len(fields) > width:
-            problem = f"{len(fields)} fields under a header of {width}"
-            return DataFault(path, number, problem, "quote fields that hold the separator")
+    lines = io.StringIO(text, newline="")
+    rows = csv.reader(lines, delimiter=separator, quoting=quoting, strict=True)
+    number = 1
+    try:
+        width = len(next(rows))
+        for number, fields in enumerate(rows, start=2):
+            if len(fields) > width:
+                problem = f"fields: {len(fields)} under a header of {width}"
+                return DataFault(path, number, problem, "quote fields that hold the separator")
+    except csv.Error as cause:
+        remedy = "write a quote inside a quoted field twice, and close each"
+        return DataFault(path, number + 1, f"its quotes cannot be read ({cause})", remedy)
     problem = f"not readable ({str(error).splitlines()[0]})"
     return DataFault(path, None, problem, "check its quotes and separators")
 
 
 def _split_lines(config: FileConfig, separator: str, names: tuple[str, ...]) -> Table:
     """A text file without header and quotes, whose every line has the same fields."""
-    lines = pl.Series("line", _decoded(config).removesuffix("\n").split("\n"))
+    lines = pl.Series("line", _decoded(config).split("\n"))
     lines = lines.str.strip_suffix("\r")
     whole = Table(config.path, lines.to_frame(), first_row=1)
     counts = lines.str.count_matches(separator, literal=True) + 1
     faults = whole.faults(
         counts != len(names),
-        lambda row: f"{row['line'].count(separator) + 1} fields instead of {len(names)}",
+        lambda row: f"fields: {row['line'].count(separator) + 1} instead of {len(names)}",
         f"write {separator.join(names[:4])!r}, or set `format`",
     )
     if faults:

@@ -1,0 +1,114 @@
+"""Config files: good ones as values, bad ones with their exact message."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.training.files import HEADER, write
+from training.builtin import load_dataset
+from training.data import data_config, load_data_config
+from training.errors import InvalidDataConfig, UnknownDataset
+
+GOOD = """\
+interactions:
+  path: clicks.csv
+  position: place
+items:
+  path: shop/items.csv
+  attributes:
+    brand: brand_name
+    tag: {column: tags, separator: "|"}
+min_history: 3
+"""
+
+
+def test_paths_are_relative_to_the_config_file(tmp_path: Path) -> None:
+    config = load_data_config(write(tmp_path / "shop.yaml", GOOD))
+    assert config.interactions.path == tmp_path / "clicks.csv"
+
+
+def test_a_data_set_is_called_by_its_config_file(tmp_path: Path) -> None:
+    assert load_data_config(write(tmp_path / "shop.yaml", GOOD)).name == "shop"
+
+
+def test_a_column_alone_is_an_attribute(tmp_path: Path) -> None:
+    items = load_data_config(write(tmp_path / "shop.yaml", GOOD)).items
+    assert items is not None
+    assert items.attributes is not None
+    assert items.attributes["brand"].column == "brand_name"
+
+
+def test_a_config_file_is_a_data_set(tmp_path: Path) -> None:
+    write(tmp_path / "r.csv", HEADER + "u,a,1\n")
+    path = write(tmp_path / "shop.yaml", "interactions:\n  path: r.csv\n")
+    assert load_dataset(path).name == "shop"
+
+
+BAD: dict[str, tuple[str, str]] = {
+    "misspelled section": (
+        "interactons:\n  path: a.csv\n",
+        "s.yaml: `interactions` is missing\n"
+        "s.yaml: line 1: unknown key `interactons`; did you mean `interactions`?",
+    ),
+    "misspelled key": (
+        "interactions:\n  path: a.csv\n  usr: x\n",
+        "s.yaml: line 3: unknown key `interactions.usr`; did you mean `user`?",
+    ),
+    "misspelled attribute key": (
+        "interactions:\n  path: a.csv\nitems:\n  path: b.csv\n  attributes:\n"
+        "    genre: {column: x, seperator: '|'}\n",
+        "s.yaml: line 6: unknown key `items.attributes.genre.seperator`; did you mean `separator`?",
+    ),
+    "unlike any key": (
+        "interactions:\n  path: a.csv\nqq: 1\n",
+        "s.yaml: line 3: unknown key `qq`; known here: name, interactions, items, min_history",
+    ),
+    "key twice": (
+        "interactions:\n  path: a.csv\ninteractions:\n  path: b.csv\n",
+        's.yaml: line 3: found duplicate key "interactions"',
+    ),
+    "time and position": (
+        "interactions:\n  path: a.csv\n  timestamp: t\n  position: p\n",
+        "s.yaml: line 1: `interactions`: name `timestamp` or `position`, not both: "
+        "one column is the order",
+    ),
+    "unknown encoding": (
+        "interactions:\n  path: a.csv\n  encoding: foo\n",
+        "s.yaml: line 3: `interactions.encoding`: 'foo' is no text encoding; try utf-8 or latin-1",
+    ),
+    "two faults": (
+        "interactions:\n  path: a.csv\n  order: up\nmin_history: 0\n",
+        "s.yaml: line 3: `interactions.order`: Input should be 'sort' or 'file'\n"
+        "s.yaml: line 4: `min_history`: Input should be greater than or equal to 1",
+    ),
+    "not YAML": (
+        "a: [\n",
+        "s.yaml: line 2: expected the node content, but found '<stream end>'",
+    ),
+    "no keys": ("- 1\n", "s.yaml: must hold keys and values, e.g. `interactions:`"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_config_is_refused_with_line_and_remedy(case: str, tmp_path: Path) -> None:
+    content, message = BAD[case]
+    with pytest.raises(InvalidDataConfig) as refused:
+        load_data_config(write(tmp_path / "s.yaml", content))
+    assert str(refused.value) == message
+
+
+def test_bad_flags_are_refused_alike() -> None:
+    with pytest.raises(InvalidDataConfig) as refused:
+        data_config({"interactions": {"path": "a.csv", "itme": "x"}})
+    assert str(refused.value) == (
+        "command line: unknown key `interactions.itme`; did you mean `item`?"
+    )
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    with pytest.raises(UnknownDataset) as refused:
+        load_dataset("ml-100")
+    assert str(refused.value) == (
+        "unknown data set 'ml-100': did you mean 'ml-100k'? it is no file, and built in is only "
+        "ml-100k"
+    )
