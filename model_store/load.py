@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from model_store.bundle import Bundle
@@ -139,7 +140,7 @@ def _group_fault(group: AttributeGroup, cards: FeatureCards) -> str | None:
     return None
 
 
-def _reference_activations(cards: FeatureCards) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    references = np.array([c.reference_activation for c in cards.features], dtype=np.float32)
+def _reference_activations(cards: FeatureCards) -> NDArray[np.float32]:
+    references = np.array([card.reference_activation for card in cards.features], dtype=np.float32)
     references.flags.writeable = False
     return references
