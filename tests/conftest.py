@@ -7,6 +7,7 @@ import pytest
 from model_store.store import Store
 from tests.bundles import tiny_bundle
 from tests.tiny_model import TinyModel
+from tests.trained import trained_store
 from training.builtin import load_dataset
 from training.dataset import Dataset
 
@@ -38,3 +39,9 @@ def tiny_store(tmp_path_factory: pytest.TempPathFactory, tiny_model: TinyModel) 
 def ml100k() -> Dataset:
     """MovieLens-100K as `steerrec train` reads it."""
     return load_dataset("ml-100k", cache=CACHE)
+
+
+@pytest.fixture(scope="session")
+def bundle_dir(ml100k: Dataset) -> Path:
+    """Root of a model store whose label `production` is a small bundle trained on ml-100k."""
+    return trained_store(ml100k, CACHE)

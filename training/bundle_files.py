@@ -1,0 +1,140 @@
+"""Writing the files of a bundle (ADR 0003) from trained models; the manifest comes later."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from model_store.cards import CARDS_FILE, FeatureCards
+from model_store.catalogue import CatalogueItem, write_catalogue
+from model_store.files import BASE_MODEL_FILE, CATALOGUE_FILE, GOLDEN_FILE, SAE_FILE
+from model_store.golden import Golden
+from model_store.manifest import BaseModelShape, SaeShape
+from training.batches import Items, left_padded
+from training.dataset import Dataset
+from training.export import write_graphs
+from training.metrics import popularity_scores
+from training.sae import Sae
+from training.sasrec import Cut, Sasrec
+
+SAE_TENSORS = ("W_enc", "b_enc", "W_dec", "b_dec")
+GOLDEN_K = 10
+GOLDEN_ATOL = 1e-3
+GOLDEN_FEATURES = 3
+GOLDEN_DOSE = 2.0
+"""Reference units added to each of the golden features."""
+GOLDEN_LENGTHS = (1, 2, 7, 50, 10_000)
+
+
+def write_bundle_files(
+    folder: Path,
+    model: Sasrec,
+    sae: Sae,
+    block: int,
+    cards: FeatureCards,
+    dataset: Dataset,
+    train: Sequence[Items],
+) -> None:
+    """Writes every file of the bundle but the manifest into an empty folder."""
+    model, sae = model.cpu().eval(), sae.cpu().eval()
+    write_graphs(folder, model, sae, block)
+    save_model(folder / BASE_MODEL_FILE, model)
+    save_sae(folder / SAE_FILE, sae)
+    (folder / CARDS_FILE).write_text(cards.model_dump_json())
+    write_catalogue(folder / CATALOGUE_FILE, catalogue_items(dataset, train))
+    golden = golden_request(model, sae, block, cards, golden_histories(train))
+    (folder / GOLDEN_FILE).write_text(golden.model_dump_json())
+
+
+def save_model(path: Path, model: Sasrec) -> None:
+    """Writes the transformer's weights."""
+    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
+
+
+def load_model(path: Path, shape: BaseModelShape) -> Sasrec:
+    """The transformer with these weights, ready to score."""
+    model = Sasrec(shape)
+    model.load_state_dict(load_file(path))
+    return model.eval()
+
+
+def save_sae(path: Path, sae: Sae) -> None:
+    """Writes the autoencoder's weights, its normalisation folded in."""
+    save_file({name: getattr(sae, name).detach().contiguous() for name in SAE_TENSORS}, path)
+
+
+def load_sae(path: Path, shape: SaeShape) -> Sae:
+    """The autoencoder with these weights; the threshold is the shape's."""
+    tensors = load_file(path)
+    sae = Sae(shape, tensors["b_dec"].shape[0])
+    sae.load_state_dict({**tensors, "threshold": sae.threshold})
+    return sae.eval()
+
+
+def catalogue_items(dataset: Dataset, train: Sequence[Items]) -> list[CatalogueItem]:
+    """The catalogue, in order of item index."""
+    counts = popularity_scores(train, dataset.n_items)[1:].astype(int).tolist()
+    return [
+        CatalogueItem(
+            item_id=item.item_id,
+            title=item.title,
+            attributes={name: tuple(values) for name, values in item.attributes.items()},
+            count=count,
+        )
+        for item, count in zip(dataset.items, counts, strict=True)
+    ]
+
+
+def golden_histories(train: Sequence[Items]) -> list[Items]:
+    """Real histories of mixed lengths: one item, short, full."""
+    longest = max(train, key=len)
+    return [longest[:length] for length in sorted({min(n, len(longest)) for n in GOLDEN_LENGTHS})]
+
+
+@torch.no_grad()
+def golden_request(
+    model: Sasrec, sae: Sae, block: int, cards: FeatureCards, histories: Sequence[Items]
+) -> Golden:
+    """The torch reference's answers to the histories, unsteered and with some features raised."""
+    items = left_padded(histories, model.shape.max_seq)
+    hidden = model.lower(items, Cut(block))
+    deltas = _golden_deltas(cards)
+    rows = torch.tensor(list(deltas))
+    steered = hidden.clone()
+    steered[:, -1] += torch.tensor(list(deltas.values())) @ sae.W_dec[rows]
+    plain_items, plain_scores = _best(model, hidden, items, block)
+    steered_items, steered_scores = _best(model, steered, items, block)
+    return Golden.model_validate(
+        {
+            "items": [history[-model.shape.max_seq :].tolist() for history in histories],
+            "k": plain_items.shape[1],
+            "feature_deltas": deltas,
+            "atol": GOLDEN_ATOL,
+            "top_items": plain_items.tolist(),
+            "top_scores": plain_scores.tolist(),
+            "steered_top_items": steered_items.tolist(),
+            "steered_top_scores": steered_scores.tolist(),
+            "activations": [_non_zero(row) for row in sae.encode(hidden[:, -1])],
+        }
+    )
+
+
+def _golden_deltas(cards: FeatureCards) -> dict[int, float]:
+    densest = sorted(cards.features, key=lambda card: -card.density)[:GOLDEN_FEATURES]
+    return {card.feature_index: GOLDEN_DOSE * card.reference_activation for card in densest}
+
+
+def _best(model: Sasrec, hidden: Tensor, items: Tensor, block: int) -> tuple[Tensor, Tensor]:
+    """Items and scores of the best slate, each [batch, k]; ties: the smaller index first."""
+    scores = model.scores(model.upper(hidden, items, Cut(block))[:, -1])
+    k = min(GOLDEN_K, model.shape.n_items)
+    best = torch.sort(scores, dim=-1, descending=True, stable=True)
+    return best.indices[:, :k], best.values[:, :k]
+
+
+def _non_zero(activations: Tensor) -> dict[int, float]:
+    active = np.flatnonzero(activations.numpy())
+    return {int(f): float(activations[f]) for f in active}

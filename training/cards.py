@@ -1,0 +1,163 @@
+"""Feature cards: what each feature of an SAE answers to, measured on the training histories."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from model_store.cards import Association, FeatureCard, TopItem
+from training.association import RocAuc, roc_auc
+from training.attributes import AttributeTable
+from training.batches import generator
+from training.config import CardsConfig
+from training.dataset import Dataset
+from training.progress import Report, silent
+from training.sae import Sae
+
+REFERENCE_PERCENTILE = 99
+ENCODE_ROWS = 4_096
+LABEL_TITLES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Readings:
+    """Activations at positions of the training histories."""
+
+    activations: sparse.csc_array
+    """[rows, d_sae]."""
+    items: npt.NDArray[np.int64]
+    """Item index read at each position [rows]: the newest item there."""
+
+
+@torch.no_grad()
+def readings(sae: Sae, hidden: Tensor, items: Tensor, *, max_positions: int, seed: int) -> Readings:
+    """The SAE's activations at the positions, or at a sample of them.
+
+    Args:
+        sae: in the hidden state's own units.
+        hidden: [rows, d_model].
+        items: item index read at each row [rows].
+        max_positions: larger inputs are sampled down to this.
+        seed: of the sample.
+    """
+    if len(hidden) > max_positions:
+        drawn = generator(seed).choice(len(hidden), max_positions, replace=False)
+        rows = torch.from_numpy(np.sort(drawn)).to(hidden.device)
+        hidden, items = hidden[rows], items[rows]
+    encoded = [
+        sparse.csr_array(sae.encode(h).cpu().numpy()) for h in torch.split(hidden, ENCODE_ROWS)
+    ]
+    return Readings(sparse.vstack(encoded, format="csc"), items.cpu().numpy())
+
+
+def feature_cards(
+    read: Readings,
+    dataset: Dataset,
+    table: AttributeTable,
+    config: CardsConfig,
+    report: Report = silent,
+) -> tuple[FeatureCard, ...]:
+    """One card per feature, by index."""
+    d_sae = read.activations.shape[1]
+    carried = table.carries[read.items]
+    means, seen = mean_by_item(read, dataset.n_items)
+    shown = seen >= config.min_item_count
+    cards = []
+    for index, (rows, values) in enumerate(_columns(read.activations)):
+        auc = roc_auc(values, carried[rows], len(read.items), carried.sum(0))
+        reference = float(np.percentile(values, REFERENCE_PERCENTILE)) if len(values) else 0.0
+        top = _top_items(np.where(shown, means[:, index], 0.0), reference, dataset, config)
+        label = _label(auc, _lift(values, carried[rows], carried), top, table, dataset, config)
+        cards.append(
+            FeatureCard(
+                feature_index=index,
+                label=label,
+                reference_activation=reference,
+                density=len(values) / len(read.items),
+                attributes=_associations(auc, table, config) if len(values) else (),
+                top_items=top,
+            )
+        )
+        report("feature cards", index + 1, d_sae)
+    return tuple(cards)
+
+
+def mean_by_item(
+    read: Readings, n_items: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Mean activation when each item is the newest [n_items + 1, d_sae], and how often it was."""
+    n_rows = len(read.items)
+    seen = np.bincount(read.items, minlength=n_items + 1)
+    weights = (1 / seen[read.items]).astype(np.float32)
+    shape = (n_items + 1, n_rows)
+    average = sparse.csr_array((weights, (read.items, np.arange(n_rows))), shape=shape)
+    return (average @ read.activations).toarray(), seen
+
+
+def _columns(
+    matrix: sparse.csc_array,
+) -> Iterator[tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]]:
+    """Rows and values of each column's non-zeros."""
+    for start, stop in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
+        yield matrix.indices[start:stop], matrix.data[start:stop]
+
+
+def _lift(
+    values: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.bool_],
+    carried: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.float64]:
+    """Share of the activation that falls on each attribute over the attribute's own share."""
+    mass = values.astype(np.float64) @ labels / max(float(values.sum()), 1e-12)
+    return np.asarray(mass / np.maximum(carried.mean(0), 1e-12))
+
+
+def _associations(
+    auc: RocAuc, table: AttributeTable, config: CardsConfig
+) -> tuple[Association, ...]:
+    strongest = np.argsort(-auc.area, kind="stable")[: config.max_attributes]
+    return tuple(
+        Association(
+            attribute=table.values[i],
+            roc_auc=float(auc.area[i]),
+            roc_auc_low=float(auc.low[i]),
+            roc_auc_high=float(auc.high[i]),
+        )
+        for i in strongest
+    )
+
+
+def _top_items(
+    means: npt.NDArray[np.float32], reference: float, dataset: Dataset, config: CardsConfig
+) -> tuple[TopItem, ...]:
+    strongest = np.argsort(-means, kind="stable")[: config.max_top_items]
+    return tuple(
+        TopItem(item_id=dataset.items[i - 1].item_id, activation=float(means[i]) / reference)
+        for i in strongest
+        if means[i] > 0
+    )
+
+
+def _label(
+    auc: RocAuc,
+    lift: npt.NDArray[np.float64],
+    top: tuple[TopItem, ...],
+    table: AttributeTable,
+    dataset: Dataset,
+    config: CardsConfig,
+) -> str:
+    """The rule: the attribute with the largest lift among those told apart well, else top titles.
+
+    Told apart well: lower bound of ROC AUC at least `label_auc`, lift at least `label_lift`. A
+    dead feature has no label.
+    """
+    clear = (auc.low >= config.label_auc) & (lift >= config.label_lift)
+    if clear.any():
+        best = table.values[int(np.argmax(np.where(clear, lift, 0.0)))]
+        return f"{best.name}: {best.value}"
+    titles = {item.item_id: item.title for item in dataset.items}
+    return " / ".join(titles[item.item_id] for item in top[:LABEL_TITLES])

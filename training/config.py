@@ -1,0 +1,200 @@
+"""What a training run is: frozen settings, with defaults for ml-100k on two cores."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from model_store.manifest import (
+    BaseModelShape,
+    EditPositions,
+    HookPoint,
+    SaeKind,
+    SaeShape,
+    Share,
+)
+from training.errors import TrainingError
+
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0)]
+TRAINED_KINDS = (SaeKind.TOPK, SaeKind.BATCHTOPK)
+
+
+class InvalidTrainConfig(TrainingError):
+    """A training config with faults; `faults` holds one sentence for each."""
+
+    def __init__(self, path: Path, faults: tuple[str, ...]) -> None:
+        super().__init__("\n".join(f"{path}: {fault}" for fault in faults))
+        self.faults = faults
+
+
+class Settings(BaseModel):
+    """Frozen settings; an unknown key is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BaseModelConfig(Settings):
+    """The transformer and its training."""
+
+    d_model: Count = 64
+    """Width of the hidden state."""
+    n_blocks: Count = 2
+    """Transformer blocks."""
+    n_heads: Count = 2
+    """Attention heads of each block; divides d_model."""
+    max_seq: Count = 50
+    """Newest history items that the model reads."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    """Share of units dropped in training."""
+    learning_rate: Rate = 2e-3
+    """Of AdamW, constant after the warm-up."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Of AdamW, on everything but biases, norms and embeddings' padding."""
+    batch_size: Count = 64
+    """Windows of histories in a step."""
+    max_epochs: Count = 60
+    """Passes over all interactions, if patience lasts."""
+    patience: Count = 8
+    """Epochs without a better validation NDCG@10 before training stops."""
+    negatives: Count | None = None
+    """Uniformly sampled negatives shared by a batch; None: cross-entropy over the catalogue."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the forward pass in training; weights are always float32."""
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> Self:
+        if self.d_model % self.n_heads:
+            raise ValueError(f"n_heads {self.n_heads} does not divide d_model {self.d_model}")
+        return self
+
+    def shape(self, n_items: int) -> BaseModelShape:
+        """The transformer's shape over a catalogue of `n_items`."""
+        names = ("max_seq", "d_model", "n_blocks", "n_heads")
+        return BaseModelShape(n_items=n_items, **{name: getattr(self, name) for name in names})
+
+
+class SaeConfig(Settings):
+    """The sparse autoencoder, where it is hooked, and its training."""
+
+    kind: SaeKind = SaeKind.TOPK
+    """TOPK or BATCHTOPK."""
+    d_sae: Count = 512
+    """Number of features."""
+    k: Count = 32
+    """Active features per position, or on average."""
+    block: Count | None = None
+    """The hook is after this block; None: after the last."""
+    positions: EditPositions = EditPositions.LAST
+    """Positions that an edit touches; ALL only where blocks remain above the hook."""
+    steps: Count = 3_000
+    """Optimiser steps."""
+    batch_size: Count = 2_048
+    """Positions in a step."""
+    learning_rate: Rate = 1e-3
+    """Of Adam; falls linearly to 0 over the last fifth of the steps."""
+    auxiliary_weight: Annotated[float, Field(ge=0)] = 1 / 32
+    """Weight of the loss that lets dead features explain what is left over."""
+    auxiliary_k: Count = 64
+    """Dead features that take part in it at each position."""
+    dead_after_steps: Count = 100
+    """Steps without firing before a feature counts as dead in that loss."""
+
+    @model_validator(mode="after")
+    def _is_trainable(self) -> Self:
+        if self.kind not in TRAINED_KINDS:
+            raise ValueError(f"kind {self.kind} cannot be trained here: topk or batchtopk")
+        if self.k > self.d_sae:
+            raise ValueError(f"k {self.k} is more than d_sae {self.d_sae}")
+        return self
+
+    def shape(self) -> SaeShape:
+        """The autoencoder's shape, its threshold still unknown."""
+        return SaeShape(kind=self.kind, d_sae=self.d_sae, k=self.k)
+
+
+class CardsConfig(Settings):
+    """What is measured of each feature."""
+
+    max_positions: Count = 100_000
+    """Positions of the training histories that are read; more are subsampled."""
+    min_items: Count = 10
+    """Fewest items of an attribute value that is measured."""
+    max_attributes: Count = 5
+    """Associations on a card."""
+    max_top_items: Count = 10
+    """Top items on a card."""
+    min_item_count: Count = 5
+    """Fewest times that a top item was read as the newest."""
+    label_auc: Share = 0.65
+    """Lowest lower bound of ROC AUC at which an attribute labels a feature."""
+    label_lift: Rate = 2.0
+    """Lowest lift at which an attribute labels a feature."""
+    effect_users: Count = 300
+    """Histories on which the effect of each feature is measured."""
+    effect_dose: Rate = 1.0
+    """Reference units added to a feature to measure its effect."""
+    group_size: Count = 10
+    """Most features in an attribute's group."""
+
+
+class TrainConfig(Settings):
+    """A whole run: one fingerprint, one bundle."""
+
+    base: BaseModelConfig = BaseModelConfig()
+    """The base model."""
+    sae: SaeConfig = SaeConfig()
+    """The sparse autoencoder."""
+    cards: CardsConfig = CardsConfig()
+    """Feature cards and attribute groups."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of initial weights, windows, batches, dropout and samples."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where training runs."""
+    threads: Count = 2
+    """Of torch on the CPU."""
+
+    @model_validator(mode="after")
+    def _hook_fits(self) -> Self:
+        block = self.hook_point.block
+        if block > self.base.n_blocks:
+            raise ValueError(f"sae.block {block} is above the last block, {self.base.n_blocks}")
+        if self.sae.positions is EditPositions.ALL and block == self.base.n_blocks:
+            raise ValueError("sae.positions: all needs a hook below the last block")
+        return self
+
+    @property
+    def hook_point(self) -> HookPoint:
+        """Where the SAE reads and the edit writes."""
+        return HookPoint(block=self.sae.block or self.base.n_blocks, positions=self.sae.positions)
+
+
+TINY = TrainConfig(
+    base=BaseModelConfig(d_model=32, max_epochs=8, dropout=0.1, learning_rate=5e-3),
+    sae=SaeConfig(d_sae=128, k=16, steps=300, batch_size=1_024, dead_after_steps=25),
+    cards=CardsConfig(max_positions=20_000, effect_users=100),
+)
+"""Trains on ml-100k in seconds: for tests."""
+
+
+def read_config(path: Path) -> TrainConfig:
+    """The config in a YAML file; what it leaves out has its default.
+
+    Raises:
+        InvalidTrainConfig: no YAML, an unknown key, or a value out of range; every fault at once.
+    """
+    try:
+        written = YAML(typ="safe").load(path)
+        return TrainConfig.model_validate(written or {})
+    except YAMLError as error:
+        raise InvalidTrainConfig(path, (f"not YAML: {error}",)) from error
+    except ValidationError as error:
+        raise InvalidTrainConfig(path, tuple(map(_sentence, error.errors()))) from error
+
+
+def _sentence(fault: object) -> str:
+    details = fault if isinstance(fault, dict) else {}
+    place = ".".join(map(str, details.get("loc", ())))
+    return f"{place or 'config'}: {details.get('msg', fault)}"

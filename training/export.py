@@ -1,0 +1,192 @@
+"""From trained models to the three ONNX graphs of a bundle (ADR 0003, ADR 0004).
+
+The graphs are written operator by operator: they hold what serving computes and nothing else.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from torch import nn
+
+from model_store.manifest import SaeKind
+from training.onnx_graph import GraphBuilder
+from training.sae import Sae
+from training.sasrec import Attention, Block, Cut, Sasrec
+
+INFINITE = float("inf")
+BLIND = -1e9
+"""Attention score of what a position may not see: finite, so that no row of a softmax is NaN."""
+
+
+def write_graphs(folder: Path, model: Sasrec, sae: Sae, block: int) -> None:
+    """Writes lower.onnx, encoder.onnx and upper.onnx for a hook after `block`."""
+    onnx.save(lower_graph(model, block), folder / "lower.onnx")
+    onnx.save(encoder_graph(sae), folder / "encoder.onnx")
+    onnx.save(upper_graph(model, block), folder / "upper.onnx")
+
+
+def lower_graph(model: Sasrec, block: int) -> onnx.ModelProto:
+    """`items` int64 [batch, seq] -> `hidden` [batch, positions, d_model]."""
+    graph = GraphBuilder("lower")
+    items = graph.input("items", np.int64, ["batch", "seq"])
+    hidden = _run(graph, model, range(block), _embed(graph, model, items), items)
+    positions = 1 if block == model.shape.n_blocks else "seq"
+    graph.output(hidden, "hidden", np.float32, ["batch", positions, model.shape.d_model])
+    return graph.model()
+
+
+def encoder_graph(sae: Sae) -> onnx.ModelProto:
+    """`hidden` [rows, d_model] -> `activations` [rows, d_sae], all >= 0."""
+    graph = GraphBuilder("encoder")
+    hidden = graph.input("hidden", np.float32, ["rows", sae.W_enc.shape[0]])
+    projected = graph.node("MatMul", hidden, graph.weight("W_enc", sae.W_enc))
+    shifted = graph.node("Add", projected, graph.weight("b_enc", sae.b_enc))
+    rectified = graph.node("Relu", shifted)
+    sparse = _above_threshold if sae.shape.kind is SaeKind.BATCHTOPK else _top_k
+    activations = sparse(graph, sae, rectified)
+    graph.output(activations, "activations", np.float32, ["rows", sae.shape.d_sae])
+    return graph.model()
+
+
+def upper_graph(model: Sasrec, block: int) -> onnx.ModelProto:
+    """`hidden`, (`items`,) `excluded`, `k` -> `top_scores`, `top_items`, `scores`."""
+    graph = GraphBuilder("upper")
+    shape = model.shape
+    remaining = range(block, shape.n_blocks)
+    positions = "seq" if remaining else 1
+    hidden = graph.input("hidden", np.float32, ["batch", positions, shape.d_model])
+    if remaining:
+        items = graph.input("items", np.int64, ["batch", "seq"])
+        hidden = _run(graph, model, remaining, hidden, items)
+    excluded = graph.input("excluded", np.int64, ["batch", "m"])
+    k = graph.input("k", np.int64, [1])
+    scores = _exclude(graph, _score(graph, model, hidden), excluded)
+    top_scores, top_items = graph.nodes("TopK", scores, k, n_outputs=2, axis=-1)
+    graph.output(top_scores, "top_scores", np.float32, ["batch", "k"])
+    graph.output(top_items, "top_items", np.int64, ["batch", "k"])
+    graph.output(scores, "scores", np.float32, ["batch", shape.n_items + 1])
+    return graph.model()
+
+
+def _embed(graph: GraphBuilder, model: Sasrec, items: str) -> str:
+    scale = float(model.shape.d_model) ** 0.5
+    table = graph.weight("item_embedding", model.item_embedding.weight * scale)
+    aged = graph.weight("position_embedding", model.position_embedding.weight.flip(0))
+    seq = graph.node("Shape", items, start=1, end=2)
+    newest = graph.constant("max_seq", np.array([model.shape.max_seq]))
+    first = graph.node("Sub", newest, seq)
+    positions = graph.node("Slice", aged, first, newest, graph.constant("axis_0", np.array([0])))
+    return graph.node("Add", graph.node("Gather", table, items), positions)
+
+
+def _run(graph: GraphBuilder, model: Sasrec, blocks: range, hidden: str, items: str) -> str:
+    mask = _mask(graph, model.shape.max_seq, items)
+    cut = Cut(blocks.stop)
+    for index in blocks:
+        newest_only = cut.newest_only and index == model.shape.n_blocks - 1
+        block = model.blocks[index]
+        if not isinstance(block, Block):
+            raise TypeError(f"cannot export a {type(block).__name__}")
+        hidden = _block(graph, f"block_{index + 1}", block, hidden, mask, newest_only=newest_only)
+    return hidden
+
+
+def _mask(graph: GraphBuilder, max_seq: int, items: str) -> str:
+    """What is added to attention scores, [batch, 1, seq, seq]: 0 where visible, else BLIND."""
+    seq = graph.node("Shape", items, start=1, end=2)
+    zero = graph.constant("zeros_2", np.array([0, 0]))
+    square = graph.node("Concat", seq, seq, axis=0)
+    causal = graph.constant("causal", np.tril(np.ones((max_seq, max_seq), dtype=np.bool_)))
+    itself = graph.constant("itself", np.eye(max_seq, dtype=np.bool_))
+    known = graph.node("Cast", items, to=onnx.TensorProto.BOOL)
+    seen = graph.node("Unsqueeze", known, graph.constant("axes_1_2", np.array([1, 2])))
+    older = graph.node("And", graph.node("Slice", causal, zero, square), seen)
+    visible = graph.node("Or", older, graph.node("Slice", itself, zero, square))
+    nothing = graph.constant("nothing", np.float32(0))
+    return graph.node("Where", visible, nothing, graph.constant("blind", np.float32(BLIND)))
+
+
+def _block(
+    graph: GraphBuilder, name: str, block: Block, hidden: str, mask: str, *, newest_only: bool
+) -> str:
+    context = _norm(graph, f"{name}.attention_norm", block.attention_norm, hidden)
+    queries = context
+    if newest_only:
+        hidden, queries = _newest(graph, hidden, axis=1), _newest(graph, context, axis=1)
+        mask = _newest(graph, mask, axis=2)
+    attended = _attention(graph, f"{name}.attention", block.attention, queries, context, mask)
+    hidden = graph.node("Add", hidden, attended)
+    normed = _norm(graph, f"{name}.feed_forward_norm", block.feed_forward_norm, hidden)
+    widened = graph.node("Gelu", _linear(graph, f"{name}.widen", block.widen, normed))
+    return graph.node("Add", hidden, _linear(graph, f"{name}.narrow", block.narrow, widened))
+
+
+def _attention(
+    graph: GraphBuilder, name: str, attention: Attention, queries: str, context: str, mask: str
+) -> str:
+    heads = attention.n_heads
+    scale = (attention.query.out_features / heads) ** -0.5
+    q = _heads(graph, _linear(graph, f"{name}.query", attention.query, queries, scale), heads)
+    k = _heads(graph, _linear(graph, f"{name}.key", attention.key, context), heads, (0, 2, 3, 1))
+    v = _heads(graph, _linear(graph, f"{name}.value", attention.value, context), heads)
+    scores = graph.node("Add", graph.node("MatMul", q, k), mask)
+    attended = graph.node("MatMul", graph.node("Softmax", scores, axis=-1), v)
+    rows = graph.node("Transpose", attended, perm=[0, 2, 1, 3])
+    merged = graph.node("Reshape", rows, graph.constant("merge_heads", np.array([0, 0, -1])))
+    return _linear(graph, f"{name}.output", attention.output, merged)
+
+
+def _heads(graph: GraphBuilder, x: str, heads: int, perm: Sequence[int] = (0, 2, 1, 3)) -> str:
+    split = graph.constant("split_heads", np.array([0, 0, heads, -1]))
+    return graph.node("Transpose", graph.node("Reshape", x, split), perm=list(perm))
+
+
+def _linear(graph: GraphBuilder, name: str, layer: nn.Linear, x: str, scale: float = 1.0) -> str:
+    product = graph.node("MatMul", x, graph.weight(f"{name}.weight", layer.weight.T * scale))
+    return graph.node("Add", product, graph.weight(f"{name}.bias", layer.bias * scale))
+
+
+def _norm(graph: GraphBuilder, name: str, norm: nn.LayerNorm, x: str) -> str:
+    gain, bias = (
+        graph.weight(f"{name}.weight", norm.weight),
+        graph.weight(f"{name}.bias", norm.bias),
+    )
+    return graph.node("LayerNormalization", x, gain, bias, axis=-1, epsilon=norm.eps)
+
+
+def _newest(graph: GraphBuilder, x: str, *, axis: int) -> str:
+    minus_one = graph.constant("minus_one", np.array([-1]))
+    end = graph.constant("end", np.array([np.iinfo(np.int64).max]))
+    return graph.node("Slice", x, minus_one, end, graph.constant(f"axis_{axis}", np.array([axis])))
+
+
+def _score(graph: GraphBuilder, model: Sasrec, hidden: str) -> str:
+    final = _norm(graph, "final_norm", model.final_norm, hidden)
+    newest = graph.node("Squeeze", final, graph.constant("axis_1", np.array([1])))
+    return graph.node("MatMul", newest, graph.weight("item_vectors", model.item_embedding.weight.T))
+
+
+def _exclude(graph: GraphBuilder, scores: str, excluded: str) -> str:
+    """Scores [batch, n_items + 1] with padding and the excluded items at -inf."""
+    front = graph.constant("front", np.array([0, 1, 0, 0]))
+    with_padding = graph.node("Pad", excluded, front)
+    shape = graph.node("Shape", with_padding)
+    never = onnx.numpy_helper.from_array(np.array([-INFINITE], dtype=np.float32))
+    updates = graph.node("ConstantOfShape", shape, value=never)
+    return graph.node("ScatterElements", scores, with_padding, updates, axis=1)
+
+
+def _above_threshold(graph: GraphBuilder, sae: Sae, rectified: str) -> str:
+    threshold = graph.constant("threshold", np.float32(sae.threshold.item()))
+    above = graph.node("Greater", rectified, threshold)
+    return graph.node("Where", above, rectified, graph.constant("nothing", np.float32(0)))
+
+
+def _top_k(graph: GraphBuilder, sae: Sae, rectified: str) -> str:
+    k = graph.constant("k", np.array([sae.k]))
+    values, indices = graph.nodes("TopK", rectified, k, n_outputs=2, axis=-1, sorted=0)
+    blank = onnx.numpy_helper.from_array(np.array([0], dtype=np.float32))
+    zeros = graph.node("ConstantOfShape", graph.node("Shape", rectified), value=blank)
+    return graph.node("ScatterElements", zeros, indices, values, axis=-1)

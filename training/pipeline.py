@@ -1,0 +1,257 @@
+"""Data to published bundle, one step after the other; what is done already is not done again.
+
+    base_model -> sae -> cards -> metrics -> bundle -> publish
+
+Each step keeps its output in the work folder under a fingerprint of everything it depends on, and
+asks for the step before it.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from pydantic import BaseModel
+
+from model_store.cards import CARDS_FILE, FeatureCards
+from model_store.files import BASE_MODEL_FILE, SAE_FILE
+from model_store.manifest import DataIdentity, Manifest, SaeShape
+from model_store.seal import seal
+from model_store.store import Store
+from training.attributes import attribute_table
+from training.bundle_files import load_model, load_sae, save_model, save_sae, write_bundle_files
+from training.cards import feature_cards, readings
+from training.code_commit import code_commit
+from training.config import TrainConfig
+from training.dataset import Dataset
+from training.evaluate import base_metrics, hidden_states, sae_metrics
+from training.groups import attribute_groups, measured_effects
+from training.progress import Report, silent
+from training.sae import Sae
+from training.sasrec import Sasrec
+from training.split import LeaveOneOut, leave_one_out
+from training.train_base import BaseTrainer, train_base
+from training.train_sae import SaeTrainer, train_sae
+
+STEPS_REVISION = 1
+"""Raised when a step computes something else from the same settings: old outputs are redone."""
+CHECKPOINT_FILE = "checkpoint.pt"
+SAE_SHAPE_FILE = "shape.json"
+METRICS_FILE = "metrics.json"
+PUBLISHED_FILE = "published.json"
+PRODUCTION = "production"
+
+
+class Run:
+    """One config on one data set in one work folder. Steps may be asked for in any order."""
+
+    def __init__(
+        self, config: TrainConfig, dataset: Dataset, work_dir: Path, report: Report = silent
+    ) -> None:
+        torch.set_num_threads(config.threads)
+        self.config = config
+        self.dataset = dataset
+        self.work_dir = work_dir
+        self.report = report
+        self.device = torch.device(config.device)
+
+    @cached_property
+    def split(self) -> LeaveOneOut:
+        """Training, validation and test parts."""
+        return leave_one_out(self.dataset)
+
+    @property
+    def block(self) -> int:
+        """The block below the hook."""
+        return self.config.hook_point.block
+
+    @cached_property
+    def base_model(self) -> Sasrec:
+        """The trained transformer."""
+        folder = self._folder("base", self._base_key)
+        path = folder / BASE_MODEL_FILE
+        if not path.exists():
+            model = train_base(self._base_trainer(), folder / CHECKPOINT_FILE, self.report)
+            _in_one_step(path, lambda written: save_model(written, model))
+        shape = self.config.base.shape(self.dataset.n_items)
+        return load_model(path, shape).to(self.device)
+
+    @cached_property
+    def sae(self) -> Sae:
+        """The trained autoencoder, in the hidden state's own units."""
+        folder = self._folder("sae", self._sae_key)
+        weights, shape = folder / SAE_FILE, folder / SAE_SHAPE_FILE
+        if not weights.exists():
+            trainer = SaeTrainer(self.config.sae, self._hidden[0], seed=self.config.seed)
+            sae = train_sae(trainer, folder / CHECKPOINT_FILE, self.report)
+            _in_one_step(shape, lambda written: written.write_text(sae.shape.model_dump_json()))
+            _in_one_step(weights, lambda written: save_sae(written, sae))
+        return load_sae(weights, _read(SaeShape, shape)).to(self.device)
+
+    @cached_property
+    def cards(self) -> FeatureCards:
+        """Feature cards and attribute groups."""
+        path = self._folder("cards", self._cards_key) / CARDS_FILE
+        if not path.exists():
+            cards = self._measured_cards()
+            _in_one_step(path, lambda written: written.write_text(cards.model_dump_json()))
+        return _read(FeatureCards, path)
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """What base model and SAE are worth; see docs/training.md for each name."""
+        path = self._folder("metrics", self._sae_key) / METRICS_FILE
+        if not path.exists():
+            found = base_metrics(self.base_model, self.split, self.device)
+            found |= sae_metrics(self.base_model, self.sae, self.block, self.split, self.device)
+            _in_one_step(path, lambda written: written.write_text(json.dumps(found)))
+        loaded: dict[str, float] = json.loads(path.read_text())
+        return loaded
+
+    @cached_property
+    def bundle(self) -> Path:
+        """Folder with every file of the bundle but the manifest."""
+        folder = self._folder("bundle", self._cards_key)
+        if not any(folder.iterdir()):
+            written = folder.with_suffix(".writing")
+            shutil.rmtree(written, ignore_errors=True)
+            written.mkdir()
+            parts = (self.base_model, self.sae, self.block, self.cards)
+            write_bundle_files(written, *parts, self.dataset, self.split.train)
+            os.replace(written, folder)
+        return folder
+
+    def manifest(self) -> Manifest:
+        """A new manifest of the bundle's files."""
+        return seal(
+            self.bundle,
+            base_model=self.base_model.shape,
+            hook_point=self.config.hook_point,
+            sae=self.sae.shape,
+            data=self._data_identity(),
+            metrics=self.metrics,
+            code_commit=code_commit(),
+        )
+
+    def publish(self, store_url: str, *, promote: bool = True) -> str:
+        """The version under which the bundle is in the store; published unless it is there.
+
+        Args:
+            store_url: root of a model store.
+            promote: point the label `production` at it.
+        """
+        store = Store(store_url)
+        record = self._folder("published", self._cards_key) / PUBLISHED_FILE
+        known = json.loads(record.read_text()) if record.exists() else {}
+        version = known.get(store_url)
+        if version not in store.versions():
+            manifest = self.manifest()
+            store.publish(self.bundle, manifest)
+            version = manifest.version
+            record.write_text(json.dumps({**known, store_url: version}))
+        if promote and store.labels().get(PRODUCTION) != version:
+            store.promote(PRODUCTION, version)
+        return str(version)
+
+    def _base_trainer(self) -> BaseTrainer:
+        return BaseTrainer(
+            self.config.base,
+            self.split,
+            self.dataset.n_items,
+            seed=self.config.seed,
+            device=self.device,
+        )
+
+    @cached_property
+    def _hidden(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Hidden states [rows, d_model] of the training histories, and the item read at each."""
+        model, train = self.base_model, self.split.train
+        parts = list(hidden_states(model, train, self.block, device=self.device))
+        return torch.cat([h for h, _ in parts]), torch.cat([items for _, items in parts])
+
+    def _measured_cards(self) -> FeatureCards:
+        settings, seed = self.config.cards, self.config.seed
+        table = attribute_table(self.dataset, settings.min_items)
+        read = readings(self.sae, *self._hidden, max_positions=settings.max_positions, seed=seed)
+        cards = feature_cards(read, self.dataset, table, settings, self.report)
+        effects = measured_effects(
+            self.base_model,
+            self.sae,
+            self.block,
+            self.split.train,
+            cards,
+            table,
+            settings,
+            seed=seed,
+            report=self.report,
+        )
+        groups = attribute_groups(effects, cards, table, settings)
+        return FeatureCards(features=cards, groups=groups)
+
+    def _data_identity(self) -> DataIdentity:
+        return DataIdentity(
+            name=self.dataset.name,
+            sha256=self.dataset.sha256,
+            n_users=len(self.dataset.user_ids),
+            n_interactions=self.dataset.n_interactions,
+        )
+
+    def _folder(self, step: str, key: str) -> Path:
+        folder = self.work_dir / f"{step}-{key}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @cached_property
+    def _base_key(self) -> str:
+        start = [STEPS_REVISION, self.dataset.sha256, self.config.seed]
+        return _fingerprint(*start, _settings(self.config.base))
+
+    @cached_property
+    def _sae_key(self) -> str:
+        return _fingerprint(self._base_key, _settings(self.config.sae))
+
+    @cached_property
+    def _cards_key(self) -> str:
+        items = [[i.item_id, i.title, dict(i.attributes)] for i in self.dataset.items]
+        return _fingerprint(self._sae_key, _settings(self.config.cards), items)
+
+
+def train(
+    config: TrainConfig,
+    dataset: Dataset,
+    *,
+    work_dir: Path,
+    store_url: str,
+    promote: bool = True,
+    report: Report = silent,
+) -> str:
+    """The version of the bundle that the config makes of the data; goes on where it stopped."""
+    return Run(config, dataset, work_dir, report).publish(store_url, promote=promote)
+
+
+def _settings(settings: BaseModel) -> object:
+    return settings.model_dump(mode="json")
+
+
+def _fingerprint(*parts: object) -> str:
+    """16 hex digits that change with any part."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _in_one_step(path: Path, write: Callable[[Path], object]) -> None:
+    """Writes a file beside its place and moves it there: it is whole or absent."""
+    written = path.with_name(f".{path.name}")
+    write(written)
+    os.replace(written, path)
+
+
+Parsed = TypeVar("Parsed", bound=BaseModel)
+
+
+def _read(model: type[Parsed], path: Path) -> Parsed:
+    return model.model_validate_json(path.read_bytes())

@@ -1,0 +1,126 @@
+"""Sparse autoencoders over the hidden state: TopK and BatchTopK.
+
+Source: Gao et al., arXiv 2406.04093 (TopK, auxiliary loss); Bussmann et al., arXiv 2412.06410
+(BatchTopK and its inference threshold).
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from model_store.manifest import SaeKind, SaeShape
+
+
+@dataclass(frozen=True)
+class InputScale:
+    """The normalisation of hidden states in training: x = (hidden - mean) / scale."""
+
+    mean: Tensor
+    """[d_model]."""
+    scale: float
+    """Root mean square of a centred coordinate."""
+
+    @classmethod
+    def of(cls, hidden: Tensor) -> Self:
+        """Of hidden states [rows, d_model]."""
+        mean = hidden.mean(0)
+        return cls(mean, float((hidden - mean).square().mean().sqrt().clamp_min(1e-8)))
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """Normalised hidden states, [rows, d_model]."""
+        return (hidden - self.mean) / self.scale
+
+
+class Sae(nn.Module):
+    """`encode` gives activations >= 0, `decode(a) = a @ W_dec + b_dec` the hidden state."""
+
+    threshold: Tensor
+
+    def __init__(self, shape: SaeShape, d_model: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.W_dec = nn.Parameter(torch.randn(shape.d_sae, d_model))
+        self.unit_decoder()
+        self.W_enc = nn.Parameter(self.W_dec.detach().T.clone())
+        self.b_enc = nn.Parameter(torch.zeros(shape.d_sae))
+        self.b_dec = nn.Parameter(torch.zeros(d_model))
+        self.register_buffer("threshold", torch.tensor(shape.threshold or 0.0))
+
+    @property
+    def k(self) -> int:
+        """Active features per row, or on average."""
+        return self.shape.k or self.shape.d_sae
+
+    def pre_activations(self, hidden: Tensor) -> Tensor:
+        """Rectified encoder output before the sparsity, [rows, d_sae]."""
+        return torch.relu(hidden @ self.W_enc + self.b_enc)
+
+    def encode(self, hidden: Tensor) -> Tensor:
+        """Activations as served, [rows, d_sae]: independent of the other rows."""
+        rectified = self.pre_activations(hidden)
+        if self.shape.kind is SaeKind.BATCHTOPK:
+            return torch.where(rectified > self.threshold, rectified, 0.0)
+        return top_k_per_row(rectified, self.k)
+
+    def training_activations(self, rectified: Tensor) -> Tensor:
+        """Activations as trained, [rows, d_sae]: BatchTopK shares its budget over the batch."""
+        if self.shape.kind is SaeKind.BATCHTOPK:
+            return top_k_per_batch(rectified, self.k)
+        return top_k_per_row(rectified, self.k)
+
+    def decode(self, activations: Tensor) -> Tensor:
+        """Hidden states [rows, d_model] of activations [rows, d_sae]."""
+        return activations @ self.W_dec + self.b_dec
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Reconstruction of hidden states [rows, d_model]."""
+        return self.decode(self.encode(hidden))
+
+    @torch.no_grad()
+    def unit_decoder(self) -> None:
+        """Scales every decoder row to norm 1."""
+        self.W_dec.div_(self.W_dec.norm(dim=1, keepdim=True).clamp_min(1e-8))
+
+    @torch.no_grad()
+    def drop_radial_gradient(self) -> None:
+        """Removes from the decoder's gradient what would only change the rows' norms."""
+        if self.W_dec.grad is not None:
+            radial = (self.W_dec.grad * self.W_dec).sum(1, keepdim=True)
+            self.W_dec.grad -= radial * self.W_dec
+
+    @torch.no_grad()
+    def folded(self, scale: InputScale) -> "Sae":
+        """The same autoencoder for hidden states in their own units."""
+        shape = self.shape.model_copy(update={"threshold": self._inference_threshold()})
+        folded = Sae(shape, self.W_dec.shape[1]).to(self.W_dec.device)
+        folded.W_enc.copy_(self.W_enc / scale.scale)
+        folded.b_enc.copy_(self.b_enc - (scale.mean / scale.scale) @ self.W_enc)
+        folded.W_dec.copy_(self.W_dec * scale.scale)
+        folded.b_dec.copy_(self.b_dec * scale.scale + scale.mean)
+        return folded.eval()
+
+    def _inference_threshold(self) -> float | None:
+        return float(self.threshold) if self.shape.kind is SaeKind.BATCHTOPK else None
+
+
+def top_k_per_row(rectified: Tensor, k: int) -> Tensor:
+    """`rectified` [rows, d_sae] with all but the k largest of each row set to 0."""
+    top = rectified.topk(k, dim=-1, sorted=False)
+    return torch.zeros_like(rectified).scatter(-1, top.indices, top.values)
+
+
+def top_k_per_batch(rectified: Tensor, k: int) -> Tensor:
+    """`rectified` [rows, d_sae] with all but its rows * k largest values set to 0."""
+    return top_k_per_row(rectified.flatten(), k * rectified.shape[0]).view_as(rectified)
+
+
+def unexplained_share(hidden: Tensor, reconstruction: Tensor) -> float:
+    """FVU: squared error over variance, both summed over rows and coordinates.
+
+    0 is a perfect reconstruction, 1 that by the mean. Not clipped: a bad one exceeds 1.
+    """
+    error = (hidden - reconstruction).square().sum()
+    variance = (hidden - hidden.mean(0)).square().sum()
+    return float(error / variance.clamp_min(1e-12))

@@ -1,0 +1,193 @@
+"""Training the base model: next-item cross-entropy, stopped by validation NDCG@10."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from training.batches import Items, generator, left_padded, length_batches, windows
+from training.checkpoint import load_checkpoint, save_checkpoint
+from training.config import BaseModelConfig
+from training.evaluate import K, slate_ranks
+from training.metrics import ndcg
+from training.progress import Report, silent
+from training.sasrec import Sasrec
+from training.split import LeaveOneOut
+
+Weights = dict[str, Tensor]
+GRADIENT_NORM = 1.0
+WARM_UP_STEPS = 50
+
+
+@dataclass
+class Course:
+    """How a training run has gone so far."""
+
+    epoch: int = 0
+    """Epochs done."""
+    step: int = 0
+    """Optimiser steps done."""
+    best_ndcg: float = -1.0
+    """Best validation NDCG@10."""
+    best_epoch: int = 0
+    """The epoch that had it."""
+
+    def is_over(self, config: BaseModelConfig) -> bool:
+        """Whether the epochs or the patience are used up."""
+        return self.epoch >= config.max_epochs or self.epoch - self.best_epoch >= config.patience
+
+
+class BaseTrainer:
+    """Trains one model; its whole state can be saved after any epoch."""
+
+    def __init__(
+        self,
+        config: BaseModelConfig,
+        split: LeaveOneOut,
+        n_items: int,
+        *,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        torch.manual_seed(seed)
+        self.config = config
+        self.split = split
+        self.seed = seed
+        self.device = device
+        self.model = Sasrec(config.shape(n_items), dropout=config.dropout).to(device)
+        self.optimiser = _optimiser(self.model, config)
+        self.course = Course()
+        self.best = _copy(self.model)
+
+    def epoch(self) -> float:
+        """Passes once over all training interactions; the mean loss, nats per interaction.
+
+        The seed is set from the epoch, so that a resumed run draws what an unbroken one would.
+        """
+        epoch = self.course.epoch + 1
+        torch.manual_seed(self.seed * 1_000_003 + epoch)
+        rng = generator(self.seed, epoch)
+        cut = windows(self.split.train, self.config.max_seq + 1, rng)
+        self.model.train()
+        batches = length_batches(cut, self.config.batch_size, rng)
+        losses = [self._step([cut[row] for row in rows]) for rows in batches]
+        self.course.epoch = epoch
+        return sum(losses) / len(losses)
+
+    def _step(self, histories: Sequence[Items]) -> float:
+        items = left_padded(histories, self.config.max_seq + 1).to(self.device)
+        self.course.step += 1
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.config.learning_rate * min(1, self.course.step / WARM_UP_STEPS)
+        self.optimiser.zero_grad()
+        loss = self._loss(items)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_NORM)
+        self.optimiser.step()
+        return float(loss.detach())
+
+    def _loss(self, items: Tensor) -> Tensor:
+        """Mean cross-entropy of each next item of [batch, seq + 1] given those before it."""
+        inputs, targets = items[:, :-1], items[:, 1:]
+        narrow = self.config.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=narrow):
+            final = self.model(inputs)[inputs != 0]
+            return next_item_loss(
+                final,
+                targets[inputs != 0],
+                self.model.item_embedding.weight,
+                negatives=self.config.negatives,
+            )
+
+    def validate(self) -> float:
+        """Validation NDCG@10; the best weights are kept."""
+        self.model.eval()
+        found = slate_ranks(
+            self.model.slate_scores,
+            self.split.validation_inputs,
+            self.split.validation_targets,
+            max_seq=self.config.max_seq,
+            device=self.device,
+        )
+        reached = ndcg(found, K)
+        if reached > self.course.best_ndcg:
+            self.course.best_ndcg, self.course.best_epoch = reached, self.course.epoch
+            self.best = _copy(self.model)
+        return reached
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next epoch depends on."""
+        return {
+            "model": self.model.state_dict(),
+            "best": self.best,
+            "optimiser": self.optimiser.state_dict(),
+            "course": asdict(self.course),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes back to a saved state."""
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.best = {name: weight.to(self.device) for name, weight in state["best"].items()}
+        self.course = Course(**state["course"])
+
+    def best_model(self) -> Sasrec:
+        """The model as it was at its best validation, ready to score."""
+        self.model.load_state_dict(self.best)
+        return self.model.eval()
+
+
+def train_base(
+    trainer: BaseTrainer, checkpoint: Path | None = None, report: Report = silent
+) -> Sasrec:
+    """The best model of a run that goes on from `checkpoint` if it exists, and saves to it."""
+    if checkpoint and (state := load_checkpoint(checkpoint)):
+        trainer.restore(state)
+    while not trainer.course.is_over(trainer.config):
+        loss = trainer.epoch()
+        reached = trainer.validate()
+        if checkpoint:
+            save_checkpoint(checkpoint, trainer.state())
+        note = f"loss {loss:.3f}  ndcg@10 {reached:.4f}  best {trainer.course.best_ndcg:.4f}"
+        report("base model", trainer.course.epoch, trainer.config.max_epochs, note)
+    return trainer.best_model()
+
+
+def next_item_loss(
+    final: Tensor, targets: Tensor, embedding: Tensor, *, negatives: int | None
+) -> Tensor:
+    """Mean cross-entropy, nats, over the catalogue or over sampled negatives.
+
+    Args:
+        final: Final hidden states [rows, d_model].
+        targets: Item indices 1..n_items [rows].
+        embedding: Item embeddings [n_items + 1, d_model]; row 0 is padding, never a candidate.
+        negatives: Items drawn uniformly, shared by all rows; None: the whole catalogue.
+    """
+    if negatives is None:
+        return functional.cross_entropy(final @ embedding[1:].T, targets - 1)
+    drawn = torch.randint(1, len(embedding), (negatives,), device=final.device)
+    against = (final @ embedding[drawn].T).masked_fill(drawn == targets[:, None], -math.inf)
+    target = (final * embedding[targets]).sum(-1, keepdim=True)
+    first = torch.zeros_like(targets)
+    return functional.cross_entropy(torch.cat([target, against], dim=1), first)
+
+
+def _optimiser(model: Sasrec, config: BaseModelConfig) -> torch.optim.Optimizer:
+    matrices = [p for p in model.blocks.parameters() if p.ndim > 1]
+    decayed = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in decayed]
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
+
+
+def _copy(model: Sasrec) -> Weights:
+    return {name: weight.detach().clone() for name, weight in model.state_dict().items()}
