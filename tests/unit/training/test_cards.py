@@ -1,0 +1,128 @@
+"""Feature cards and attribute groups, from activations whose meaning is known."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from model_store.cards import FeatureCard
+from model_store.manifest import BaseModelShape, SaeKind, SaeShape
+from training.attributes import AttributeTable, attribute_table
+from training.cards import Readings, feature_cards, mean_by_item, readings
+from training.config import CardsConfig
+from training.dataset import Dataset, Item
+from training.groups import attribute_groups, measured_effects
+from training.sae import Sae
+from training.sasrec import Sasrec
+
+CONFIG = CardsConfig(min_items=2, min_item_count=1, effect_users=20, group_size=2)
+GENRES = [("Horror",), ("Horror",), ("Comedy",), ("Comedy",), ("Comedy", "Horror"), ()]
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    items = tuple(Item(f"i{n}", f"Title {n}", {"genre": g}) for n, g in enumerate(GENRES, 1))
+    histories = tuple(np.roll(np.arange(1, 7, dtype=np.int32), user) for user in range(6))
+    return Dataset("six", items, tuple("abcdef"), histories, "0" * 64)
+
+
+@pytest.fixture(scope="module")
+def table(dataset: Dataset) -> AttributeTable:
+    return attribute_table(dataset, CONFIG.min_items)
+
+
+@pytest.fixture(scope="module")
+def cards(dataset: Dataset, table: AttributeTable) -> tuple[FeatureCard, ...]:
+    """Feature 0 fires on Horror, 1 on the items of no clear genre, 2 never."""
+    items = np.tile(np.arange(1, 7), 40)
+    horror = np.isin(items, [1, 2, 5]) * np.linspace(1, 2, len(items))
+    mixed = np.isin(items, [2, 3, 6]) * 3.0
+    activations = np.stack([horror, mixed, np.zeros(len(items))], axis=1)
+    read = Readings(sparse.csc_array(activations.astype(np.float32)), items)
+    config = CONFIG.model_copy(update={"label_lift": 1.5})
+    return feature_cards(read, dataset, table, config)
+
+
+def test_attributes_that_too_few_items_carry_are_left_out(dataset: Dataset) -> None:
+    assert [value.value for value in attribute_table(dataset, 3).values] == ["Comedy", "Horror"]
+    assert attribute_table(dataset, 4).values == ()
+
+
+def test_the_reference_is_a_percentile_of_the_non_zero_activations(
+    cards: tuple[FeatureCard, ...],
+) -> None:
+    assert 1.97 < cards[0].reference_activation <= 2
+    assert cards[1].reference_activation == 3
+
+
+def test_density_is_the_share_of_positions(cards: tuple[FeatureCard, ...]) -> None:
+    assert [card.density for card in cards] == [0.5, 0.5, 0]
+
+
+def test_the_attribute_that_a_feature_tells_apart_comes_first(
+    cards: tuple[FeatureCard, ...],
+) -> None:
+    first = cards[0].attributes[0]
+    assert (first.attribute.value, first.roc_auc) == ("Horror", 1)
+
+
+def test_a_feature_with_a_clear_attribute_is_named_by_it(cards: tuple[FeatureCard, ...]) -> None:
+    assert cards[0].label == "genre: Horror"
+
+
+def test_a_feature_without_one_is_named_by_its_top_titles(cards: tuple[FeatureCard, ...]) -> None:
+    assert cards[1].label == "Title 2 / Title 3 / Title 6"
+
+
+def test_top_items_are_in_reference_units(cards: tuple[FeatureCard, ...]) -> None:
+    assert [item.item_id for item in cards[1].top_items] == ["i2", "i3", "i6"]
+    assert [item.activation for item in cards[1].top_items] == pytest.approx([1, 1, 1])
+
+
+def test_a_dead_feature_has_an_empty_card(cards: tuple[FeatureCard, ...]) -> None:
+    assert cards[2] == FeatureCard(feature_index=2, reference_activation=0, density=0)
+    assert cards[2].is_dead
+
+
+def test_means_are_over_the_positions_of_an_item() -> None:
+    read = Readings(sparse.csc_array(np.array([[2.0], [4.0], [1.0]])), np.array([1, 1, 2]))
+    means, seen = mean_by_item(read, 3)
+    assert means[:, 0].tolist() == [0, 3, 1, 0]
+    assert seen.tolist() == [0, 2, 1, 0]
+
+
+def test_a_large_reading_is_sampled() -> None:
+    sae = Sae(SaeShape(kind=SaeKind.TOPK, d_sae=8, k=2), 4)
+    items = torch.arange(1, 101)
+    read = readings(sae, torch.randn(100, 4), items, max_positions=30, seed=0)
+    assert read.activations.shape == (30, 8)
+    assert len(set(read.items.tolist())) == 30
+
+
+def test_groups_hold_what_raises_an_attribute(table: AttributeTable) -> None:
+    effects = np.array([[0.3, -0.1], [0.1, 0.0], [0.05, -0.2], [0.9, 0.0]])
+    alive = [
+        FeatureCard(feature_index=f, reference_activation=float(f != 3), density=0)
+        for f in range(4)
+    ]
+    (group,) = attribute_groups(effects, alive, table, CONFIG)
+    assert group.attribute == table.values[0]
+    assert [member.feature_index for member in group.members] == [0, 1]
+    assert [member.weight for member in group.members] == pytest.approx([0.75, 0.25])
+
+
+@pytest.mark.parametrize("block", [1, 2])
+def test_a_feature_that_points_at_an_attribute_raises_it(
+    dataset: Dataset, table: AttributeTable, block: int
+) -> None:
+    torch.manual_seed(0)
+    shape = BaseModelShape(n_items=6, max_seq=6, d_model=16, n_blocks=2, n_heads=2)
+    model = Sasrec(shape).eval().requires_grad_(False)
+    sae = Sae(SaeShape(kind=SaeKind.TOPK, d_sae=4, k=2), 16).requires_grad_(False)
+    horror = table.values.index(next(v for v in table.values if v.value == "Horror"))
+    sae.W_dec[0] = 30 * model.item_embedding.weight[[1, 2, 5]].mean(0)
+    live = [FeatureCard(feature_index=f, reference_activation=1, density=1) for f in range(4)]
+    short = [history[:2] for history in dataset.histories]
+    effects = measured_effects(model, sae, block, short, live, table, CONFIG, seed=0)
+    assert effects[0, horror] > 0.02
+    assert effects[0, horror] == effects[:, horror].max()
