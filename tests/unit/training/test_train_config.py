@@ -1,0 +1,70 @@
+"""The training config: what it refuses, and in which words."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from model_store.manifest import EditPositions
+from training.config import InvalidTrainConfig, SaeConfig, TrainConfig, read_config
+
+
+def _written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "train.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
+    assert read_config(_written(tmp_path, "")) == TrainConfig()
+
+
+def test_what_a_file_leaves_out_has_its_default(tmp_path: Path) -> None:
+    config = read_config(_written(tmp_path, "base: {d_model: 32}\nseed: 7\n"))
+    assert config.seed == 7
+    assert config.base == TrainConfig().base.model_copy(update={"d_model": 32})
+
+
+def test_an_unknown_key_is_refused_by_its_path(tmp_path: Path) -> None:
+    with pytest.raises(InvalidTrainConfig, match=r"base\.d_modl: Extra inputs are not permitted"):
+        read_config(_written(tmp_path, "base: {d_modl: 32}"))
+
+
+def test_every_fault_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InvalidTrainConfig) as refused:
+        read_config(_written(tmp_path, "base: {d_model: 0}\nsae: {steps: few}\n"))
+    assert len(refused.value.faults) == 2
+
+
+def test_what_is_no_yaml_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidTrainConfig, match="not YAML"):
+        read_config(_written(tmp_path, "base: {"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("base: {n_heads: 3}", "n_heads 3 does not divide d_model 64"),
+        ("sae: {kind: relu}", "kind relu cannot be trained here"),
+        ("sae: {k: 600, d_sae: 512}", "k 600 is more than d_sae 512"),
+        ("sae: {block: 3}", "sae.block 3 is above the last block, 2"),
+        ("sae: {positions: all}", "needs a hook below the last block"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InvalidTrainConfig, match=message):
+        read_config(_written(tmp_path, text))
+
+
+def test_the_hook_is_after_the_last_block_unless_it_says_otherwise() -> None:
+    assert TrainConfig().hook_point.block == TrainConfig().base.n_blocks
+
+
+def test_an_edit_of_all_positions_needs_a_block_above() -> None:
+    config = TrainConfig(sae=SaeConfig(block=1, positions=EditPositions.ALL))
+    assert config.hook_point.positions is EditPositions.ALL
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        TrainConfig().seed = 1
