@@ -1,0 +1,110 @@
+"""Rules between protobuf and the steering core."""
+
+import math
+
+from steering.errors import InvalidRule
+from steering.report import RuleReport
+from steering.resolved import Origin
+from steering.rules import ActivationRange, Attribute, Operation, Rule, Unit
+from steerrec.v1 import rule_pb2
+
+UNITS = {rule_pb2.UNIT_UNSPECIFIED: Unit.REFERENCE} | {unit.value: unit for unit in Unit}
+
+
+def rule_from_proto(message: rule_pb2.Rule, field: str) -> Rule:
+    """The rule that a message means; sound or not.
+
+    Args:
+        message: as received.
+        field: its path, for faults.
+
+    Raises:
+        InvalidRule: it names no operation, no target, or an enum value that does not exist.
+    """
+    return Rule(
+        operation=_operation(message, field),
+        target=_target(message, field),
+        value=message.value,
+        unit=_unit(message, field),
+        rule_id=message.rule_id,
+        condition=message.condition,
+        when_activation=_range(message),
+    )
+
+
+def _operation(message: rule_pb2.Rule, field: str) -> Operation:
+    try:
+        return Operation(message.operation)
+    except ValueError:
+        names = ", ".join(operation.name for operation in Operation)
+        raise InvalidRule(f"{field}.operation", f"is required: one of {names}") from None
+
+
+def _unit(message: rule_pb2.Rule, field: str) -> Unit:
+    try:
+        return UNITS[message.unit]
+    except KeyError:
+        raise InvalidRule(f"{field}.unit", f"{message.unit} is no Unit; REFERENCE or RAW") from None
+
+
+def _target(message: rule_pb2.Rule, field: str) -> int | Attribute:
+    match message.WhichOneof("target"):
+        case "feature_index":
+            return message.feature_index
+        case "attribute":
+            return Attribute(message.attribute.name, message.attribute.value)
+        case _:
+            raise InvalidRule(f"{field}.target", "is required: feature_index or attribute")
+
+
+def _range(message: rule_pb2.Rule) -> ActivationRange | None:
+    if not message.HasField("when_activation"):
+        return None
+    bounds = message.when_activation
+    return ActivationRange(
+        bounds.min if bounds.HasField("min") else -math.inf,
+        bounds.max if bounds.HasField("max") else math.inf,
+    )
+
+
+def rule_to_proto(rule: Rule) -> rule_pb2.Rule:
+    """The message that means the rule."""
+    message = rule_pb2.Rule(
+        rule_id=rule.rule_id,
+        operation=rule_pb2.Operation.ValueType(rule.operation.value),
+        value=rule.value,
+        unit=rule_pb2.Unit.ValueType(rule.unit.value),
+        condition=rule.condition,
+    )
+    if isinstance(rule.target, Attribute):
+        message.attribute.name, message.attribute.value = rule.target.name, rule.target.value
+    else:
+        message.feature_index = rule.target
+    if rule.when_activation is not None:
+        _set_range(message, rule.when_activation)
+    return message
+
+
+def _set_range(message: rule_pb2.Rule, bounds: ActivationRange) -> None:
+    message.when_activation.SetInParent()
+    if bounds.min > -math.inf:
+        message.when_activation.min = bounds.min
+    if bounds.max < math.inf:
+        message.when_activation.max = bounds.max
+
+
+def report_to_proto(report: RuleReport) -> rule_pb2.RuleReport:
+    """The message that says what became of a rule."""
+    return rule_pb2.RuleReport(
+        origin=_origin_to_proto(report.origin),
+        rule_id=report.rule.rule_id,
+        status=rule_pb2.RuleStatus.ValueType(report.status.value),
+        activation_before=report.activation_before,
+        activation_after=report.activation_after,
+        unit=rule_pb2.Unit.ValueType(report.rule.unit.value),
+        message=report.message,
+    )
+
+
+def _origin_to_proto(origin: Origin) -> rule_pb2.RuleOrigin:
+    return rule_pb2.RuleOrigin(preset=origin.preset, revision=origin.revision, index=origin.index)

@@ -1,0 +1,1 @@
+"""Presets: stored in Redis, followed, compiled for the served bundle (docs/adr/0005)."""

@@ -1,0 +1,192 @@
+"""Presets compiled for one bundle: what requests that name a preset get. Never changed."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from rapidfuzz import process
+
+from service.presets.errors import PresetMissing
+from service.presets.record import Head, PresetRevision
+from steering.errors import RuleFault, RulesRefused, UnknownFeature
+from steering.plan import check_layer
+from steering.resolved import Condition, ResolvedRule, resolve_rules
+from steering.rules import Rule
+from steering.space import FeatureSpace
+
+NEAR_ENOUGH = 60
+"""Similarity, of 100, from which an unknown name gets a suggestion."""
+Faults = tuple[RuleFault, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class CompiledPreset:
+    """A revision that this bundle honours."""
+
+    name: str
+    revision: int
+    rules: tuple[ResolvedRule, ...]
+    """One layer of a plan."""
+    refused_revision: int = 0
+    """A newer revision that this bundle cannot honour, so that this one goes on; 0: none."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RefusedPreset:
+    """A revision that this bundle cannot honour."""
+
+    name: str
+    revision: int
+    rules: tuple[Rule, ...]
+    """As written."""
+    faults: Faults
+    """What the bundle lacks."""
+
+
+Compiled = CompiledPreset | RefusedPreset
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What presets are compiled with: one bundle's feature space, and the condition compiler."""
+
+    space: FeatureSpace
+    feature_space: str
+    """Its identity."""
+    compile_condition: Callable[[str], Condition]
+
+    def compiled(self, record: PresetRevision) -> Compiled:
+        """The revision resolved in this feature space, or why it cannot be."""
+        try:
+            return CompiledPreset(record.name, record.revision, self.resolved(record))
+        except RulesRefused as refused:
+            faults = refused.faults
+        except RuleFault as fault:
+            faults = (fault,)
+        return RefusedPreset(record.name, record.revision, record.rules, faults)
+
+    def resolved(self, record: PresetRevision, path: str = "rules") -> tuple[ResolvedRule, ...]:
+        """The revision's rules in this feature space.
+
+        Raises:
+            RulesRefused: with every fault of every rule; paths start with `path`.
+            RuleConflict: two rules contradict each other whatever the request.
+        """
+        self._check_space(record, path)
+        rules = resolve_rules(
+            record.rules,
+            self.space,
+            self.compile_condition,
+            preset=record.name,
+            revision=record.revision,
+            field=path,
+        )
+        check_layer(rules)
+        return rules
+
+    def _check_space(self, record: PresetRevision, path: str) -> None:
+        if not record.names_features or record.feature_space == self.feature_space:
+            return
+        raise RulesRefused(
+            [
+                UnknownFeature(
+                    f"{path}[{i}].feature_index",
+                    f"{rule.target} is an index of feature space {record.feature_space!r}; this"
+                    f" bundle's is {self.feature_space!r}: write the preset anew for it",
+                )
+                for i, rule in enumerate(record.rules)
+                if isinstance(rule.target, int)
+            ]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledPresets:
+    """Every kept revision of every preset in force, for one bundle."""
+
+    by_name: Mapping[str, Mapping[int, Compiled]] = field(default_factory=dict)
+    """Revisions by preset name."""
+
+    def layer(self, name: str, revision: int | None = None) -> Compiled:
+        """What a request that names this preset gets.
+
+        Without a revision: the newest that this bundle honours, marked where it is not the
+        newest; where it honours none, the newest as refused.
+
+        Raises:
+            PresetMissing: no preset of this name is in force, or the revision is not kept.
+        """
+        revisions = self.by_name.get(name)
+        if revisions is None:
+            near = process.extractOne(name, self.by_name, score_cutoff=NEAR_ENOUGH)
+            raise PresetMissing(name, near=near[0] if near else "")
+        if revision is None:
+            return self._in_force[name]
+        if revision not in revisions:
+            raise PresetMissing(name, revision)
+        return revisions[revision]
+
+    @cached_property
+    def _in_force(self) -> Mapping[str, Compiled]:
+        return {name: _newest_honoured(revisions) for name, revisions in self.by_name.items()}
+
+    @property
+    def refused(self) -> list[RefusedPreset]:
+        """Newest revisions that this bundle cannot honour."""
+        newest = (revisions[max(revisions)] for revisions in self.by_name.values())
+        return [preset for preset in newest if isinstance(preset, RefusedPreset)]
+
+    def __len__(self) -> int:
+        return len(self.by_name)
+
+
+def _newest_honoured(revisions: Mapping[int, Compiled]) -> Compiled:
+    newest = revisions[max(revisions)]
+    for revision in sorted(revisions, reverse=True):
+        preset = revisions[revision]
+        if isinstance(preset, CompiledPreset):
+            refused = newest.revision if preset is not newest else 0
+            return CompiledPreset(preset.name, preset.revision, preset.rules, refused)
+    return newest
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPresets:
+    """Presets as one moment of the store had them."""
+
+    heads: Mapping[str, Head] = field(default_factory=dict)
+    """By name; archived ones too."""
+    records: Mapping[str, tuple[PresetRevision, ...]] = field(default_factory=dict)
+    """Kept revisions by name, oldest first."""
+    cursor: str = "0-0"
+    """Id of the newest audit event that is in here."""
+
+    def in_force(self) -> Iterable[tuple[str, tuple[PresetRevision, ...]]]:
+        """Names and kept revisions of presets that are not archived."""
+        return (
+            (name, self.records[name])
+            for name, head in self.heads.items()
+            if not head.is_archived and self.records.get(name)
+        )
+
+
+def compile_presets(
+    stored: StoredPresets, bench: Bench, before: CompiledPresets | None = None
+) -> CompiledPresets:
+    """Every preset in force, compiled for one bundle.
+
+    Args:
+        stored: what the store has.
+        bench: of the bundle.
+        before: compiled with the same bench earlier; revisions in it are not compiled again.
+    """
+    old = before.by_name if before is not None else {}
+    return CompiledPresets(
+        {
+            name: {
+                record.revision: old.get(name, {}).get(record.revision) or bench.compiled(record)
+                for record in records
+            }
+            for name, records in stored.in_force()
+        }
+    )

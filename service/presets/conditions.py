@@ -1,0 +1,57 @@
+"""Conditions in CEL, over the request's `context`.
+
+The evaluator is Google's own (cel-cpp). Expressions are checked when a rule is written; at run
+time one that fails (a key that the context lacks, a comparison of unlike types) does not hold.
+"""
+
+import re
+from functools import lru_cache
+
+from cel_expr_python import cel
+
+from steering.errors import ConditionRefused
+from steering.resolved import Condition, Context
+
+MAX_COMPILED = 4096
+"""Expressions kept compiled; inline rules of unlike requests share them."""
+COMPREHENSION = re.compile(r"\.\s*(all|exists|exists_one|map|filter)\s*\(")
+"""CEL's only loops: they could make one request cost what a million do."""
+STRING = re.compile(r"""("(\\.|[^"\\])*"|'(\\.|[^'\\])*')""")
+
+_ENV = cel.NewEnv(variables={"context": cel.Type.Map(cel.Type.STRING, cel.Type.DYN)})
+_TYPES = (cel.Type.BOOL, cel.Type.DYN)
+
+
+@lru_cache(maxsize=MAX_COMPILED)
+def compile_condition(source: str) -> Condition:
+    """The condition that a CEL expression means.
+
+    Raises:
+        ConditionRefused: no CEL, not true or false, an unknown variable, or a comprehension.
+    """
+    if COMPREHENSION.search(STRING.sub('""', source)):
+        raise ConditionRefused("comprehensions (all, exists, map, filter) are not allowed")
+    try:
+        expression = _ENV.compile(source)
+    except RuntimeError as error:
+        raise ConditionRefused(_sentence(str(error))) from None
+    if expression.return_type() not in _TYPES:
+        raise ConditionRefused(f"gives {expression.return_type().name()}, not true or false")
+
+    def why_not(context: Context) -> str:
+        value = expression.eval(data={"context": dict(context)})
+        if value.type() == cel.Type.BOOL:
+            return "" if value.value() else f"{source} is false"
+        if value.type() == cel.Type.ERROR:
+            return f"{source}: {_sentence(str(value.value()))}"
+        return f"{source} gives {value.type().name()}, not true or false"
+
+    return why_not
+
+
+def _sentence(text: str) -> str:
+    """The evaluator's first line, without its codes."""
+    first = text.strip().splitlines()[0]
+    return re.sub(
+        r"^([A-Z_]+: )?(ERROR: <input>:(\d+):(\d+): )?", r"column \4: ", first, count=1
+    ).replace("column : ", "")
