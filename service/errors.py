@@ -1,0 +1,116 @@
+"""What the service refuses, and why; `service.status` says what a caller gets for each.
+
+ServiceError
+├── SettingsRefused       the process does not start: its settings are wrong
+├── InvalidRequest        fields of a request break the contract, all of them at once
+├── ModelNotServed        no label or version of this name is served here
+├── PresetNotInForce      no preset, or no revision of it, has this name
+├── PresetNotHonoured     the served bundle lacks what a preset names
+├── FeatureNotFound       the SAE has no such feature
+├── Overloaded            as many requests wait as may
+├── Draining              the replica is stopping
+└── DeadlineGone          the caller's time ran out before the model ran
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from steering.errors import RuleFault
+
+
+class Violation(NamedTuple):
+    """One field of a request that breaks the contract."""
+
+    field: str
+    """Path of the field, e.g. `rules[2].value`."""
+    message: str
+    """What is wrong and what to do."""
+
+
+class ServiceError(Exception):
+    """Root of what this room raises."""
+
+
+class SettingsRefused(ServiceError):
+    """The settings are wrong; `faults` holds a sentence for each."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+        """At least one."""
+
+
+class InvalidRequest(ServiceError):
+    """Fields of a request break the contract."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        super().__init__("; ".join(f"{field}: {message}" for field, message in violations))
+        self.violations = tuple(violations)
+        """At least one."""
+
+
+class ModelNotServed(ServiceError):
+    """No label or version of this name is served by this replica."""
+
+    def __init__(self, model: str, served: Sequence[str]) -> None:
+        super().__init__(f"model {model!r} is not served here; there are {', '.join(served)}")
+        self.model = model
+        self.served = tuple(served)
+        """Labels and versions that are."""
+
+
+class PresetNotInForce(ServiceError):
+    """No preset, or no revision of it, has this name."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        """Path in the request, e.g. `presets[0]`."""
+        self.message = message
+        """What is wrong and what to do, without the path."""
+
+
+class PresetNotHonoured(ServiceError):
+    """The served bundle lacks what a preset names."""
+
+    def __init__(
+        self, field: str, name: str, revision: int, version: str, faults: Sequence[RuleFault]
+    ) -> None:
+        why = "; ".join(map(str, faults))
+        self.message = f"model {version!r} cannot honour preset {name!r} revision {revision}: {why}"
+        """What is wrong, without the path."""
+        super().__init__(f"{field}: {self.message}")
+        self.field = field
+        """Path in the request, e.g. `presets[0]`."""
+        self.faults = tuple(faults)
+        """What the bundle lacks."""
+
+
+class FeatureNotFound(ServiceError):
+    """The SAE has no such feature."""
+
+    def __init__(self, index: int, d_sae: int) -> None:
+        super().__init__(f"feature {index} does not exist; there are 0 to {d_sae - 1}")
+        self.index = index
+
+
+class Overloaded(ServiceError):
+    """As many requests wait for the model as may."""
+
+    def __init__(self, queue_limit: int) -> None:
+        super().__init__(f"{queue_limit} requests are waiting already; try again")
+        self.queue_limit = queue_limit
+
+
+class Draining(ServiceError):
+    """The replica is stopping; another will answer."""
+
+    def __init__(self) -> None:
+        super().__init__("this replica is stopping; try again")
+
+
+class DeadlineGone(ServiceError):
+    """The caller's time ran out before the model ran."""
+
+    def __init__(self) -> None:
+        super().__init__("the deadline passed before the model ran")

@@ -1,0 +1,108 @@
+"""Every Prometheus metric of the service; docs/metrics.md lists them."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+STAGES = ("queue", "lower", "sae", "upper", "top_k", "total")
+STAGE_BUCKETS_S = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01),
+    *(0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+)
+"""From a tenth of a millisecond: the usual defaults start where our slow calls end."""
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+class Metrics:
+    """The metrics of one replica, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        """What the metrics port serves."""
+        self.requests = Counter(
+            "steerrec_requests_total",
+            "Calls that ended, by gRPC method and status code.",
+            ["method", "code"],
+            registry=self.registry,
+        )
+        stage = Histogram(
+            "steerrec_stage_seconds",
+            "Time per stage: queue and total per request, the others per run of the model.",
+            ["stage"],
+            buckets=STAGE_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.stages = {name: stage.labels(name) for name in STAGES}
+        """By stage: each label's child, looked up once."""
+        self.batch_size = Histogram(
+            "steerrec_batch_size",
+            "Requests in one run of the model.",
+            buckets=BATCH_BUCKETS,
+            registry=self.registry,
+        )
+        self.queued = Gauge(
+            "steerrec_queued_requests",
+            "Requests that wait for the model.",
+            registry=self.registry,
+        )
+        self.dropped = Counter(
+            "steerrec_dropped_total",
+            "Requests dropped before the model ran, by reason: cancelled, deadline.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self._slates_and_presets()
+        self._replica()
+
+    def _slates_and_presets(self) -> None:
+        self.rule_status = Counter(
+            "steerrec_rule_status_total",
+            "Rules in answered requests, by what became of them.",
+            ["status"],
+            registry=self.registry,
+        )
+        self.degraded = Counter(
+            "steerrec_degraded_total",
+            "Answers that are less than what was asked for, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.presets_in_force = Gauge(
+            "steerrec_presets_in_force",
+            "Presets that a request can name.",
+            registry=self.registry,
+        )
+        self.preset_refusals = Counter(
+            "steerrec_preset_refusals_total",
+            "Preset revisions that the served bundle could not honour.",
+            registry=self.registry,
+        )
+
+    def _replica(self) -> None:
+        self.snapshot_age = Gauge(
+            "steerrec_snapshot_age_seconds",
+            "Time since the presets were last known to be those of Redis.",
+            registry=self.registry,
+        )
+        self.redis_connected = Gauge(
+            "steerrec_redis_connected",
+            "Whether Redis can be reached: 1 or 0.",
+            registry=self.registry,
+        )
+        self.model_info = Gauge(
+            "steerrec_model_info",
+            "Served bundles: 1 for each label and the version it points to.",
+            ["label", "version"],
+            registry=self.registry,
+        )
+        self.bundle_refusals = Counter(
+            "steerrec_bundle_refusals_total",
+            "Promoted bundles that did not verify; the one before went on serving.",
+            registry=self.registry,
+        )
+
+    def show_models(self, models: Iterable[tuple[str, str]]) -> None:
+        """Makes `steerrec_model_info` say exactly these pairs of label and version."""
+        self.model_info.clear()
+        for label, version in models:
+            self.model_info.labels(label, version).set(1)

@@ -1,0 +1,155 @@
+"""Which bundles this replica serves: loaded verified, followed as labels move, swapped whole."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from model_store.errors import BundleMissing, ModelStoreError
+from model_store.store import Store
+from service.feature_search import FeatureSearch
+from service.metrics import Metrics
+from service.presets.compiled import Bench, StoredPresets, compile_presets
+from service.presets.conditions import compile_condition
+from service.settings import PRODUCTION, Settings
+from service.snapshot import (
+    Current,
+    ServedModel,
+    Snapshot,
+    feature_space_of,
+    item_counts_of,
+)
+
+log = logging.getLogger(__name__)
+
+
+class ServedModels:
+    """Keeps `current` at the bundles that the served labels point to."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        current: Current,
+        stored: Callable[[], StoredPresets],
+        metrics: Metrics,
+    ) -> None:
+        """Make it; `load` before anything else.
+
+        Args:
+            store: where bundles are.
+            settings: which labels to serve, how often to look.
+            current: what requests read.
+            stored: the presets as they were last known.
+            metrics: where models, presets and refusals are shown.
+        """
+        self._store = store
+        self._settings = settings
+        self._current = current
+        self._stored = stored
+        self._metrics = metrics
+        self._refused: set[str] = set()
+        """Versions that did not verify, until no label points to them."""
+        self._refused_presets: set[tuple[str, str, int]] = set()
+        """Version, preset and revision of every preset that is refused now."""
+        self._cache = Path(settings.data_dir) / "bundles"
+
+    async def load(self) -> None:
+        """Loads what `production` points to, then every other served label.
+
+        Raises:
+            BundleMissing: nothing was ever promoted to `production`.
+            BundleCorrupt: its bundle does not verify.
+        """
+        wanted = await asyncio.to_thread(self._wanted)
+        if PRODUCTION not in wanted:
+            raise BundleMissing(PRODUCTION)
+        version = wanted[PRODUCTION]
+        served = await asyncio.to_thread(self._loaded, version)
+        self._swap(Snapshot({version: served}, {PRODUCTION: version}))
+        await self.refresh()
+
+    async def follow(self) -> None:
+        """Looks at the labels every `label_poll_s`, for ever."""
+        while True:
+            await asyncio.sleep(self._settings.label_poll_s)
+            try:
+                await self.refresh()
+            except (ModelStoreError, OSError) as error:
+                log.warning("the labels cannot be followed; what is served stays: %s", error)
+
+    async def refresh(self) -> None:
+        """Serves what the labels point to now; a bundle that does not verify changes nothing."""
+        wanted = await asyncio.to_thread(self._wanted)
+        self._refused &= set(wanted.values())
+        loaded = await self._missing(set(wanted.values()))
+        # presets may have changed while the bundles loaded
+        fresh = {version: self._with_presets(served) for version, served in loaded.items()}
+        now = self._current.snapshot
+        available = {**now.models, **fresh}
+        kept = {label: v for label, v in now.labels.items() if label in {*wanted, PRODUCTION}}
+        labels = kept | {label: v for label, v in wanted.items() if v in available}
+        if labels != now.labels:
+            self._swap(Snapshot({v: available[v] for v in labels.values()}, labels))
+
+    def recompile(self) -> None:
+        """Puts the newest presets in force, for every served model at once."""
+        now = self._current.snapshot
+        models = {version: self._with_presets(served) for version, served in now.models.items()}
+        self._swap(Snapshot(models, now.labels))
+
+    def _with_presets(self, served: ServedModel) -> ServedModel:
+        presets = compile_presets(self._stored(), served.bench, served.presets)
+        return replace(served, presets=presets)
+
+    def _wanted(self) -> dict[str, str]:
+        """Version that each served label points to; labels that do not exist are left out."""
+        labels = self._store.labels()
+        return {label: labels[label] for label in self._settings.labels if label in labels}
+
+    async def _missing(self, versions: set[str]) -> dict[str, ServedModel]:
+        """Those that are not served yet, without those that do not verify."""
+        loaded: dict[str, ServedModel] = {}
+        for version in versions - self._current.snapshot.models.keys() - self._refused:
+            try:
+                loaded[version] = await asyncio.to_thread(self._loaded, version)
+            except ModelStoreError as error:
+                self._refused.add(version)
+                self._metrics.bundle_refusals.inc()
+                log.error("bundle %s is refused: %s", version, error)  # noqa: TRY400
+        return loaded
+
+    def _loaded(self, version: str) -> ServedModel:
+        bundle = self._store.load(version, self._cache, threads=self._settings.model_threads)
+        bench = Bench(feature_space_of(bundle), bundle.feature_space, compile_condition)
+        return ServedModel(
+            bundle=bundle,
+            bench=bench,
+            presets=compile_presets(self._stored(), bench),
+            search=FeatureSearch(bundle),
+            item_counts=item_counts_of(bundle),
+            loaded_at=datetime.now(UTC),
+        )
+
+    def _swap(self, snapshot: Snapshot) -> None:
+        if snapshot.labels != self._current.snapshot.labels:
+            log.info("serving %s", ", ".join(f"{k} = {v}" for k, v in snapshot.labels.items()))
+        self._current.snapshot = snapshot
+        self._metrics.show_models(snapshot.labels.items())
+        self._metrics.presets_in_force.set(len(snapshot.model(PRODUCTION).presets))
+        self._count_refusals(snapshot)
+
+    def _count_refusals(self, snapshot: Snapshot) -> None:
+        refused = {
+            (version, preset.name, preset.revision): preset.faults
+            for version, served in snapshot.models.items()
+            for preset in served.presets.refused
+        }
+        for (version, name, revision), faults in refused.items():
+            if (version, name, revision) not in self._refused_presets:
+                self._metrics.preset_refusals.inc()
+                why = "; ".join(map(str, faults))
+                log.warning("%s cannot honour preset %s@%d: %s", version, name, revision, why)
+        self._refused_presets = set(refused)

@@ -1,0 +1,161 @@
+"""A request as the rest of the service sees it: checked against every limit of the contract."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from google.protobuf.json_format import MessageToDict
+from steerrec.v1 import recommender_pb2, rule_pb2
+
+from service.convert import rule_from_proto
+from service.errors import InvalidRequest, Violation
+from service.settings import PRODUCTION
+from steering.errors import RuleFault, RulesRefused
+from steering.rules import Rule, faults_of
+
+DEFAULT_K = 10
+MAX_K = 1000
+MAX_HISTORY = 10_000
+MAX_EXCLUDED = 10_000
+MAX_PRESETS = 16
+MAX_RULES = 256
+MAX_REQUEST_ID = 128
+PRESET_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+
+
+class PresetReference(NamedTuple):
+    """A preset that a request names."""
+
+    name: str
+    revision: int | None
+    """From 1; None: the one in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question: what comes after this history?"""
+
+    history: Sequence[str]
+    """Item ids, oldest first."""
+    k: int
+    """Items wanted."""
+    excluded: Sequence[str]
+    """Item ids that must not be recommended."""
+    may_repeat_history: bool
+    """Whether items of the history may be recommended again."""
+    presets: tuple[PresetReference, ...]
+    """The earlier first."""
+    rules: tuple[Rule, ...]
+    """Of this request alone; the last layer."""
+    context: Mapping[str, object]
+    """What conditions read."""
+    is_steering_disabled: bool
+    """Whether presets and rules are checked but left out."""
+    skips_unknown_presets: bool
+    """Whether a preset that is not in force is left out instead of refused."""
+    is_full: bool
+    """Whether the reply tells all it can."""
+    model: str
+    """Label or version."""
+    request_id: str
+    """The caller's or ours; never empty."""
+
+
+def query_of(request: recommender_pb2.RecommendRequest, request_id: str) -> Query:
+    """The request, checked.
+
+    Args:
+        request: as received.
+        request_id: what to call it where the caller did not.
+
+    Raises:
+        InvalidRequest: with every field that breaks the contract.
+    """
+    rules: list[Rule] = []
+    violations = [
+        *_size_violations(request),
+        *_enum_violations(request),
+        *_preset_violations(request.presets),
+        *_rule_violations(request.rules, rules),
+    ]
+    if violations:
+        raise InvalidRequest(violations)
+    return Query(
+        history=request.history,
+        k=request.k if request.HasField("k") else DEFAULT_K,
+        excluded=request.exclude_item_ids,
+        may_repeat_history=request.include_history,
+        presets=tuple(_references(request.presets)),
+        rules=tuple(rules),
+        context=MessageToDict(request.context) if request.HasField("context") else {},
+        is_steering_disabled=request.disable_steering,
+        skips_unknown_presets=request.on_unknown_preset == recommender_pb2.ON_UNKNOWN_PRESET_SKIP,
+        is_full=request.view == recommender_pb2.VIEW_FULL,
+        model=request.model or PRODUCTION,
+        request_id=request.request_id or request_id,
+    )
+
+
+def _size_violations(request: recommender_pb2.RecommendRequest) -> Iterator[Violation]:
+    for field, count, most in (
+        ("history", len(request.history), MAX_HISTORY),
+        ("exclude_item_ids", len(request.exclude_item_ids), MAX_EXCLUDED),
+        ("presets", len(request.presets), MAX_PRESETS),
+        ("rules", len(request.rules), MAX_RULES),
+    ):
+        if count > most:
+            yield Violation(field, f"{count} of them; at most {most}")
+    if request.HasField("k") and not 1 <= request.k <= MAX_K:
+        yield Violation("k", f"{request.k} is not within 1 to {MAX_K}")
+    if len(request.request_id) > MAX_REQUEST_ID:
+        yield Violation(
+            "request_id", f"{len(request.request_id)} characters; at most {MAX_REQUEST_ID}"
+        )
+
+
+def _enum_violations(request: recommender_pb2.RecommendRequest) -> Iterator[Violation]:
+    if request.view not in recommender_pb2.View.values():
+        yield Violation("view", f"{request.view} is no View")
+    if request.on_unknown_preset not in recommender_pb2.OnUnknownPreset.values():
+        yield Violation("on_unknown_preset", f"{request.on_unknown_preset} is no OnUnknownPreset")
+
+
+def _preset_violations(
+    references: Sequence[recommender_pb2.PresetReference],
+) -> Iterator[Violation]:
+    for i, reference in enumerate(references[: MAX_PRESETS + 1]):
+        if PRESET_NAME.fullmatch(reference.name) is None:
+            message = "must be a lower-case letter, then at most 62 of a-z, 0-9 and '-'"
+            yield Violation(f"presets[{i}].name", f"{reference.name[:80]!r} {message}")
+        if reference.HasField("revision") and reference.revision < 1:
+            yield Violation(
+                f"presets[{i}].revision", f"{reference.revision} is no revision; they start at 1"
+            )
+
+
+def _rule_violations(messages: Sequence[rule_pb2.Rule], rules: list[Rule]) -> Iterator[Violation]:
+    """What is wrong with the rules whatever the bundle; the others are added to `rules`."""
+    for i, message in enumerate(messages[: MAX_RULES + 1]):
+        path = f"rules[{i}]"
+        try:
+            rule = rule_from_proto(message, path)
+        except RulesRefused as refused:
+            yield from map(_violation, refused.faults)
+        except RuleFault as fault:
+            yield _violation(fault)
+        else:
+            rules.append(rule)
+            yield from map(_violation, faults_of(rule, path))
+
+
+def _violation(fault: RuleFault) -> Violation:
+    return Violation(fault.field, fault.message)
+
+
+def _references(
+    references: Sequence[recommender_pb2.PresetReference],
+) -> Iterator[PresetReference]:
+    for reference in references:
+        revision = reference.revision if reference.HasField("revision") else None
+        yield PresetReference(reference.name, revision)

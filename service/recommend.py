@@ -1,0 +1,200 @@
+"""The request path: pin, plan, encode, steer, score, explain.
+
+A query reads the current snapshot once and carries it to its end; Redis is never asked here.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from model_store.catalogue import Catalogue
+from service.batcher import Batcher
+from service.forward import Answer, Question
+from service.planning import Planned, planned
+from service.query import Query
+from service.slate import ActiveFeature, Degraded, DegradedReason, Slate
+from service.snapshot import Current, ServedModel
+from steering.explain import most_active
+from steering.plan import NO_RULES, Limits
+from steering.resolved import Condition
+from steering.space import Floats, Indices
+
+MAX_ACTIVE_FEATURES = 10
+COLD_START = "cold start: there is no history to steer"
+DISABLED = "left out: disable_steering is set"
+
+
+class PresetFreshness(Protocol):
+    """How sure the replica is of its presets."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether Redis can be reached."""
+
+    def age_s(self) -> float:
+        """Seconds since the presets were last known to be those of Redis."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A history in item indices."""
+
+    known: list[int]
+    """All items that the catalogue has, oldest first."""
+    read: list[int]
+    """The newest of them: what the model reads."""
+    unknown_count: int
+
+    @property
+    def cut_count(self) -> int:
+        """Older items that the model does not read."""
+        return len(self.known) - len(self.read)
+
+
+class Recommender:
+    """Answers queries from what is served now."""
+
+    def __init__(
+        self,
+        current: Current,
+        batcher: Batcher,
+        freshness: PresetFreshness,
+        compile_condition: Callable[[str], Condition],
+        limits: Limits,
+    ) -> None:
+        self._current = current
+        self._batcher = batcher
+        self._freshness = freshness
+        self._compile_condition = compile_condition
+        self._limits = limits
+
+    async def recommend(self, query: Query, deadline: float | None) -> Slate:
+        """The slate of a query.
+
+        Args:
+            query: checked.
+            deadline: on the clock of `time.perf_counter`; None: none.
+
+        Raises:
+            ServiceError, SteeringError: see `service.status.TABLE`.
+        """
+        served = self._current.snapshot.model(query.model)
+        plan = planned(query, served, self._compile_condition, self._limits)
+        catalogue = served.bundle.catalogue
+        history = history_of(query.history, catalogue, served.bundle.manifest.base_model.max_seq)
+        excluded = _excluded(query, history, catalogue)
+        degraded = [*_history_faults(history), *self._preset_faults(query, plan)]
+        if not history.read:
+            return _cold_start(query, served, plan, excluded, degraded)
+        question = Question(
+            items=np.array(history.read, dtype=np.int64),
+            excluded=excluded,
+            k=query.k,
+            plan=NO_RULES if query.is_steering_disabled else plan.plan,
+            is_full=query.is_full,
+        )
+        answer = await self._batcher.ask(served.bundle, served.space, question, deadline)
+        return _explained(query, served, plan, answer, degraded)
+
+    def _preset_faults(self, query: Query, plan: Planned) -> Iterator[Degraded]:
+        for skipped in plan.skipped:
+            yield Degraded(DegradedReason.PRESET_SKIPPED, skipped.why)
+        for preset in plan.applied:
+            if preset.refused_revision:
+                newest = f"preset {preset.name!r} revision {preset.refused_revision}"
+                detail = f"{newest} cannot be honoured; revision {preset.revision} goes on"
+                yield Degraded(DegradedReason.PRESET_SKIPPED, detail)
+        if query.presets and not self._freshness.is_connected:
+            detail = f"Redis cannot be reached; presets are {self._freshness.age_s():.0f} s old"
+            yield Degraded(DegradedReason.STALE_PRESETS, detail)
+
+
+def history_of(item_ids: Sequence[str], catalogue: Catalogue, max_seq: int) -> History:
+    """The history in item indices, unknown ids left out."""
+    index_of = catalogue.index_of
+    known = [index_of[item_id] for item_id in item_ids if item_id in index_of]
+    return History(known, known[-max_seq:], len(item_ids) - len(known))
+
+
+def _excluded(query: Query, history: History, catalogue: Catalogue) -> Indices:
+    """Item indices never to answer, each once, in order."""
+    index_of = catalogue.index_of
+    indices = {index_of[item_id] for item_id in query.excluded if item_id in index_of}
+    if not query.may_repeat_history:
+        indices.update(history.known)
+    return np.array(sorted(indices), dtype=np.int64)
+
+
+def _history_faults(history: History) -> Iterator[Degraded]:
+    if history.unknown_count:
+        detail = "items of the history are not in the catalogue and were skipped"
+        yield Degraded(DegradedReason.UNKNOWN_ITEMS, detail, history.unknown_count)
+    if history.cut_count:
+        detail = f"only the newest {len(history.read)} items were read"
+        yield Degraded(DegradedReason.HISTORY_TRUNCATED, detail, history.cut_count)
+
+
+def _short(query: Query, count: int) -> Iterator[Degraded]:
+    if count < query.k:
+        detail = f"only {count} items could be recommended"
+        yield Degraded(DegradedReason.SHORT_SLATE, detail, query.k - count)
+
+
+def _cold_start(
+    query: Query,
+    served: ServedModel,
+    plan: Planned,
+    excluded: Indices,
+    degraded: Sequence[Degraded],
+) -> Slate:
+    """The most popular items; their scores are interactions in training."""
+    catalogue = served.bundle.catalogue
+    popular = catalogue.popularity
+    items = popular[~np.isin(popular, excluded)][: query.k].astype(np.int64)
+    cold = Degraded(DegradedReason.COLD_START, "no known item in the history: the most popular")
+    return Slate(
+        served=served,
+        items=items,
+        scores=catalogue.counts[items].astype(np.float32),
+        applied=(),
+        reports=plan.unsteered_reports(DISABLED if query.is_steering_disabled else COLD_START),
+        degraded=[*degraded, cold, *_short(query, len(items))],
+        request_id=query.request_id,
+        is_full=query.is_full,
+    )
+
+
+def _explained(
+    query: Query,
+    served: ServedModel,
+    plan: Planned,
+    answer: Answer,
+    degraded: Sequence[Degraded],
+) -> Slate:
+    edit = answer.edit
+    return Slate(
+        served=served,
+        items=answer.items,
+        scores=answer.scores,
+        applied=() if query.is_steering_disabled else plan.applied,
+        reports=plan.unsteered_reports(DISABLED)
+        if query.is_steering_disabled
+        else plan.reports(edit.reports if edit else ()),
+        degraded=[*degraded, *_short(query, len(answer.items))],
+        request_id=query.request_id,
+        norm_share=edit.norm_share if edit else 0.0,
+        is_shift_clipped=edit.is_shift_clipped if edit else False,
+        is_full=query.is_full,
+        unsteered=answer.unsteered,
+        active=_active(served, answer.activations),
+    )
+
+
+def _active(served: ServedModel, activations: Floats | None) -> list[ActiveFeature]:
+    if activations is None:
+        return []
+    cards = served.bundle.cards.features
+    strongest = most_active(activations, served.space.reference, MAX_ACTIVE_FEATURES)
+    return [ActiveFeature(index, cards[index].label, strength) for index, strength in strongest]

@@ -1,0 +1,68 @@
+"""A slate as protobuf."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from steerrec.v1 import recommender_pb2, rule_pb2
+
+from service.convert import report_to_proto
+from service.slate import Degraded, Slate
+
+
+def reply_of(slate: Slate) -> recommender_pb2.RecommendResponse:
+    """The response that says what the slate says."""
+    return recommender_pb2.RecommendResponse(
+        items=_full_items(slate) if slate.is_full else _items(slate),
+        model_version=slate.served.bundle.version,
+        applied_presets=[
+            recommender_pb2.AppliedPreset(name=preset.name, revision=preset.revision)
+            for preset in slate.applied
+        ],
+        rule_reports=[report_to_proto(report) for report in slate.reports],
+        degraded=[_degraded(own) for own in slate.degraded],
+        request_id=slate.request_id,
+        shift=recommender_pb2.HiddenShift(
+            norm_share=slate.norm_share, is_clipped=slate.is_shift_clipped
+        ),
+        active_features=[
+            recommender_pb2.ActiveFeature(
+                feature_index=feature.index, label=feature.label, activation=feature.activation
+            )
+            for feature in slate.active
+        ],
+    )
+
+
+def attributes_to_proto(attributes: Mapping[str, Sequence[str]]) -> Iterator[rule_pb2.Attribute]:
+    """One message per value of each attribute."""
+    for name, values in attributes.items():
+        for value in values:
+            yield rule_pb2.Attribute(name=name, value=value)
+
+
+def _degraded(degraded: Degraded) -> recommender_pb2.Degraded:
+    return recommender_pb2.Degraded(
+        reason=recommender_pb2.DegradedReason.ValueType(degraded.reason.value),
+        count=degraded.count,
+        detail=degraded.detail,
+    )
+
+
+def _items(slate: Slate) -> list[recommender_pb2.RecommendedItem]:
+    item_ids = slate.served.bundle.catalogue.item_ids
+    return [
+        recommender_pb2.RecommendedItem(item_id=item_ids[index], score=score)
+        for index, score in zip(slate.items.tolist(), slate.scores.tolist(), strict=True)
+    ]
+
+
+def _full_items(slate: Slate) -> list[recommender_pb2.RecommendedItem]:
+    catalogue = slate.served.bundle.catalogue
+    items = _items(slate)
+    for item, index in zip(items, slate.items.tolist(), strict=True):
+        item.title = catalogue.titles[index]
+        item.attributes.extend(attributes_to_proto(catalogue.attributes[index]))
+    if slate.unsteered is not None:
+        ranks, scores = slate.unsteered.ranks.tolist(), slate.unsteered.scores.tolist()
+        for item, rank, score in zip(items, ranks, scores, strict=True):
+            item.unsteered_rank, item.unsteered_score = rank, score
+    return items

@@ -1,0 +1,1 @@
+"""The gRPC surface: one servicer per service of the contract, one interceptor around them all."""

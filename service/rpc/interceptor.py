@@ -1,0 +1,103 @@
+"""What surrounds every call: request id, clock, metrics, error table. Once for all RPCs."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+import grpc
+from grpc_status import rpc_status
+
+from service.metrics import Metrics
+from service.request_id import REQUEST_ID, new_request_id
+from service.status import UNKNOWN, answer_to, status_of
+
+REQUEST_ID_KEY = "x-request-id"
+"""Trailing metadata of every call."""
+PRINTABLE = "".join(map(chr, range(33, 127)))
+RETRY_PUSHBACK_KEY = "grpc-retry-pushback-ms"
+"""Trailing metadata of refusals that are worth another try; gRPC clients obey it."""
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Behaviour: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
+
+log = logging.getLogger(__name__)
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """Names, times, counts and refuses unary calls; streams pass through."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._wrapped: dict[str, Any] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """The handler with this interceptor around it; made once per method."""
+        method = handler_call_details.method
+        if (wrapped := self._wrapped.get(method)) is not None:
+            return wrapped
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+        wrapped = grpc.unary_unary_rpc_method_handler(
+            self._around(method, handler.unary_unary),
+            handler.request_deserializer,
+            handler.response_serializer,
+        )
+        self._wrapped[method] = wrapped
+        return wrapped
+
+    def _around(self, method: str, behaviour: Behaviour) -> Behaviour:
+        async def call(request: Any, context: Context) -> Any:
+            request_id = getattr(request, "request_id", "")[:128] or new_request_id()
+            REQUEST_ID.set(request_id)
+            context.set_trailing_metadata((_named(request_id),))
+            start = perf_counter()
+            code = grpc.StatusCode.OK
+            try:
+                return await behaviour(request, context)
+            except asyncio.CancelledError:
+                code = grpc.StatusCode.CANCELLED
+                raise
+            except grpc.aio.AbortError:
+                code = _code_of(context)
+                raise
+            except Exception as error:
+                code = answer_to(error).code
+                await refuse(context, method, error, request_id)
+            finally:
+                self._metrics.requests.labels(method, code.name).inc()
+                self._metrics.stages["total"].observe(perf_counter() - start)
+
+        return call
+
+
+async def refuse(context: Context, method: str, error: Exception, request_id: str) -> None:
+    """Ends the call with the table's status for the error; an unknown one is logged."""
+    answer = answer_to(error)
+    if answer is UNKNOWN:
+        log.error("%s failed", method, exc_info=error)
+    status = rpc_status.to_status(status_of(error, request_id))
+    metadata = [_named(request_id), *(status.trailing_metadata or ())]
+    if answer.retry_after_s is not None:
+        metadata.append((RETRY_PUSHBACK_KEY, str(round(answer.retry_after_s * 1000))))
+    await context.abort(status.code, status.details, tuple(metadata))
+
+
+def _named(request_id: str) -> tuple[str, str]:
+    # a header holds ASCII only, a caller's id anything
+    return REQUEST_ID_KEY, quote(request_id, safe=PRINTABLE)
+
+
+def _code_of(context: Context) -> grpc.StatusCode:
+    """The code that a servicer aborted its own call with."""
+    code = context.code()
+    return next(
+        (known for known in grpc.StatusCode if code in (known, known.value[0])), UNKNOWN.code
+    )

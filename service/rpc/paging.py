@@ -1,0 +1,45 @@
+"""Pages: sizes within their limits, and opaque tokens that fit only the list they came from."""
+
+import base64
+import binascii
+import json
+
+from service.errors import InvalidRequest, Violation
+
+DEFAULT_SIZE = 100
+MAX_SIZE = 1000
+
+
+def page_size_of(asked: int, *, default: int = DEFAULT_SIZE, most: int = MAX_SIZE) -> int:
+    """Entries of a page.
+
+    Raises:
+        InvalidRequest: the size asked is negative or above `most`.
+    """
+    if not 0 <= asked <= most:
+        message = f"{asked} is not within 0 to {most}; 0 means {default}"
+        raise InvalidRequest([Violation("page_size", message)])
+    return asked or default
+
+
+def page_token(scope: str, position: str) -> str:
+    """The token of the page that starts after `position` of the list named `scope`."""
+    return base64.urlsafe_b64encode(json.dumps([scope, position]).encode()).decode()
+
+
+def position_of(token: str, scope: str) -> str | None:
+    """Where the token's page starts after; None: at the beginning.
+
+    Raises:
+        InvalidRequest: no token of ours, or one of another list.
+    """
+    if not token:
+        return None
+    try:
+        own, position = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+    except (binascii.Error, UnicodeDecodeError, ValueError, TypeError):
+        own, position = None, None
+    if own != scope or not isinstance(position, str):
+        message = "is not one that this list gave; start again with an empty one"
+        raise InvalidRequest([Violation("page_token", message)])
+    return position

@@ -1,0 +1,47 @@
+"""Server reflection that stock ghz and grpcurl can use.
+
+ghz asks for the file that contains a *method's* symbol; Python's descriptor pool finds services
+but not their methods, and the call would fail with "Symbol not found".
+"""
+
+# ruff: noqa: N802 - names and arguments are the pool's
+
+from typing import cast
+
+import grpc
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_reflection.v1alpha import reflection
+
+
+class MethodAwarePool:
+    """The default pool, which also finds a method's file: that of its service."""
+
+    def __init__(self, pool: DescriptorPool) -> None:
+        self._pool = pool
+
+    def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:
+        """The file that declares the symbol.
+
+        Raises:
+            KeyError: nothing of that name, be it message, service or method.
+        """
+        try:
+            return self._pool.FindFileContainingSymbol(symbol)
+        except KeyError:
+            service, _, method = symbol.rpartition(".")
+            found = self._pool.FindServiceByName(service)
+            if method not in found.methods_by_name:
+                raise
+            return found.file
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._pool, name)
+
+
+def add_reflection(
+    services: tuple[str, ...], server: grpc.aio.Server, pool: DescriptorPool
+) -> None:
+    """Lets clients read the contract of these services, and of reflection itself."""
+    aware = cast("DescriptorPool", MethodAwarePool(pool))
+    reflection.enable_server_reflection((*services, reflection.SERVICE_NAME), server, pool=aware)

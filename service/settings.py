@@ -1,0 +1,177 @@
+"""Boot-time settings: `STEERREC_*` environment variables, all listed in docs/settings.md."""
+
+import os
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from platformdirs import user_data_path
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+from rapidfuzz import process
+
+from model_store.labels import is_label
+from service.errors import SettingsRefused
+from steering.plan import Limits
+
+PREFIX = "STEERREC_"
+PRODUCTION = "production"
+"""The label that a request means when it names no model."""
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster",
+                 "rediss+cluster")  # fmt: skip
+NEAR_ENOUGH = 70
+"""Similarity, of 100, from which an unknown name gets a suggestion."""
+
+
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How a log line looks."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def _address(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not (host and colon and port.isdecimal() and int(port) <= 65535):
+        raise ValueError("must be host:port with a port of 0 to 65535; 0 takes a free one")
+    return text
+
+
+def _redis_url(url: SecretStr) -> SecretStr:
+    if url.get_secret_value().partition("://")[0] not in REDIS_SCHEMES:
+        raise ValueError(f"must start with one of {', '.join(REDIS_SCHEMES)}, then ://")
+    return url
+
+
+def _split(text: object) -> object:
+    return tuple(part.strip() for part in text.split(",")) if isinstance(text, str) else text
+
+
+def _labels(labels: tuple[str, ...]) -> tuple[str, ...]:
+    for label in labels:
+        if not is_label(label):
+            raise ValueError(f"{label!r} is no label: 1 to 40 of a-z, 0-9 and '-', first a letter")
+    if PRODUCTION not in labels:
+        raise ValueError(f"{PRODUCTION!r} must be one of them")
+    return labels
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Labels = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_labels)]
+
+
+class Settings(BaseModel):
+    """How one replica runs. Frozen; read once, at the start."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    bind: Address = "127.0.0.1:50051"
+    """Address of the gRPC port; port 0 takes a free one."""
+    metrics_bind: Address = "127.0.0.1:9464"
+    """Address of the Prometheus port; port 0 takes a free one."""
+    data_dir: Path = Field(default_factory=lambda: user_data_path("steerrec"))
+    """Folder of what the replica keeps: embedded Redis, last good presets, fetched bundles."""
+    bundles: str = ""
+    """Root of the bundle store, a path or an fsspec URL; empty: `store` in `data_dir`."""
+    labels: Labels = (PRODUCTION, "canary")
+    """Labels to serve, comma-separated; `production` must be one of them and must exist."""
+    label_poll_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    """Seconds between two looks at where the labels point."""
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = None
+    """URL of Redis, which may hold a password; absent: an embedded one in `data_dir`."""
+    max_batch: Annotated[int, Field(ge=1, le=1024)] = 32
+    """Most requests in one run of the model."""
+    queue_limit: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
+    """Most requests that wait for the model; more are refused as UNAVAILABLE."""
+    model_threads: Annotated[int, Field(ge=1, le=256)] = 1
+    """Threads of one run of the model."""
+    max_factor: Annotated[float, Field(ge=1, le=1e6)] = 100.0
+    """Largest product of SCALEs on a feature."""
+    max_activation: Annotated[float, Field(gt=0, le=1e6)] = 20.0
+    """Largest edited activation, in reference units."""
+    max_shift_share: Annotated[float, Field(gt=0, le=1e3)] = 2.0
+    """Largest norm of the shift over the norm of the hidden state."""
+    max_message_bytes: Annotated[int, Field(ge=65_536, le=2**30)] = 16 * 2**20
+    """Largest request or reply that gRPC takes."""
+    reflection: bool = True
+    """Whether clients may read the contract from the server (grpcurl, ghz)."""
+    drain_timeout_s: Annotated[float, Field(ge=0, le=3600)] = 20.0
+    """Seconds that calls in progress get to finish after SIGTERM or SIGINT."""
+    log_level: LogLevel = LogLevel.INFO
+    """debug, info, warning or error."""
+    log_format: LogFormat = LogFormat.TEXT
+    """text or json."""
+    ready_file: Path | None = None
+    """File that gets the bound ports as JSON once the replica serves; absent: none."""
+
+    @property
+    def store_root(self) -> str:
+        """Where bundles are."""
+        return self.bundles or str(self.data_dir / "store")
+
+    @property
+    def limits(self) -> Limits:
+        """Bounds of every edit."""
+        return Limits(self.max_factor, self.max_activation, self.max_shift_share)
+
+
+def load_settings(environ: Mapping[str, str] = os.environ, **overrides: object) -> Settings:
+    """The settings that the environment gives.
+
+    Args:
+        environ: names that start with `STEERREC_` are read, in any case; others are ignored.
+        overrides: settings given in code, by field name; they go before the environment.
+
+    Raises:
+        SettingsRefused: with every unknown name and every value that is not allowed.
+    """
+    given = {
+        name.upper().removeprefix(PREFIX).lower(): value
+        for name, value in environ.items()
+        if name.upper().startswith(PREFIX)
+    }
+    faults = list(_unknown(given.keys() | overrides.keys()))
+    known = {name: value for name, value in given.items() if name in Settings.model_fields}
+    try:
+        settings = Settings.model_validate(known | overrides)
+    except ValidationError as error:
+        raise SettingsRefused([*faults, *_invalid(error)]) from None
+    if faults:
+        raise SettingsRefused(faults)
+    return settings
+
+
+def _unknown(names: Iterable[str]) -> Iterable[str]:
+    for name in sorted(names - Settings.model_fields.keys()):
+        near = process.extractOne(name, Settings.model_fields, score_cutoff=NEAR_ENOUGH)
+        hint = f"; did you mean {_variable(near[0])}?" if near else "; docs/settings.md lists all"
+        yield f"{_variable(name)}: no such setting{hint}"
+
+
+def _invalid(error: ValidationError) -> Iterable[str]:
+    """One sentence per fault, without the value: it may be a secret."""
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        name = _variable(str(fault["loc"][0])) if fault["loc"] else "settings"
+        if fault["type"] != "extra_forbidden":
+            yield f"{name}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def _variable(field: str) -> str:
+    return f"{PREFIX}{field.upper()}"

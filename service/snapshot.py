@@ -1,0 +1,92 @@
+"""What one replica serves at one moment: bundles with their compiled presets, swapped as one."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+from model_store.bundle import Bundle
+from service.errors import ModelNotServed
+from service.feature_search import FeatureSearch
+from service.presets.compiled import Bench, CompiledPresets
+from steering.rules import Attribute
+from steering.space import FeatureSpace, Group
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ServedModel:
+    """A bundle and the presets that were checked against it."""
+
+    bundle: Bundle
+    bench: Bench
+    """What presets are compiled with for this bundle."""
+    presets: CompiledPresets
+    """Every preset in force, compiled."""
+    search: FeatureSearch
+    """Finds its features by words."""
+    item_counts: Mapping[tuple[str, str], int]
+    """Items that carry an attribute, by (name, value)."""
+    loaded_at: datetime
+    """When this replica began to serve it, UTC."""
+
+    @property
+    def space(self) -> FeatureSpace:
+        """What rules can name in this bundle."""
+        return self.bench.space
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Snapshot:
+    """Everything a request reads. Never changed: a new one takes its place."""
+
+    models: Mapping[str, ServedModel] = field(default_factory=dict)
+    """By version."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Version that each label points to; it is among `models`."""
+
+    def model(self, name: str) -> ServedModel:
+        """The model of a label or version; a label goes first.
+
+        Raises:
+            ModelNotServed: neither is served here.
+        """
+        served = self.models.get(self.labels.get(name, name))
+        if served is None:
+            raise ModelNotServed(name, sorted({*self.labels, *self.models}))
+        return served
+
+    def labels_of(self, version: str) -> list[str]:
+        """Labels that point to a version, by name."""
+        return sorted(label for label, own in self.labels.items() if own == version)
+
+
+class Current:
+    """The one reference that requests read, once each."""
+
+    def __init__(self) -> None:
+        self.snapshot = Snapshot()
+        """Replaced by assignment only."""
+
+
+def feature_space_of(bundle: Bundle) -> FeatureSpace:
+    """What rules can name in a bundle, from its cards."""
+    groups = {
+        Attribute(*name): Group(
+            np.array([member.feature_index for member in group.members], dtype=np.int64),
+            np.array([member.weight for member in group.members]),
+        )
+        for name, group in bundle.groups.items()
+    }
+    return FeatureSpace(bundle.reference_activations.astype(np.float64), groups)
+
+
+def item_counts_of(bundle: Bundle) -> Mapping[tuple[str, str], int]:
+    """Items of the catalogue that carry each attribute, by (name, value)."""
+    return Counter(
+        (name, value)
+        for attributes in bundle.catalogue.attributes
+        for name, values in attributes.items()
+        for value in set(values)
+    )
