@@ -47,18 +47,20 @@ class BaseModelConfig(Settings):
     """Attention heads of each block; divides d_model."""
     max_seq: Count = 50
     """Newest history items that the model reads."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Share of units dropped in training."""
-    learning_rate: Rate = 2e-3
+    learning_rate: Rate = 3e-3
     """Of AdamW, constant after the warm-up."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     """Of AdamW, on everything but biases, norms and embeddings' padding."""
     batch_size: Count = 64
     """Windows of histories in a step."""
-    max_epochs: Count = 60
+    max_epochs: Count = 40
     """Passes over all interactions, if patience lasts."""
-    patience: Count = 8
+    patience: Count = 6
     """Epochs without a better validation NDCG@10 before training stops."""
+    average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    """Weight of the past, per step, in the running mean of weights that is validated and kept."""
     negatives: Count | None = None
     """Uniformly sampled negatives shared by a batch; None: cross-entropy over the catalogue."""
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -83,17 +85,19 @@ class SaeConfig(Settings):
     """TOPK or BATCHTOPK."""
     d_sae: Count = 512
     """Number of features."""
-    k: Count = 32
+    k: Count = 48
     """Active features per position, or on average."""
     block: Count | None = None
     """The hook is after this block; None: after the last."""
     positions: EditPositions = EditPositions.LAST
     """Positions that an edit touches; ALL only where blocks remain above the hook."""
-    steps: Count = 3_000
+    newest_positions: Annotated[int, Field(ge=0)] = 40_000
+    """Newest positions of sampled beginnings of histories, learned from beside all positions."""
+    steps: Count = 2_500
     """Optimiser steps."""
-    batch_size: Count = 2_048
+    batch_size: Count = 1_024
     """Positions in a step."""
-    learning_rate: Rate = 1e-3
+    learning_rate: Rate = 3e-3
     """Of Adam; falls linearly to 0 over the last fifth of the steps."""
     auxiliary_weight: Annotated[float, Field(ge=0)] = 1 / 32
     """Weight of the loss that lets dead features explain what is left over."""
@@ -172,9 +176,10 @@ class TrainConfig(Settings):
 
 
 TINY = TrainConfig(
-    base=BaseModelConfig(d_model=32, max_epochs=8, dropout=0.1, learning_rate=5e-3),
-    sae=SaeConfig(d_sae=128, k=16, steps=300, batch_size=1_024, dead_after_steps=25),
+    base=BaseModelConfig(d_model=32, max_epochs=5, dropout=0.1, learning_rate=1e-2),
+    sae=SaeConfig(d_sae=128, k=24, newest_positions=5_000, steps=300, dead_after_steps=25),
     cards=CardsConfig(max_positions=20_000, effect_users=100),
+    threads=1,
 )
 """Trains on ml-100k in seconds: for tests."""
 

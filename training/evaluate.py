@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from training.batches import Items, left_padded, length_batches
+from training.batches import Items, generator, left_padded, length_batches
 from training.metrics import Ranks, hit_rate, ndcg, popularity_scores, ranks
 from training.sae import Sae, unexplained_share
 from training.sasrec import Cut, Sasrec
@@ -68,6 +68,30 @@ def hidden_states(
         items = left_padded([pieces[row] for row in rows], model.shape.max_seq).to(device)
         read = items != 0
         yield model.lower(items, cut)[read], items[read]
+
+
+@torch.no_grad()
+def newest_hidden_states(
+    model: Sasrec,
+    histories: Sequence[Items],
+    block: int,
+    *,
+    at_most: int,
+    seed: int,
+    device: torch.device,
+) -> Tensor:
+    """Hidden states [rows, d_model] at the newest position of sampled beginnings of histories.
+
+    What serving reads is always a newest position, and among all positions those are few.
+    """
+    ends = [(user, end + 1) for user, items in enumerate(histories) for end in range(len(items))]
+    drawn = generator(seed, 3).permutation(len(ends))[:at_most]
+    begun = [histories[user][:end] for user, end in (ends[place] for place in drawn)]
+    found = [torch.zeros(0, model.shape.d_model, device=device)]
+    for rows in length_batches(begun, EVALUATION_BATCH):
+        items = left_padded([begun[row] for row in rows], model.shape.max_seq).to(device)
+        found.append(model.lower(items, Cut(block))[:, -1])
+    return torch.cat(found)
 
 
 def _pieces(histories: Sequence[Items], length: int) -> list[Items]:

@@ -29,7 +29,7 @@ from training.cards import feature_cards, readings
 from training.code_commit import code_commit
 from training.config import TrainConfig
 from training.dataset import Dataset
-from training.evaluate import base_metrics, hidden_states, sae_metrics
+from training.evaluate import base_metrics, hidden_states, newest_hidden_states, sae_metrics
 from training.groups import attribute_groups, measured_effects
 from training.progress import Report, silent
 from training.sae import Sae
@@ -87,8 +87,7 @@ class Run:
         folder = self._folder("sae", self._sae_key)
         weights, shape = folder / SAE_FILE, folder / SAE_SHAPE_FILE
         if not weights.exists():
-            trainer = SaeTrainer(self.config.sae, self._hidden[0], seed=self.config.seed)
-            sae = train_sae(trainer, folder / CHECKPOINT_FILE, self.report)
+            sae = train_sae(self._sae_trainer(), folder / CHECKPOINT_FILE, self.report)
             _in_one_step(shape, lambda written: written.write_text(sae.shape.model_dump_json()))
             _in_one_step(weights, lambda written: save_sae(written, sae))
         return load_sae(weights, _read(SaeShape, shape)).to(self.device)
@@ -166,6 +165,18 @@ class Run:
             seed=self.config.seed,
             device=self.device,
         )
+
+    def _sae_trainer(self) -> SaeTrainer:
+        newest = newest_hidden_states(
+            self.base_model,
+            self.split.train,
+            self.block,
+            at_most=self.config.sae.newest_positions,
+            seed=self.config.seed,
+            device=self.device,
+        )
+        learned_from = torch.cat([self._hidden[0], newest])
+        return SaeTrainer(self.config.sae, learned_from, seed=self.config.seed)
 
     @cached_property
     def _hidden(self) -> tuple[torch.Tensor, torch.Tensor]:

@@ -22,6 +22,7 @@ from training.split import LeaveOneOut
 Weights = dict[str, Tensor]
 GRADIENT_NORM = 1.0
 WARM_UP_STEPS = 50
+AVERAGE_WARM_UP = 10
 
 
 @dataclass
@@ -62,6 +63,7 @@ class BaseTrainer:
         self.model = Sasrec(config.shape(n_items), dropout=config.dropout).to(device)
         self.optimiser = _optimiser(self.model, config)
         self.course = Course()
+        self.average = _copy(self.model)
         self.best = _copy(self.model)
 
     def epoch(self) -> float:
@@ -89,7 +91,19 @@ class BaseTrainer:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_NORM)
         self.optimiser.step()
+        self._follow()
         return float(loss.detach())
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Moves the running mean of the weights, which is what is validated and kept.
+
+        Early on it forgets faster, so that the random start does not weigh.
+        """
+        steps = self.course.step
+        keep = min(self.config.average_decay, steps / (steps + AVERAGE_WARM_UP))
+        for name, weight in self.model.state_dict().items():
+            self.average[name].lerp_(weight, 1 - keep)
 
     def _loss(self, items: Tensor) -> Tensor:
         """Mean cross-entropy of each next item of [batch, seq + 1] given those before it."""
@@ -105,10 +119,10 @@ class BaseTrainer:
             )
 
     def validate(self) -> float:
-        """Validation NDCG@10; the best weights are kept."""
-        self.model.eval()
+        """Validation NDCG@10 of the averaged weights; the best are kept."""
+        averaged = self._averaged_model()
         found = slate_ranks(
-            self.model.slate_scores,
+            averaged.slate_scores,
             self.split.validation_inputs,
             self.split.validation_targets,
             max_seq=self.config.max_seq,
@@ -117,13 +131,19 @@ class BaseTrainer:
         reached = ndcg(found, K)
         if reached > self.course.best_ndcg:
             self.course.best_ndcg, self.course.best_epoch = reached, self.course.epoch
-            self.best = _copy(self.model)
+            self.best = _copy(averaged)
         return reached
+
+    def _averaged_model(self) -> Sasrec:
+        model = Sasrec(self.model.shape).to(self.device)
+        model.load_state_dict(self.average)
+        return model.eval()
 
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on."""
         return {
             "model": self.model.state_dict(),
+            "average": self.average,
             "best": self.best,
             "optimiser": self.optimiser.state_dict(),
             "course": asdict(self.course),
@@ -133,8 +153,12 @@ class BaseTrainer:
         """Goes back to a saved state."""
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.best = {name: weight.to(self.device) for name, weight in state["best"].items()}
+        self.average = self._placed(state["average"])
+        self.best = self._placed(state["best"])
         self.course = Course(**state["course"])
+
+    def _placed(self, weights: Weights) -> Weights:
+        return {name: weight.to(self.device) for name, weight in weights.items()}
 
     def best_model(self) -> Sasrec:
         """The model as it was at its best validation, ready to score."""
