@@ -1,0 +1,5 @@
+"""`python -m cli` is `steerrec`."""
+
+from cli.main import app
+
+app(prog_name="steerrec")

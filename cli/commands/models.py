@@ -1,0 +1,81 @@
+"""`steerrec models`: bundles of a store, and the one that a service answers from."""
+
+from typing import Annotated
+
+import typer
+
+from cli.options import (
+    DEFAULT_ADDRESS,
+    DEFAULT_TIMEOUT_S,
+    Address,
+    AsJson,
+    Model,
+    StoreUrl,
+    TimeoutS,
+)
+
+app = typer.Typer(no_args_is_help=True, help="Bundles: list, show, promote, roll back, served.")
+
+Label = Annotated[str, typer.Argument(help="E.g. production or canary.")]
+
+
+@app.command("list")
+def list_models(store: StoreUrl = None, *, as_json: AsJson = False) -> None:
+    """Published bundles of a store, newest first."""
+    from cli import bundles
+
+    bundles.show_bundles(bundles.store_at(store), as_json=as_json)
+
+
+@app.command("show")
+def show_model(
+    label_or_version: Annotated[str, typer.Argument(help="Label or version.")] = "production",
+    store: StoreUrl = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """What one bundle of a store is, and the metrics it earned."""
+    from cli import bundles
+
+    bundles.show_bundle(bundles.store_at(store), label_or_version, as_json=as_json)
+
+
+@app.command("promote")
+def promote(
+    version: Annotated[str, typer.Argument(help="Version to point the label at.")],
+    label: Label = "production",
+    store: StoreUrl = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Point a label at a version that loads and answers its golden request."""
+    from cli import bundles
+
+    bundles.promote(bundles.store_at(store), label, version, as_json=as_json)
+
+
+@app.command("rollback")
+def roll_back(
+    label: Label = "production", store: StoreUrl = None, *, as_json: AsJson = False
+) -> None:
+    """Point a label at the version before."""
+    from cli import bundles
+
+    bundles.roll_back(bundles.store_at(store), label, as_json=as_json)
+
+
+@app.command("served")
+def served(
+    model: Model = "",
+    *,
+    as_json: AsJson = False,
+    address: Address = DEFAULT_ADDRESS,
+    timeout_s: TimeoutS = DEFAULT_TIMEOUT_S,
+) -> None:
+    """The bundle that a service answers from."""
+    from cli import served_model
+    from cli.client import connected
+
+    with connected(address, timeout_s) as client:
+        reply = served_model.served(client, model)
+    served_model.show_served(reply, as_json=as_json)

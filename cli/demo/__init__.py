@@ -1,0 +1,1 @@
+"""The demo: train, serve, steer, measure, stop."""

@@ -1,0 +1,127 @@
+"""Feature cards and attribute groups: asked of a service, shown as tables."""
+
+from collections.abc import Sequence
+from itertools import chain, islice
+
+from rich.table import Table
+from steerrec.v1 import feature_pb2
+
+from cli.client import Client, pages
+from cli.output import show, show_json, table
+
+PAGE = 500
+"""Cards in one call: far below the size that a message may have."""
+
+
+def listed(
+    client: Client, model: str, *, limit: int, include_dead: bool
+) -> list[feature_pb2.Feature]:
+    """The first cards by index, at most `limit`."""
+
+    def ask(token: str) -> feature_pb2.ListFeaturesResponse:
+        request = feature_pb2.ListFeaturesRequest(
+            model=model,
+            page_size=min(limit, PAGE),
+            page_token=token,
+            include_dead=include_dead,
+        )
+        return client.call(client.features.ListFeatures, request)
+
+    return list(islice(chain.from_iterable(page.features for page in pages(ask)), limit))
+
+
+def card(client: Client, model: str, index: int) -> feature_pb2.Feature:
+    """One feature's card."""
+    request = feature_pb2.GetFeatureRequest(feature_index=index, model=model)
+    return client.call(client.features.GetFeature, request).feature
+
+
+def found(client: Client, model: str, query: str, *, limit: int) -> list[feature_pb2.Feature]:
+    """The cards that match words, best first."""
+    request = feature_pb2.SearchFeaturesRequest(query=query, model=model, page_size=limit)
+    return list(client.call(client.features.SearchFeatures, request).features)
+
+
+def groups(client: Client, model: str) -> list[feature_pb2.AttributeGroup]:
+    """Every attribute that a rule can name."""
+
+    def ask(token: str) -> feature_pb2.ListAttributeGroupsResponse:
+        request = feature_pb2.ListAttributeGroupsRequest(
+            model=model, page_size=PAGE, page_token=token
+        )
+        return client.call(client.features.ListAttributeGroups, request)
+
+    return list(chain.from_iterable(page.attribute_groups for page in pages(ask)))
+
+
+def show_cards(cards: Sequence[feature_pb2.Feature], *, as_json: bool) -> None:
+    """Print one line for each card."""
+    if as_json:
+        show_json(cards)
+        return
+    made = table(
+        *("feature", "label", "density", "reference", "best attribute", "ROC AUC", "top item"),
+        right=("feature", "density", "reference", "ROC AUC"),
+    )
+    for feature in cards:
+        best, roc_auc = _best(feature)
+        made.add_row(
+            str(feature.feature_index),
+            "(dead)" if feature.is_dead else feature.label,
+            f"{feature.density:.4f}",
+            f"{feature.reference_activation:.3f}",
+            best,
+            roc_auc,
+            feature.top_items[0].title if feature.top_items else "",
+        )
+    show(made)
+
+
+def show_card(feature: feature_pb2.Feature, *, as_json: bool) -> None:
+    """Print everything that one card holds."""
+    if as_json:
+        show_json(feature)
+        return
+    state = "dead" if feature.is_dead else f"density {feature.density:.4f}"
+    show(
+        f"feature {feature.feature_index} · {feature.label or 'not labelled'} · {state} · "
+        f"reference activation {feature.reference_activation:.3f}",
+        _associations(feature),
+        _top_items(feature),
+    )
+
+
+def show_groups(found: Sequence[feature_pb2.AttributeGroup], *, as_json: bool) -> None:
+    """Print one line for each attribute."""
+    if as_json:
+        show_json(found)
+        return
+    made = table("attribute", "items", "features (weight)", right=["items"])
+    for group in found:
+        members = ", ".join(f"{m.feature_index} ({m.weight:.2f})" for m in group.members)
+        name = f"{group.attribute.name}={group.attribute.value}"
+        made.add_row(name, str(group.item_count), members)
+    show(made)
+
+
+def _best(feature: feature_pb2.Feature) -> tuple[str, str]:
+    if not feature.attributes:
+        return "", ""
+    best = feature.attributes[0]
+    return f"{best.attribute.name}={best.attribute.value}", f"{best.roc_auc:.3f}"
+
+
+def _associations(feature: feature_pb2.Feature) -> Table:
+    made = table("attribute", "ROC AUC", "95 % interval", right=["ROC AUC"])
+    for told in feature.attributes:
+        interval = f"{told.roc_auc_low:.3f} to {told.roc_auc_high:.3f}"
+        name = f"{told.attribute.name}={told.attribute.value}"
+        made.add_row(name, f"{told.roc_auc:.3f}", interval)
+    return made
+
+
+def _top_items(feature: feature_pb2.Feature) -> Table:
+    made = table("item", "title", "activation", right=["activation"])
+    for item in feature.top_items:
+        made.add_row(item.item_id, item.title, f"{item.activation:.3f}")
+    return made

@@ -1,0 +1,30 @@
+"""Options that several subcommands share."""
+
+from typing import Annotated
+
+import typer
+
+DEFAULT_ADDRESS = "127.0.0.1:50051"
+DEFAULT_TIMEOUT_S = 10.0
+CLIENT_PREFIX = "STEERREC_CLIENT_"
+"""Of the variables that clients read: the service refuses every other name it does not know."""
+
+Address = Annotated[
+    str,
+    typer.Option(
+        "--address", envvar=f"{CLIENT_PREFIX}ADDRESS", help="Host and port of the service."
+    ),
+]
+TimeoutS = Annotated[
+    float, typer.Option("--timeout", min=0.001, help="Seconds to wait for each answer.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Model = Annotated[
+    str, typer.Option("--model", help="Label or version of the bundle; by default production.")
+]
+StoreUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--store", help="Model store: a folder or an fsspec URL; by default the service's own."
+    ),
+]

@@ -1,0 +1,69 @@
+"""Where the command writes: tables and JSON to stdout, everything else to stderr."""
+
+import json
+import sys
+from collections.abc import Iterable
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+PIPED_WIDTH = 140
+"""Columns where stdout is no terminal: wide enough that no table wraps a title."""
+
+
+def _console(*, stderr: bool = False) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else PIPED_WIDTH
+    return Console(stderr=stderr, width=width, markup=False, highlight=False, emoji=False)
+
+
+def show(*parts: RenderableType) -> None:
+    """Print tables and sentences."""
+    console = _console()
+    for part in parts:
+        console.print(part)
+
+
+def note(sentence: str) -> None:
+    """Print a sentence beside the result."""
+    _console(stderr=True).print(sentence, soft_wrap=True)
+
+
+def show_error(text: str) -> None:
+    """Print why the command ends."""
+    console = _console(stderr=True)
+    console.print("error: ", style="bold red", end="")
+    console.print(text, soft_wrap=True)
+
+
+def show_json(value: object) -> None:
+    """Print one JSON document; messages in proto JSON with the contract's field names."""
+    sys.stdout.write(json.dumps(_plain(value), indent=2, ensure_ascii=False) + "\n")
+
+
+def table(*columns: str, title: str | None = None, right: Iterable[str] = ()) -> Table:
+    """An empty table; the columns named in `right` hold numbers."""
+    numbers = frozenset(right)
+    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for name in columns:
+        made.add_column(
+            name,
+            justify="right" if name in numbers else "left",
+            overflow="ellipsis",
+            no_wrap=True,
+        )
+    return made
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Message):
+        return MessageToDict(
+            value, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value

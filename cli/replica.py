@@ -1,0 +1,40 @@
+"""The service in this process: its settings, and running it."""
+
+import asyncio
+import os
+
+from cli.errors import NotFound, Refused, told_as
+from cli.options import CLIENT_PREFIX
+from model_store.errors import BundleMissing, ModelStoreError
+from service.errors import ServiceError, SettingsRefused
+from service.settings import Settings, load_settings
+
+
+def replica_settings(**overrides: object) -> Settings:
+    """The service's settings: the environment, without what only this command's clients read.
+
+    Raises:
+        Refused: with every unknown name and every value that is not allowed.
+    """
+    environ = {n: v for n, v in os.environ.items() if not n.upper().startswith(CLIENT_PREFIX)}
+    given = {name: value for name, value in overrides.items() if value is not None}
+    with told_as(Refused, SettingsRefused):
+        return load_settings(environ, **given)
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Raises:
+        NotFound: nothing is labelled `production`.
+        Refused: its bundle does not verify, or the replica cannot start.
+    """
+    from service.server import serve
+
+    with told_as(Refused, ModelStoreError, ServiceError, OSError, RuntimeError):
+        try:
+            asyncio.run(serve(settings))
+        except BundleMissing as missing:
+            raise NotFound(
+                f"{settings.store_root}: {missing}; `steerrec train` makes one"
+            ) from None

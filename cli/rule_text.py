@@ -1,0 +1,102 @@
+"""Rules, presets and context as words of a command line."""
+
+import json
+from collections.abc import Sequence
+
+import typer
+from google.protobuf import struct_pb2
+from google.protobuf.json_format import ParseDict
+from steerrec.v1 import recommender_pb2, rule_pb2
+
+from cli.spelling import hint
+
+OPERATIONS = ("SCALE", "ADD", "SET", "FLOOR", "CAP")
+UNITS = ("reference", "raw")
+FORM = "TARGET:OPERATION:VALUE[:UNIT], e.g. genre=Horror:ADD:1.5 or 12:SCALE:0"
+
+
+def rule_of(text: str) -> rule_pb2.Rule:
+    """The rule that `text` spells: TARGET:OPERATION:VALUE[:UNIT].
+
+    The target is `name=value`, or a feature's index: `12`, `feature=12`, `feature 12`. It may
+    hold colons: the other parts are read from the right.
+
+    Raises:
+        BadParameter: saying which part is wrong, and what it could be.
+    """
+    words = text.split(":")
+    unit = words.pop() if words[-1].lower() in UNITS else "reference"
+    if len(words) < 3:
+        raise typer.BadParameter(f"{text!r} is no rule: {FORM}")
+    *target, operation, value = words
+    rule = rule_pb2.Rule(
+        operation=rule_pb2.Operation.Value(f"OPERATION_{_operation(operation)}"),
+        value=_number(value),
+        unit=rule_pb2.Unit.Value(f"UNIT_{unit.upper()}"),
+    )
+    _aim(rule, ":".join(target))
+    return rule
+
+
+def preset_reference_of(text: str) -> recommender_pb2.PresetReference:
+    """The preset that `text` names: NAME, or NAME@REVISION.
+
+    Raises:
+        BadParameter: the revision is no number.
+    """
+    name, at, revision = text.partition("@")
+    if at and not revision.isdecimal():
+        raise typer.BadParameter(f"{text!r}: the revision after @ is a number from 1")
+    return recommender_pb2.PresetReference(name=name, revision=int(revision) if at else None)
+
+
+def context_of(pairs: Sequence[str]) -> struct_pb2.Struct | None:
+    """The context that `key=value` words spell; a value is JSON where it parses as such.
+
+    Raises:
+        BadParameter: a word without `=`, or a key given twice.
+    """
+    facts: dict[str, object] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not (key and equals):
+            raise typer.BadParameter(f"{pair!r} is not KEY=VALUE, e.g. surface=home")
+        if key in facts:
+            raise typer.BadParameter(f"{key!r} is given twice")
+        facts[key] = _fact(value)
+    if not facts:
+        return None
+    return ParseDict(facts, struct_pb2.Struct())
+
+
+def _fact(text: str) -> object:
+    try:
+        return json.loads(text, parse_constant=str)
+    except ValueError:
+        return text
+
+
+def _operation(text: str) -> str:
+    if text.upper() not in OPERATIONS:
+        raise typer.BadParameter(f"{text!r} is no operation; {hint(text, OPERATIONS)}")
+    return text.upper()
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no number: {FORM}") from None
+
+
+def _aim(rule: rule_pb2.Rule, target: str) -> None:
+    index = target.removeprefix("feature").lstrip(" =")
+    if index.removeprefix("-").isdecimal():
+        rule.feature_index = int(index)
+        return
+    name, equals, value = target.partition("=")
+    if not (name and equals and value):
+        raise typer.BadParameter(
+            f"{target!r} is no target: an attribute as name=value, or a feature's index"
+        )
+    rule.attribute.name, rule.attribute.value = name, value

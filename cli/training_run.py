@@ -1,0 +1,142 @@
+"""A training run, or one step of it, with progress bars and a summary."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+from cli.bundles import metrics_table, store_errors_told
+from cli.errors import Refused, Unavailable, told_as
+from cli.output import note, show, show_json, table
+from cli.replica import replica_settings
+from training.builtin import load_dataset
+from training.config import TrainConfig
+from training.data import DataConfig
+from training.dataset import Dataset
+from training.errors import TrainingError, UnavailableDownload
+from training.pipeline import Run
+from training.progress import progress_bars
+
+Summary = Mapping[str, object]
+"""What a step made, by name; `metrics` is a mapping of its own."""
+
+
+class Wanted(NamedTuple):
+    """What to train, on what, and where to put it."""
+
+    data: str | DataConfig
+    """A built-in name, the path of a data config, or a config."""
+    config: TrainConfig
+    """Settings of every step."""
+    work_dir: Path | None = None
+    """Outputs of the steps; None: `training` in the service's data folder."""
+    store_url: str | None = None
+    """Where the bundle is published; None: the service's own store."""
+    is_promoted: bool = True
+    """Whether the label `production` is pointed at the bundle."""
+
+
+def run(step: str, wanted: Wanted, *, as_json: bool) -> None:
+    """Do the step and those it needs, then print what came of it.
+
+    Raises:
+        Refused: the data or the settings are at fault.
+        Unavailable: a built-in data set cannot be fetched.
+    """
+    with training_errors_told():
+        dataset = load_dataset(wanted.data)
+        for sentence in dataset.notes:
+            note(f"note: {sentence}")
+        with progress_bars(Console(stderr=True)) as report:
+            work_dir = wanted.work_dir or replica_settings().data_dir / "training"
+            made = STEPS[step](Run(wanted.config, dataset, work_dir, report), wanted)
+    if as_json:
+        show_json(made)
+    else:
+        _show(made)
+
+
+@contextmanager
+def training_errors_told() -> Iterator[None]:
+    """Ends the command with what training says of bad data, settings or stores."""
+    with (
+        store_errors_told(),
+        told_as(Refused, TrainingError),
+        told_as(Unavailable, UnavailableDownload),
+    ):
+        yield
+
+
+def _data(run: Run, _wanted: Wanted) -> Summary:
+    dataset: Dataset = run.dataset
+    return {
+        "name": dataset.name,
+        "users": len(dataset.user_ids),
+        "items": dataset.n_items,
+        "interactions": dataset.n_interactions,
+        "sha256": dataset.sha256,
+    }
+
+
+def _base(run: Run, _wanted: Wanted) -> Summary:
+    return {"parameters": sum(weights.numel() for weights in run.base_model.parameters())}
+
+
+def _sae(run: Run, _wanted: Wanted) -> Summary:
+    shape = run.sae.shape
+    return {"kind": shape.kind.value, "features": shape.d_sae, "k": shape.k}
+
+
+def _cards(run: Run, _wanted: Wanted) -> Summary:
+    cards = run.cards
+    labelled = sum(bool(card.label) for card in cards.features)
+    dead = sum(card.is_dead for card in cards.features)
+    return {
+        "features": len(cards.features),
+        "labelled": labelled,
+        "dead": dead,
+        "groups": len(cards.groups),
+    }
+
+
+def _export(run: Run, _wanted: Wanted) -> Summary:
+    return {"bundle": str(run.bundle)}
+
+
+def _evaluate(run: Run, _wanted: Wanted) -> Summary:
+    return {"metrics": run.metrics}
+
+
+def _publish(run: Run, wanted: Wanted) -> Summary:
+    store_url = wanted.store_url or replica_settings().store_root
+    version = run.publish(store_url, promote=wanted.is_promoted)
+    return {
+        "version": version,
+        "store": store_url,
+        "label": "production" if wanted.is_promoted else "none",
+        "metrics": run.metrics,
+    }
+
+
+STEPS: Mapping[str, Callable[[Run, Wanted], Summary]] = {
+    "data": _data,
+    "base": _base,
+    "sae": _sae,
+    "cards": _cards,
+    "export": _export,
+    "evaluate": _evaluate,
+    "publish": _publish,
+}
+"""What each step does; its names are the subcommands' (cli.commands.train)."""
+
+
+def _show(made: Summary) -> None:
+    facts = table("fact", "value")
+    for name, value in made.items():
+        if name != "metrics":
+            facts.add_row(name, str(value))
+    metrics = made.get("metrics")
+    parts = [facts] if facts.row_count else []
+    show(*parts, *([metrics_table(metrics)] if isinstance(metrics, dict) else []))

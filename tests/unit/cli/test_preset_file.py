@@ -1,0 +1,86 @@
+"""Preset files that are right: what is read, and what is written of a stored preset."""
+
+from pathlib import Path
+
+import pytest
+from google.protobuf import text_format
+from steerrec.v1 import preset_pb2, rule_pb2
+
+from cli.errors import Refused
+from cli.preset_file import preset_yaml, read_preset, read_presets
+
+WHOLE = """
+name: family-evening
+description: Less horror, more for children
+rules:
+  - id: no-horror
+    attribute: genre=Horror
+    operation: ADD
+    value: -1.5
+    when: context.surface == "home"
+    when_activation: {min: 0.1, max: 2}
+  - {feature: 12, operation: SCALE, value: 0, unit: raw}
+"""
+WHOLE_MESSAGE = """
+name: "family-evening"
+description: "Less horror, more for children"
+rules {
+  rule_id: "no-horror"
+  attribute { name: "genre" value: "Horror" }
+  operation: OPERATION_ADD
+  value: -1.5
+  unit: UNIT_REFERENCE
+  condition: 'context.surface == "home"'
+  when_activation { min: 0.1 max: 2 }
+}
+rules { feature_index: 12 operation: OPERATION_SCALE value: 0 unit: UNIT_RAW }
+"""
+
+
+def written(folder: Path, text: str, name: str = "preset.yaml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def whole() -> preset_pb2.Preset:
+    return text_format.Parse(WHOLE_MESSAGE, preset_pb2.Preset())
+
+
+def test_every_key_reaches_the_message(tmp_path: Path) -> None:
+    assert read_preset(written(tmp_path, WHOLE)).preset.message() == whole()
+
+
+def test_the_yaml_of_a_stored_preset_reads_as_that_preset(tmp_path: Path) -> None:
+    assert read_preset(written(tmp_path, preset_yaml(whole()))).preset.message() == whole()
+
+
+def test_the_yaml_of_a_stored_preset_leaves_out_what_is_empty() -> None:
+    rule = rule_pb2.Rule(feature_index=3, operation=rule_pb2.OPERATION_CAP, value=1)
+    text = preset_yaml(preset_pb2.Preset(name="a", rules=[rule]))
+    assert text == "name: a\nrules:\n  - feature: 3\n    operation: CAP\n    value: 1.0\n"
+
+
+def test_an_attribute_value_may_hold_an_equals_sign(tmp_path: Path) -> None:
+    text = "name: a\nrules:\n  - {attribute: maths=e=mc2, operation: ADD, value: 1}\n"
+    rule = read_preset(written(tmp_path, text)).preset.message().rules[0]
+    assert (rule.attribute.name, rule.attribute.value) == ("maths", "e=mc2")
+
+
+def test_an_open_end_of_a_range_stays_absent(tmp_path: Path) -> None:
+    text = "name: a\nrules:\n  - {feature: 1, operation: ADD, value: 1, when_activation: {min: 1}}"
+    bounds = read_preset(written(tmp_path, text)).preset.message().rules[0].when_activation
+    assert not bounds.HasField("max")
+
+
+def test_the_faults_of_several_files_come_together(tmp_path: Path) -> None:
+    paths = [written(tmp_path, "", "one.yaml"), written(tmp_path, "", "two.yaml")]
+    with pytest.raises(Refused) as refused:
+        read_presets(paths)
+    assert [fault.partition(":")[0] for fault in refused.value.faults] == ["one.yaml", "two.yaml"]
+
+
+def test_two_files_of_one_preset_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, WHOLE)
+    with pytest.raises(Refused, match="family-evening: 2 of the files name this preset"):
+        read_presets([path, path])
