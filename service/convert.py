@@ -2,11 +2,12 @@
 
 import math
 
+from steerrec.v1 import rule_pb2
+
 from steering.errors import InvalidRule
 from steering.report import RuleReport
 from steering.resolved import Origin
 from steering.rules import ActivationRange, Attribute, Operation, Rule, Unit
-from steerrec.v1 import rule_pb2
 
 UNITS = {rule_pb2.UNIT_UNSPECIFIED: Unit.REFERENCE} | {unit.value: unit for unit in Unit}
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from google.protobuf import json_format
+from steerrec.v1 import preset_pb2
 
 from service.convert import rule_from_proto, rule_to_proto
 from service.presets.errors import RecordCorrupt
 from steering.errors import RuleFault
 from steering.rules import Rule
-from steerrec.v1 import preset_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def next_revision(record: PresetRevision, after: Head | None, now: datetime) -> 
     return replace(record, revision=after.revision + 1 if after else 1, update_time=now)
 
 
-def _state(record: PresetRevision, head: Head) -> preset_pb2.PresetState:
+def _state(record: PresetRevision, head: Head) -> preset_pb2.PresetState.ValueType:
     if head.is_archived:
         return preset_pb2.PRESET_STATE_ARCHIVED
     if record.revision < head.revision:
