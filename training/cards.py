@@ -1,6 +1,6 @@
 """Feature cards: what each feature of an SAE answers to, measured on the training histories."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,12 +66,15 @@ def feature_cards(
     carried = table.carries[read.items]
     means, seen = mean_by_item(read, dataset.n_items)
     shown = seen >= config.min_item_count
+    titles = {item.item_id: item.title for item in dataset.items}
     cards = []
     for index, (rows, values) in enumerate(_columns(read.activations)):
         auc = roc_auc(values, carried[rows], len(read.items), carried.sum(0))
         reference = float(np.percentile(values, REFERENCE_PERCENTILE)) if len(values) else 0.0
-        top = _top_items(np.where(shown, means[:, index], 0.0), reference, dataset, config)
-        label = _label(auc, _lift(values, carried[rows], carried), top, table, dataset, config)
+        mean = np.where(shown, means[:, [index]].toarray()[:, 0], 0.0)
+        top = _top_items(mean, reference, dataset, config)
+        lift = _lift(values, carried[rows], carried)
+        label = _attribute_label(auc, lift, table, config) or _title_label(top, titles)
         cards.append(
             FeatureCard(
                 feature_index=index,
@@ -86,16 +89,14 @@ def feature_cards(
     return tuple(cards)
 
 
-def mean_by_item(
-    read: Readings, n_items: int
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+def mean_by_item(read: Readings, n_items: int) -> tuple[sparse.csc_array, npt.NDArray[np.int64]]:
     """Mean activation when each item is the newest [n_items + 1, d_sae], and how often it was."""
     n_rows = len(read.items)
     seen = np.bincount(read.items, minlength=n_items + 1)
     weights = (1 / seen[read.items]).astype(np.float32)
     shape = (n_items + 1, n_rows)
     average = sparse.csr_array((weights, (read.items, np.arange(n_rows))), shape=shape)
-    return (average @ read.activations).toarray(), seen
+    return sparse.csc_array(average @ read.activations), seen
 
 
 def _columns(
@@ -142,22 +143,20 @@ def _top_items(
     )
 
 
-def _label(
-    auc: RocAuc,
-    lift: npt.NDArray[np.float64],
-    top: tuple[TopItem, ...],
-    table: AttributeTable,
-    dataset: Dataset,
-    config: CardsConfig,
+def _attribute_label(
+    auc: RocAuc, lift: npt.NDArray[np.float64], table: AttributeTable, config: CardsConfig
 ) -> str:
-    """The rule: the attribute with the largest lift among those told apart well, else top titles.
+    """The attribute with the largest lift among those told apart well; empty: there is none.
 
-    Told apart well: lower bound of ROC AUC at least `label_auc`, lift at least `label_lift`. A
-    dead feature has no label.
+    Told apart well: lower bound of ROC AUC at least `label_auc`, lift at least `label_lift`.
     """
     clear = (auc.low >= config.label_auc) & (lift >= config.label_lift)
-    if clear.any():
-        best = table.values[int(np.argmax(np.where(clear, lift, 0.0)))]
-        return f"{best.name}: {best.value}"
-    titles = {item.item_id: item.title for item in dataset.items}
+    if not clear.any():
+        return ""
+    best = table.values[int(np.argmax(np.where(clear, lift, 0.0)))]
+    return f"{best.name}: {best.value}"
+
+
+def _title_label(top: tuple[TopItem, ...], titles: Mapping[str, str]) -> str:
+    """The titles of the strongest items; empty for a dead feature."""
     return " / ".join(titles[item.item_id] for item in top[:LABEL_TITLES])

@@ -87,7 +87,7 @@ def test_a_dead_feature_has_an_empty_card(cards: tuple[FeatureCard, ...]) -> Non
 def test_means_are_over_the_positions_of_an_item() -> None:
     read = Readings(sparse.csc_array(np.array([[2.0], [4.0], [1.0]])), np.array([1, 1, 2]))
     means, seen = mean_by_item(read, 3)
-    assert means[:, 0].tolist() == [0, 3, 1, 0]
+    assert means.toarray()[:, 0].tolist() == [0, 3, 1, 0]
     assert seen.tolist() == [0, 2, 1, 0]
 
 
