@@ -118,7 +118,7 @@ class CompiledPresets:
         """
         revisions = self.by_name.get(name)
         if revisions is None:
-            near = process.extractOne(name, self.by_name, score_cutoff=NEAR_ENOUGH)
+            near = process.extractOne(name, list(self.by_name), score_cutoff=NEAR_ENOUGH)
             raise PresetMissing(name, near=near[0] if near else "")
         if revision is None:
             return self._in_force[name]
