@@ -2,6 +2,7 @@
 
 ServiceError
 ├── SettingsRefused       the process does not start: its settings are wrong
+├── PortTaken             the process does not start: an address cannot be bound
 ├── InvalidRequest        fields of a request break the contract, all of them at once
 ├── ModelNotServed        no label or version of this name is served here
 ├── PresetNotInForce      no preset, or no revision of it, has this name
@@ -38,6 +39,14 @@ class SettingsRefused(ServiceError):
         super().__init__("\n".join(faults))
         self.faults = tuple(faults)
         """At least one."""
+
+
+class PortTaken(ServiceError):
+    """An address cannot be bound."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"{address} cannot be bound: it is in use, or not of this machine")
+        self.address = address
 
 
 class InvalidRequest(ServiceError):

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +32,6 @@ class ServedModels:
         store: Store,
         settings: Settings,
         current: Current,
-        stored: Callable[[], StoredPresets],
         metrics: Metrics,
     ) -> None:
         """Make it; `load` before anything else.
@@ -42,13 +40,12 @@ class ServedModels:
             store: where bundles are.
             settings: which labels to serve, how often to look.
             current: what requests read.
-            stored: the presets as they were last known.
             metrics: where models, presets and refusals are shown.
         """
         self._store = store
         self._settings = settings
         self._current = current
-        self._stored = stored
+        self._stored = StoredPresets()
         self._metrics = metrics
         self._refused: set[str] = set()
         """Versions that did not verify, until no label points to them."""
@@ -94,14 +91,17 @@ class ServedModels:
         if labels != now.labels:
             self._swap(Snapshot({v: available[v] for v in labels.values()}, labels))
 
-    def recompile(self) -> None:
-        """Puts the newest presets in force, for every served model at once."""
+    def use_presets(self, stored: StoredPresets) -> None:
+        """Puts these presets in force, for every served model at once."""
+        self._stored = stored
         now = self._current.snapshot
+        if not now.models:
+            return
         models = {version: self._with_presets(served) for version, served in now.models.items()}
         self._swap(Snapshot(models, now.labels))
 
     def _with_presets(self, served: ServedModel) -> ServedModel:
-        presets = compile_presets(self._stored(), served.bench, served.presets)
+        presets = compile_presets(self._stored, served.bench, served.presets)
         return replace(served, presets=presets)
 
     def _wanted(self) -> dict[str, str]:
@@ -127,7 +127,7 @@ class ServedModels:
         return ServedModel(
             bundle=bundle,
             bench=bench,
-            presets=compile_presets(self._stored(), bench),
+            presets=compile_presets(self._stored, bench),
             search=FeatureSearch(bundle),
             item_counts=item_counts_of(bundle),
             loaded_at=datetime.now(UTC),

@@ -25,8 +25,7 @@ from steering.plan import Limits
 PREFIX = "STEERREC_"
 PRODUCTION = "production"
 """The label that a request means when it names no model."""
-REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster",
-                 "rediss+cluster")  # fmt: skip
+REDIS_SCHEMES = ("redis", "rediss", "unix")
 NEAR_ENOUGH = 70
 """Similarity, of 100, from which an unknown name gets a suggestion."""
 
@@ -160,7 +159,7 @@ def load_settings(environ: Mapping[str, str] = os.environ, **overrides: object) 
 
 def _unknown(names: Iterable[str]) -> Iterable[str]:
     for name in sorted(names - Settings.model_fields.keys()):
-        near = process.extractOne(name, Settings.model_fields, score_cutoff=NEAR_ENOUGH)
+        near = process.extractOne(name, list(Settings.model_fields), score_cutoff=NEAR_ENOUGH)
         hint = f"; did you mean {_variable(near[0])}?" if near else "; docs/settings.md lists all"
         yield f"{_variable(name)}: no such setting{hint}"
 

@@ -1,0 +1,75 @@
+"""The gRPC server with everything that it offers."""
+
+from typing import NamedTuple
+
+import grpc
+from google.protobuf import descriptor_pool
+from grpc_health.v1 import health, health_pb2_grpc
+from steerrec.v1 import (
+    feature_pb2_grpc,
+    model_pb2_grpc,
+    preset_pb2_grpc,
+    recommender_pb2_grpc,
+)
+
+from service.errors import PortTaken
+from service.metrics import Metrics
+from service.rpc.features import FeatureServicer
+from service.rpc.health import Health
+from service.rpc.interceptor import CallInterceptor
+from service.rpc.models import ModelServicer
+from service.rpc.presets import PresetServicer
+from service.rpc.recommender import RecommenderServicer
+from service.rpc.reflection import add_reflection
+from service.settings import Settings
+
+SERVICES = tuple(
+    f"steerrec.v1.{name}"
+    for name in ("RecommenderService", "PresetService", "FeatureService", "ModelService")
+)
+"""Names of our own services, as clients and health checks spell them."""
+
+
+class Servicers(NamedTuple):
+    """One per service."""
+
+    recommender: RecommenderServicer
+    presets: PresetServicer
+    features: FeatureServicer
+    models: ModelServicer
+    health: Health
+
+
+def grpc_server(servicers: Servicers, settings: Settings, metrics: Metrics) -> grpc.aio.Server:
+    """The server, not yet bound nor started."""
+    server = grpc.aio.server(interceptors=[CallInterceptor(metrics)], options=_options(settings))
+    recommender_pb2_grpc.add_RecommenderServiceServicer_to_server(servicers.recommender, server)
+    preset_pb2_grpc.add_PresetServiceServicer_to_server(servicers.presets, server)
+    feature_pb2_grpc.add_FeatureServiceServicer_to_server(servicers.features, server)
+    model_pb2_grpc.add_ModelServiceServicer_to_server(servicers.models, server)
+    health_pb2_grpc.add_HealthServicer_to_server(servicers.health.servicer, server)
+    if settings.reflection:
+        add_reflection((*SERVICES, health.SERVICE_NAME), server, descriptor_pool.Default())
+    return server
+
+
+def bound(server: grpc.aio.Server, address: str) -> str:
+    """Binds the server; gives the address with the port that was bound.
+
+    Raises:
+        PortTaken: it cannot be bound.
+    """
+    host = address.rpartition(":")[0]
+    try:
+        return f"{host}:{server.add_insecure_port(address)}"
+    except RuntimeError as error:
+        raise PortTaken(address) from error
+
+
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", settings.max_message_bytes),
+        # two replicas on one port by mistake would each get a part of the calls
+        ("grpc.so_reuseport", 0),
+    ]

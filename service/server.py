@@ -1,0 +1,179 @@
+"""One replica, composed: presets, bundles, servicers, metrics; then the port.
+
+Nothing is served before it is verified, and the port opens last.
+"""
+
+import asyncio
+import json
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import grpc
+
+from model_store.store import Store
+from service.batcher import Batcher
+from service.logs import configure_logs
+from service.metrics import Metrics
+from service.metrics_page import metrics_page
+from service.models import ServedModels
+from service.presets.compiled import Bench
+from service.presets.conditions import compile_condition
+from service.presets.embedded import embedded_redis
+from service.presets.follower import PresetFollower
+from service.presets.redis_store import RedisStore
+from service.recommend import Recommender
+from service.rpc.features import FeatureServicer
+from service.rpc.health import Health
+from service.rpc.models import ModelServicer
+from service.rpc.presets import PresetServicer
+from service.rpc.recommender import RecommenderServicer
+from service.rpc.surface import SERVICES, Servicers, bound, grpc_server
+from service.settings import PRODUCTION, Settings
+from service.snapshot import Current
+
+REDIS_LOOK_S = 1.0
+"""Seconds between two looks at whether Redis can be reached, for health."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a replica is reached, free ports filled in."""
+
+    grpc: str
+    """host:port of the gRPC server."""
+    metrics: str
+    """host:port of the Prometheus page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A running replica."""
+
+    addresses: Addresses
+    """Where it is reached."""
+    current: Current
+    """What it serves."""
+    models: ServedModels
+    """Keeps the bundles."""
+    follower: PresetFollower
+    """Keeps the presets."""
+    metrics: Metrics
+    """What it counts."""
+
+
+async def serve(settings: Settings, ready: Callable[[Addresses], None] | None = None) -> None:
+    """Runs one replica until SIGTERM or SIGINT, then drains.
+
+    Args:
+        settings: of the replica.
+        ready: called once it serves.
+
+    Raises:
+        ModelStoreError: `production` points to nothing, or to a bundle that does not verify.
+        PresetError: Redis does not start, or cannot be reached and no presets are on disk.
+        PortTaken: an address cannot be bound.
+    """
+    configure_logs(settings.log_level, settings.log_format)
+    async with replica(settings) as running:
+        stop = _stop_signal()
+        _tell(running.addresses, settings.ready_file)
+        if ready is not None:
+            ready(running.addresses)
+        await stop.wait()
+        log.info("draining for at most %g s", settings.drain_timeout_s)
+    log.info("stopped")
+
+
+@asynccontextmanager
+async def replica(settings: Settings) -> AsyncIterator[Replica]:
+    """A replica that serves within the block, and drains at its end."""
+    async with AsyncExitStack() as stack:
+        metrics, current, store = Metrics(), Current(), Store(settings.store_root)
+        presets = stack.enter_context(_preset_store(settings))
+        stack.push_async_callback(presets.aclose)
+        models = ServedModels(store, settings, current, metrics)
+        follower = PresetFollower(presets, settings.data_dir / "presets", models.use_presets)
+        await follower.start()
+        await models.load()
+        _show_freshness(metrics, follower)
+        batcher = Batcher(metrics, max_batch=settings.max_batch, queue_limit=settings.queue_limit)
+        stack.push_async_callback(batcher.stop)
+        recommender = Recommender(current, batcher, follower, compile_condition, settings.limits)
+        health = Health(SERVICES)
+        await health.start()
+        servicers = Servicers(
+            RecommenderServicer(recommender, metrics),
+            PresetServicer(presets, follower, lambda: _production_bench(current)),
+            FeatureServicer(current),
+            ModelServicer(store, current),
+            health,
+        )
+        server = grpc_server(servicers, settings, metrics)
+        page = stack.enter_context(metrics_page(metrics, settings.metrics_bind))
+        addresses = Addresses(grpc=bound(server, settings.bind), metrics=page)
+        for follow in (models.follow(), follower.follow(), _follow_redis(follower, health)):
+            stack.push_async_callback(_cancelled, asyncio.create_task(follow))
+        await server.start()
+        stack.push_async_callback(_drained, server, health, settings.drain_timeout_s)
+        await health.show_serving(is_serving=True)
+        yield Replica(addresses, current, models, follower, metrics)
+
+
+@contextmanager
+def _preset_store(settings: Settings) -> Iterator[RedisStore]:
+    """The Redis of the settings, or one of our own that ends with the block."""
+    if settings.redis_url is not None:
+        yield RedisStore(settings.redis_url.get_secret_value())
+        return
+    with embedded_redis(settings.data_dir / "redis") as url:
+        yield RedisStore(url)
+
+
+def _production_bench(current: Current) -> Bench:
+    return current.snapshot.model(PRODUCTION).bench
+
+
+def _show_freshness(metrics: Metrics, follower: PresetFollower) -> None:
+    """Lets the metrics page ask the follower at every scrape."""
+    metrics.snapshot_age.set_function(follower.age_s)
+    metrics.redis_connected.set_function(lambda: float(follower.is_connected))
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _follow_redis(follower: PresetFollower, health: Health) -> None:
+    """Shows for ever in the health of "redis" whether presets are followed."""
+    while True:
+        await health.show_redis(is_connected=follower.is_connected)
+        await asyncio.sleep(REDIS_LOOK_S)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _drained(server: grpc.aio.Server, health: Health, timeout_s: float) -> None:
+    await health.drain()
+    await server.stop(timeout_s)
+
+
+def _tell(addresses: Addresses, ready_file: Path | None) -> None:
+    log.info("ready: grpc %s, metrics %s", addresses.grpc, addresses.metrics)
+    if ready_file is not None:
+        part = ready_file.with_name(f"{ready_file.name}.part")
+        part.write_text(json.dumps(asdict(addresses)))
+        part.replace(ready_file)

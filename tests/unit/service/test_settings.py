@@ -1,0 +1,77 @@
+import pytest
+
+from service.errors import SettingsRefused
+from service.settings import load_settings
+
+
+def faults(**environ: str) -> tuple[str, ...]:
+    with pytest.raises(SettingsRefused) as refused:
+        load_settings({f"STEERREC_{name.upper()}": value for name, value in environ.items()})
+    return refused.value.faults
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert load_settings({}).max_batch == 32
+
+
+def test_a_variable_sets_its_field() -> None:
+    assert load_settings({"STEERREC_MAX_BATCH": "7"}).max_batch == 7
+
+
+def test_a_value_in_code_goes_before_the_environment() -> None:
+    assert load_settings({"STEERREC_MAX_BATCH": "7"}, max_batch=8).max_batch == 8
+
+
+def test_variables_of_others_are_ignored() -> None:
+    assert load_settings({"PATH": "x", "MAX_BATCH": "7"}).max_batch == 32
+
+
+def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
+    (fault,) = faults(max_bach="7")
+    assert fault == "STEERREC_MAX_BACH: no such setting; did you mean STEERREC_MAX_BATCH?"
+
+
+def test_a_name_like_no_other_is_refused_with_the_list() -> None:
+    assert faults(xyzzy="1") == ("STEERREC_XYZZY: no such setting; docs/settings.md lists all",)
+
+
+def test_every_fault_is_named_at_once() -> None:
+    names = [fault.split(":")[0] for fault in faults(max_batch="0", queue_limit="x", bimd="y:1")]
+    assert names == ["STEERREC_BIMD", "STEERREC_MAX_BATCH", "STEERREC_QUEUE_LIMIT"]
+
+
+@pytest.mark.parametrize("text", ["localhost", ":80", "h:99999", "h:-1", "h:x"])
+def test_an_address_is_host_and_port(text: str) -> None:
+    assert faults(bind=text)[0].startswith("STEERREC_BIND: must be host:port")
+
+
+@pytest.mark.parametrize(("text", "value"), [("false", False), ("0", False), ("true", True)])
+def test_a_switch_reads_words(text: str, value: bool) -> None:
+    assert load_settings({"STEERREC_REFLECTION": text}).reflection is value
+
+
+def test_labels_are_split_at_commas() -> None:
+    assert load_settings({"STEERREC_LABELS": "production, beta"}).labels == ("production", "beta")
+
+
+def test_labels_include_production() -> None:
+    assert faults(labels="canary") == ("STEERREC_LABELS: 'production' must be one of them",)
+
+
+def test_the_password_of_redis_is_not_in_the_repr() -> None:
+    settings = load_settings({"STEERREC_REDIS_URL": "redis://:hunter2@h:1/0"})
+    assert "hunter2" not in repr(settings)
+
+
+def test_a_refused_url_is_not_quoted() -> None:
+    (fault,) = faults(redis_url="http://:hunter2@h")
+    assert "hunter2" not in fault
+
+
+def test_the_store_is_in_the_data_folder_by_default() -> None:
+    assert load_settings({"STEERREC_DATA_DIR": "d"}).store_root == "d/store"
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_settings({}).max_batch = 1
