@@ -12,6 +12,9 @@ from rich.table import Table
 PIPED_WIDTH = 140
 """Columns where stdout is no terminal: wide enough that no table wraps a title."""
 
+NUMBER_WIDTH = 4
+"""Columns that a number keeps where the terminal is too narrow for the table."""
+
 
 def _console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
@@ -44,15 +47,23 @@ def show_json(value: object) -> None:
 
 
 def table(*columns: str, title: str | None = None, right: Iterable[str] = ()) -> Table:
-    """An empty table; the columns named in `right` hold numbers."""
+    """An empty table; the columns named in `right` hold numbers, which are never cut."""
     numbers = frozenset(right)
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    made = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        min_width=len(title or "") or None,
+    )
     for name in columns:
+        is_number = name in numbers
         made.add_column(
             name,
-            justify="right" if name in numbers else "left",
+            justify="right" if is_number else "left",
             overflow="ellipsis",
             no_wrap=True,
+            min_width=max(len(name), NUMBER_WIDTH) if is_number else None,
         )
     return made
 

@@ -54,14 +54,9 @@ def comparison_table(
 def explained(reply: recommender_pb2.RecommendResponse) -> Iterator[Table]:
     """What became of each rule, and the features that were active; nothing where none."""
     if reply.rule_reports:
-        yield _reports_table(reply.rule_reports)
+        yield reports_table(reply.rule_reports)
     if reply.active_features:
-        made = table(
-            "feature", "label", "activation", title="most active features", right=["activation"]
-        )
-        for feature in reply.active_features:
-            made.add_row(str(feature.feature_index), feature.label, f"{feature.activation:.3f}")
-        yield made
+        yield _active_table(reply.active_features)
 
 
 def remarks(reply: recommender_pb2.RecommendResponse) -> Text:
@@ -127,7 +122,8 @@ def _half(
     return Text(item.title or item.item_id, style=shown), Text(values(item, name), style=shown)
 
 
-def _reports_table(reports: Sequence[rule_pb2.RuleReport]) -> Table:
+def reports_table(reports: Sequence[rule_pb2.RuleReport]) -> Table:
+    """What became of each rule."""
     columns = ("rule", "status", "before", "after", "unit", "why")
     made = table(*columns, title="rules", right=("before", "after"))
     for report in reports:
@@ -140,6 +136,14 @@ def _reports_table(reports: Sequence[rule_pb2.RuleReport]) -> Table:
             rule_pb2.Unit.Name(report.unit).removeprefix("UNIT_").lower(),
             report.message,
         )
+    return made
+
+
+def _active_table(features: Sequence[recommender_pb2.ActiveFeature]) -> Table:
+    columns, title = ("feature", "label", "activation"), "most active features"
+    made = table(*columns, title=title, right=("feature", "activation"))
+    for feature in features:
+        made.add_row(str(feature.feature_index), feature.label, f"{feature.activation:.3f}")
     return made
 
 

@@ -20,7 +20,7 @@ from cli.output import note, show, table
 from cli.preset_apply import Signature, apply, show_applied
 from cli.preset_file import PresetFile, read_preset
 from cli.recommending import compared
-from cli.slates import comparison_table, explained, remarks, share
+from cli.slates import comparison_table, remarks, reports_table, share
 
 PRESETS = Path(__file__).parents[1] / "demo_presets"
 TIMEOUT_S = 30.0
@@ -101,27 +101,15 @@ def _stored(client: Client, path: Path) -> Scene:
 
 def _show_slates(client: Client, user: TestUser, scene: Scene) -> None:
     before, after = compared(client, request_for(user, [scene.name]))
-    show(comparison_table(before, after), *explained(after), remarks(after))
+    show(comparison_table(before, after), reports_table(after.rule_reports), remarks(after))
     was, now = (share(reply.items, scene.attribute) for reply in (before, after))
-    show(
-        f"share of {_spelled(scene.attribute)} in the top {len(after.items)}: {was:.0%} -> {now:.0%}"
-    )
+    where = f"{_spelled(scene.attribute)} in the top {len(after.items)}"
+    show(f"share of {where}: {was:.0%} -> {now:.0%}")
 
 
 def _show_effects(scenes: Sequence[Scene], effects: Sequence[Effect]) -> None:
-    made = table(
-        *(
-            "preset",
-            "attribute",
-            "share before",
-            "after",
-            "factor",
-            "NDCG@10 before",
-            "after",
-            "kept",
-        ),
-        right=("share before", "after", "factor", "NDCG@10 before", "kept"),
-    )
+    shares, gains = ("share before", "share after", "factor"), ("NDCG@10 before", "after", "kept")
+    made = table("preset", "attribute", *shares, *gains, right=(*shares, *gains))
     for scene, effect in zip(scenes, effects, strict=True):
         made.add_row(
             scene.name,
