@@ -130,11 +130,11 @@ class CardsConfig(Settings):
     """Associations on a card."""
     max_top_items: Count = 10
     """Top items on a card."""
-    min_item_count: Count = 5
+    min_item_count: Count = 20
     """Fewest times that a top item was read as the newest."""
-    label_auc: Share = 0.65
+    label_auc: Share = 0.6
     """Lowest lower bound of ROC AUC at which an attribute labels a feature."""
-    label_lift: Rate = 2.0
+    label_lift: Rate = 1.5
     """Lowest lift at which an attribute labels a feature."""
     effect_users: Count = 300
     """Histories on which the effect of each feature is measured."""

@@ -18,6 +18,7 @@ QUICK = TrainConfig(
     base=TINY.base.model_copy(update={"d_model": 16, "max_seq": 20, "max_epochs": 1}),
     sae=TINY.sae.model_copy(update={"d_sae": 48, "k": 8, "steps": 100}),
     cards=TINY.cards.model_copy(update={"effect_users": 10}),
+    threads=1,
 )
 
 
