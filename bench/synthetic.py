@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from model_store.cards import AttributeGroup, AttributeValue, FeatureCard, FeatureCards, GroupMember
@@ -76,7 +75,6 @@ def publish(workload: Workload, store: Store) -> str:
 
 
 def _write(workload: Workload, folder: Path, version: str, store: Store) -> None:
-    torch.manual_seed(0)
     shape = BaseModelShape(
         n_items=workload.n_items,
         max_seq=workload.max_seq,

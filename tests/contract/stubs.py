@@ -1,4 +1,4 @@
-"""Generates the stubs of proto/steerrec/v1; `python -m tests.contract.stubs proto` rewrites them."""
+"""Generates the stubs of proto/steerrec/v1; `make proto` rewrites the committed ones."""
 
 import os
 import subprocess
@@ -6,6 +6,15 @@ import sys
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "proto"
+KINDS = ("python", "mypy", "grpc_python", "mypy_grpc")
+
+
+def include_paths() -> list[str]:
+    """protoc's options that name where .proto files are."""
+    import google.rpc.status_pb2  # type: ignore[import-untyped]
+
+    googleapis = Path(google.rpc.status_pb2.__file__).parents[2]
+    return ["-I", str(SOURCE), "-I", str(googleapis)]
 
 
 def generate(out: Path) -> None:
@@ -14,16 +23,11 @@ def generate(out: Path) -> None:
     Raises:
         subprocess.CalledProcessError: protoc refused a .proto file; its message is on stderr.
     """
-    import google.rpc.status_pb2
-
-    googleapis = Path(google.rpc.status_pb2.__file__).parents[2]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    kinds = ("python", "mypy", "grpc_python", "mypy_grpc")
     subprocess.run(
         [
-            sys.executable,
-            *("-m", "grpc_tools.protoc", "-I", str(SOURCE), "-I", str(googleapis)),
-            *(f"--{kind}_out={out}" for kind in kinds),
+            *(sys.executable, "-m", "grpc_tools.protoc", *include_paths()),
+            *(f"--{kind}_out={out}" for kind in KINDS),
             *sorted(str(p.relative_to(SOURCE)) for p in SOURCE.glob("steerrec/v1/*.proto")),
         ],
         check=True,
