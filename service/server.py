@@ -7,9 +7,10 @@ import asyncio
 import json
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -65,6 +66,8 @@ class Replica:
     """Keeps the presets."""
     metrics: Metrics
     """What it counts."""
+    drain: Callable[[], Awaitable[None]]
+    """Refuses new calls and waits for those in progress; the end of the block does it too."""
 
 
 async def serve(settings: Settings, ready: Callable[[Addresses], None] | None = None) -> None:
@@ -106,7 +109,6 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
         stack.push_async_callback(batcher.stop)
         recommender = Recommender(current, batcher, follower, compile_condition, settings.limits)
         health = Health(SERVICES)
-        await health.start()
         servicers = Servicers(
             RecommenderServicer(recommender, metrics),
             PresetServicer(presets, follower, lambda: _production_bench(current)),
@@ -120,9 +122,10 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
         for follow in (models.follow(), follower.follow(), _follow_redis(follower, health)):
             stack.push_async_callback(_cancelled, asyncio.create_task(follow))
         await server.start()
-        stack.push_async_callback(_drained, server, health, settings.drain_timeout_s)
+        drain = partial(_drain, server, health, settings.drain_timeout_s)
+        stack.push_async_callback(drain)
         await health.show_serving(is_serving=True)
-        yield Replica(addresses, current, models, follower, metrics)
+        yield Replica(addresses, current, models, follower, metrics, drain)
 
 
 @contextmanager
@@ -166,7 +169,7 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
         await task
 
 
-async def _drained(server: grpc.aio.Server, health: Health, timeout_s: float) -> None:
+async def _drain(server: grpc.aio.Server, health: Health, timeout_s: float) -> None:
     await health.drain()
     await server.stop(timeout_s)
 

@@ -47,7 +47,7 @@ def grpc_server(servicers: Servicers, settings: Settings, metrics: Metrics) -> g
     preset_pb2_grpc.add_PresetServiceServicer_to_server(servicers.presets, server)
     feature_pb2_grpc.add_FeatureServiceServicer_to_server(servicers.features, server)
     model_pb2_grpc.add_ModelServiceServicer_to_server(servicers.models, server)
-    health_pb2_grpc.add_HealthServicer_to_server(servicers.health.servicer, server)
+    health_pb2_grpc.add_HealthServicer_to_server(servicers.health, server)
     if settings.reflection:
         add_reflection((*SERVICES, health.SERVICE_NAME), server, descriptor_pool.Default())
     return server

@@ -1,0 +1,145 @@
+"""The batcher with a real bundle and a model that can be held still."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from time import perf_counter
+
+import numpy as np
+import pytest
+
+from model_store.bundle import Bundle
+from model_store.store import Store
+from service import batcher
+from service.batcher import Batcher
+from service.errors import DeadlineGone, Draining, Overloaded
+from service.forward import Answer, Question, forward
+from service.metrics import Metrics
+from service.snapshot import feature_space_of
+from steering.plan import NO_RULES
+
+
+@pytest.fixture(scope="session")
+def bundle(tiny_store: Store) -> Bundle:
+    return tiny_store.load("production")
+
+
+@pytest.fixture(scope="session")
+def twin(tiny_store: Store) -> Bundle:
+    """Another bundle, as far as the batcher can tell."""
+    return tiny_store.load("production")
+
+
+class HeldModel:
+    """The model, which runs only while it is let go; remembers the k of each run's questions."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.is_running = threading.Event()
+        self.runs: list[list[int]] = []
+
+    def __call__(self, *arguments):  # type: ignore[no-untyped-def]
+        self.runs.append([question.k for question in arguments[2]])
+        self.is_running.set()
+        assert self.go.wait(10)
+        return forward(*arguments)
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldModel]:
+    model = HeldModel()
+    monkeypatch.setattr(batcher, "forward", model)
+    yield model
+    model.go.set()
+
+
+def question(k: int) -> Question:
+    return Question(np.array([1, 2]), np.array([], dtype=np.int64), k, NO_RULES, is_full=False)
+
+
+def small_batcher(queue_limit: int = 10, max_batch: int = 4) -> Batcher:
+    return Batcher(Metrics(), max_batch=max_batch, queue_limit=queue_limit)
+
+
+def ask(
+    own: Batcher, bundle: Bundle, k: int, deadline: float | None = None
+) -> "asyncio.Task[Answer]":
+    return asyncio.create_task(own.ask(bundle, feature_space_of(bundle), question(k), deadline))
+
+
+async def busy(own: Batcher, bundle: Bundle, held: HeldModel) -> "asyncio.Task[Answer]":
+    """A question (k = 1) that the model is busy with."""
+    first = ask(own, bundle, 1)
+    await asyncio.to_thread(held.is_running.wait, 10)
+    return first
+
+
+async def finish(held: HeldModel, *asked: "asyncio.Task[Answer]") -> list[object]:
+    await asyncio.sleep(0)
+    held.go.set()
+    return await asyncio.gather(*asked, return_exceptions=True)
+
+
+async def test_what_waits_goes_into_one_run(bundle: Bundle, held: HeldModel) -> None:
+    own = small_batcher()
+    asked = [await busy(own, bundle, held), *(ask(own, bundle, k) for k in (2, 3, 4))]
+    await finish(held, *asked)
+    assert held.runs == [[1], [2, 3, 4]]
+
+
+async def test_a_run_is_never_larger_than_allowed(bundle: Bundle, held: HeldModel) -> None:
+    own = small_batcher(max_batch=2)
+    asked = [await busy(own, bundle, held), *(ask(own, bundle, k) for k in (2, 3, 4))]
+    await finish(held, *asked)
+    assert held.runs == [[1], [2, 3], [4]]
+
+
+async def test_bundles_never_share_a_run(bundle: Bundle, twin: Bundle, held: HeldModel) -> None:
+    own = small_batcher()
+    asked = [await busy(own, bundle, held)]
+    asked += [ask(own, served, k) for served, k in ((bundle, 2), (twin, 3), (bundle, 4), (twin, 5))]
+    await finish(held, *asked)
+    assert held.runs == [[1], [2, 4], [3, 5]]
+
+
+async def test_a_cancelled_question_is_not_asked(bundle: Bundle, held: HeldModel) -> None:
+    own = small_batcher()
+    first, gone, last = await busy(own, bundle, held), ask(own, bundle, 2), ask(own, bundle, 3)
+    await asyncio.sleep(0)
+    gone.cancel()
+    await finish(held, first, gone, last)
+    assert held.runs == [[1], [3]]
+
+
+async def test_a_question_whose_deadline_passed_is_not_asked(
+    bundle: Bundle, held: HeldModel
+) -> None:
+    own = small_batcher()
+    first = await busy(own, bundle, held)
+    late = ask(own, bundle, 2, deadline=perf_counter())
+    _, outcome = await finish(held, first, late)
+    assert (isinstance(outcome, DeadlineGone), held.runs) == (True, [[1]])
+
+
+async def test_more_than_may_wait_are_refused(bundle: Bundle, held: HeldModel) -> None:
+    own = small_batcher(queue_limit=2)
+    first = await busy(own, bundle, held)
+    outcomes = await finish(held, first, *(ask(own, bundle, k) for k in (2, 3, 4)))
+    assert [isinstance(outcome, Overloaded) for outcome in outcomes] == [False, False, False, True]
+
+
+async def test_stopping_answers_what_waits(bundle: Bundle, held: HeldModel) -> None:
+    own = small_batcher()
+    asked = [await busy(own, bundle, held), ask(own, bundle, 2)]
+    await asyncio.sleep(0)
+    stopping = asyncio.create_task(own.stop())
+    outcomes = await finish(held, *asked)
+    await stopping
+    assert [len(outcome.items) for outcome in outcomes if isinstance(outcome, Answer)] == [1, 2]
+
+
+async def test_a_stopped_batcher_refuses(bundle: Bundle) -> None:
+    own = small_batcher()
+    await own.stop()
+    with pytest.raises(Draining):
+        await ask(own, bundle, 1)
