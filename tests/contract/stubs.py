@@ -3,18 +3,16 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import distribution
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "proto"
 KINDS = ("python", "mypy", "grpc_python", "mypy_grpc")
 
 
-def include_paths() -> list[str]:
-    """protoc's options that name where .proto files are."""
-    import google.rpc.status_pb2  # type: ignore[import-untyped]
-
-    googleapis = Path(google.rpc.status_pb2.__file__).parents[2]
-    return ["-I", str(SOURCE), "-I", str(googleapis)]
+def imported_protos() -> Path:
+    """Folder of the .proto files that ours import from elsewhere."""
+    return Path(str(distribution("googleapis-common-protos").locate_file("")))
 
 
 def generate(out: Path) -> None:
@@ -26,7 +24,8 @@ def generate(out: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     subprocess.run(
         [
-            *(sys.executable, "-m", "grpc_tools.protoc", *include_paths()),
+            *(sys.executable, "-m", "grpc_tools.protoc"),
+            *("-I", str(SOURCE), "-I", str(imported_protos())),
             *(f"--{kind}_out={out}" for kind in KINDS),
             *sorted(str(p.relative_to(SOURCE)) for p in SOURCE.glob("steerrec/v1/*.proto")),
         ],
