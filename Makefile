@@ -31,10 +31,11 @@ test: $(VENV)/.dev ## Every check and every test
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest
 
-check: $(VENV)/.dev ## Lint and strict types
+check: $(VENV)/.dev ## Lint (Python and Dockerfile) and strict types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,23 @@
+"""What the container's health check dials."""
+
+import pytest
+
+from service.healthcheck import DEFAULT_BIND, dialled
+from service.settings import Settings
+
+
+def test_it_assumes_the_servers_own_default() -> None:
+    assert Settings.model_fields["bind"].default == DEFAULT_BIND
+
+
+@pytest.mark.parametrize(
+    ("bind", "address"),
+    [
+        ("127.0.0.1:50051", "127.0.0.1:50051"),
+        ("0.0.0.0:50051", "127.0.0.1:50051"),
+        ("[::]:7", "[::1]:7"),
+        ("localhost:50051", "localhost:50051"),
+    ],
+)
+def test_a_server_on_every_address_is_dialled_on_loopback(bind: str, address: str) -> None:
+    assert dialled(bind) == address
