@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct, Value
 from steerrec.v1 import recommender_pb2, rule_pb2
 
 from service.convert import rule_from_proto
@@ -88,7 +88,7 @@ def query_of(request: recommender_pb2.RecommendRequest, request_id: str) -> Quer
         may_repeat_history=request.include_history,
         presets=tuple(_references(request.presets)),
         rules=tuple(rules),
-        context=MessageToDict(request.context) if request.HasField("context") else {},
+        context=_plain_struct(request.context),
         is_steering_disabled=request.disable_steering,
         skips_unknown_presets=request.on_unknown_preset == recommender_pb2.ON_UNKNOWN_PRESET_SKIP,
         is_full=request.view == recommender_pb2.VIEW_FULL,
@@ -159,3 +159,20 @@ def _references(
     for reference in references:
         revision = reference.revision if reference.HasField("revision") else None
         yield PresetReference(reference.name, revision)
+
+
+def _plain_struct(struct: Struct) -> dict[str, object]:
+    """The struct as plain values; every number stays a double, so that a condition's types hold."""
+    return {name: _plain(value) for name, value in struct.fields.items()}
+
+
+def _plain(value: Value) -> object:
+    match value.WhichOneof("kind"):
+        case "struct_value":
+            return _plain_struct(value.struct_value)
+        case "list_value":
+            return [_plain(own) for own in value.list_value.values]
+        case "null_value" | None:
+            return None
+        case kind:
+            return getattr(value, kind)

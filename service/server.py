@@ -38,6 +38,7 @@ from service.snapshot import Current
 
 REDIS_LOOK_S = 1.0
 """Seconds between two looks at whether Redis can be reached, for health."""
+FOLLOW_AGAIN_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -119,8 +120,8 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
         server = grpc_server(servicers, settings, metrics)
         page = stack.enter_context(metrics_page(metrics, settings.metrics_bind))
         addresses = Addresses(grpc=bound(server, settings.bind), metrics=page)
-        for follow in (models.follow(), follower.follow(), _follow_redis(follower, health)):
-            stack.push_async_callback(_cancelled, asyncio.create_task(follow))
+        for follow in (models.follow, follower.follow, partial(_show_redis, follower, health)):
+            stack.push_async_callback(_cancelled, asyncio.create_task(_kept_up(follow)))
         await server.start()
         drain = partial(_drain, server, health, settings.drain_timeout_s)
         stack.push_async_callback(drain)
@@ -156,7 +157,17 @@ def _stop_signal() -> asyncio.Event:
     return stop
 
 
-async def _follow_redis(follower: PresetFollower, health: Health) -> None:
+async def _kept_up(follow: Callable[[], Awaitable[None]]) -> None:
+    """Follows for ever, again and again where it fails: a replica must not go stale in silence."""
+    while True:
+        try:
+            await follow()
+        except Exception:
+            log.exception("following stopped; it starts again in %g s", FOLLOW_AGAIN_S)
+        await asyncio.sleep(FOLLOW_AGAIN_S)
+
+
+async def _show_redis(follower: PresetFollower, health: Health) -> None:
     """Shows for ever in the health of "redis" whether presets are followed."""
     while True:
         await health.show_redis(is_connected=follower.is_connected)

@@ -1,5 +1,6 @@
 """A running replica in this process: real gRPC, real Redis, real ONNX Runtime, a small bundle."""
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from steerrec.v1 import (
 from model_store.store import Store
 from service.server import Replica, replica
 from service.settings import Settings, load_settings
+
+# gRPC's handlers run in the forked child of every embedded redis-server that starts while
+# another replica of this process serves, and now and then abort it
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,12 @@ async def test_calls_are_counted_by_method_and_code(service: Service) -> None:
     assert f'steerrec_requests_total{{code="INVALID_ARGUMENT",{method}}} 1.0' in page
 
 
+async def test_a_call_that_a_servicer_aborts_is_counted_with_its_code(service: Service) -> None:
+    await refusal(health(service, "nope"))
+    labels = 'code="NOT_FOUND",method="/grpc.health.v1.Health/Check"'
+    assert f"steerrec_requests_total{{{labels}}} 1.0" in await scraped(service)
+
+
 @pytest.mark.parametrize("stage", ["queue", "lower", "sae", "upper", "top_k", "total"])
 async def test_every_stage_is_timed(service: Service, stage: str) -> None:
     await service.recommender.Recommend(request(add()))

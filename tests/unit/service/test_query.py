@@ -117,8 +117,22 @@ def test_every_violation_is_named_at_once() -> None:
     assert violated(**bad) == ["k", "view", "presets[0].name", "rules[0].value"]
 
 
+CONTEXT: Any = {"surface": "home", "n": 2.5, "tags": ["a", None], "user": {"is_child": True}}
+
+
 def test_the_context_is_a_plain_mapping() -> None:
-    context = {"surface": "home", "n": 2.0, "tags": ["a"]}
     asked = request()
-    asked.context.update(context)
-    assert query_of(asked, "r1").context == context
+    asked.context.update(CONTEXT)
+    assert query_of(asked, "r1").context == CONTEXT
+
+
+def test_whole_numbers_of_the_context_stay_doubles() -> None:
+    asked = request()
+    asked.context["n"] = 2
+    assert isinstance(query_of(asked, "r1").context["n"], float)
+
+
+def test_a_context_may_hold_what_json_cannot() -> None:
+    asked = request()
+    asked.context["n"] = math.inf
+    assert query_of(asked, "r1").context == {"n": math.inf}
