@@ -1,7 +1,5 @@
 """FeatureService."""
 
-# ruff: noqa: N802, ARG002 - names and arguments are gRPC's
-
 import asyncio
 from collections.abc import Sequence
 from itertools import islice

@@ -1,7 +1,5 @@
 """ModelService."""
 
-# ruff: noqa: N802, ARG002 - names and arguments are gRPC's
-
 import asyncio
 import logging
 from collections.abc import Sequence

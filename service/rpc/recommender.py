@@ -1,7 +1,5 @@
 """RecommenderService."""
 
-# ruff: noqa: N802 - names and arguments are gRPC's
-
 import asyncio
 import logging
 from collections.abc import Sequence

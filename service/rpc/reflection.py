@@ -4,8 +4,6 @@ ghz asks for the file that contains a *method's* symbol; Python's descriptor poo
 but not their methods, and the call would fail with "Symbol not found".
 """
 
-# ruff: noqa: N802 - names and arguments are the pool's
-
 from typing import cast
 
 import grpc

@@ -183,10 +183,10 @@ async def test_a_drain_answers_the_call_in_progress(
         assert len(ids(await answer)) == 10
 
 
-async def test_an_address_in_use_stops_the_start(start: Start) -> None:
+async def test_an_address_in_use_stops_the_start(start: Start, tmp_path: Path) -> None:
     async with start() as service:
         with pytest.raises(PortTaken):
-            async with start(bind=service.replica.addresses.grpc, data_dir=Path("unused")):
+            async with start(bind=service.replica.addresses.grpc, data_dir=tmp_path / "other"):
                 pass
 
 
