@@ -18,15 +18,20 @@ NUMBER_WIDTH = 4
 
 def _console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else PIPED_WIDTH
-    return Console(stderr=stderr, width=width, markup=False, highlight=False, emoji=False)
+    columns = None if stream.isatty() else PIPED_WIDTH
+    return Console(stderr=stderr, width=columns, markup=False, highlight=False, emoji=False)
+
+
+def width() -> int:
+    """Columns that a table on stdout may take."""
+    return _console().width
 
 
 def show(*parts: RenderableType) -> None:
-    """Print tables and sentences."""
+    """Print tables, and text whose lines stay as they are."""
     console = _console()
     for part in parts:
-        console.print(part)
+        console.print(part, soft_wrap=isinstance(part, str))
 
 
 def note(sentence: str) -> None:

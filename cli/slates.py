@@ -6,11 +6,12 @@ from rich.table import Table
 from rich.text import Text
 from steerrec.v1 import recommender_pb2, rule_pb2
 
-from cli.output import table
+from cli.output import table, width
 
-TITLE_WIDTH = 38
-"""Columns of a title side by side: two of them and their attributes fit a wide terminal."""
-VALUES_WIDTH = 24
+FIXED_WIDTH = 28
+"""Columns that ranks, moves and borders take where slates stand side by side."""
+TITLE_SHARE = 0.6
+"""Of what is left of a half, a title's part; the rest is for its attribute values."""
 
 STATUS_STYLES = {
     rule_pb2.RULE_STATUS_APPLIED: "green",
@@ -37,8 +38,10 @@ def comparison_table(
 ) -> Table:
     """Both slates, rank by rank; an item that is only in one of them stands out."""
     made = table("#", "unsteered", "", "steered", " ", "move", right=("#", "move"))
-    for column, width in zip(made.columns[1:5], (TITLE_WIDTH, VALUES_WIDTH) * 2, strict=True):
-        column.max_width = width
+    half = max(width() - FIXED_WIDTH, 0) // 2
+    title_width = round(TITLE_SHARE * half)
+    for column, most in zip(made.columns[1:5], (title_width, half - title_width) * 2, strict=True):
+        column.max_width = most
     before = {item.item_id for item in unsteered.items}
     after = {item.item_id for item in steered.items}
     name = next(iter(attribute_names([*unsteered.items, *steered.items])), "")

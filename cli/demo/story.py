@@ -1,6 +1,7 @@
 """What the demo does, in order; every step prints what it found."""
 
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ from cli.slates import comparison_table, remarks, reports_table, share
 PRESETS = Path(__file__).parents[1] / "demo_presets"
 TIMEOUT_S = 30.0
 """For a batch of full replies on a busy machine."""
+LOOK_S = 0.2
+"""Between two looks at whether the service still runs."""
 
 
 class Scene(NamedTuple):
@@ -139,7 +142,9 @@ def _wait(replica: Running, user: TestUser) -> None:
         f"curl http://{replica.metrics}/metrics",
     )
     try:
-        replica.process.wait()
+        # by looks: a signal that another thread takes does not end a blocking wait
+        while replica.process.poll() is None:
+            time.sleep(LOOK_S)
     except KeyboardInterrupt:
         note("stopping")
 

@@ -8,6 +8,7 @@ from steerrec.v1 import preset_pb2, rule_pb2
 
 from cli.errors import Refused
 from cli.preset_file import preset_yaml, read_preset, read_presets
+from cli.stored_presets import show_preset
 
 WHOLE = """
 name: family-evening
@@ -84,3 +85,12 @@ def test_two_files_of_one_preset_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, WHOLE)
     with pytest.raises(Refused, match="family-evening: 2 of the files name this preset"):
         read_presets([path, path])
+
+
+def test_a_long_description_is_not_broken_on_its_way_to_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    preset = whole()
+    preset.description = "more " * 90 + "horror"
+    show_preset(preset, as_json=False)
+    assert read_preset(written(tmp_path, capsys.readouterr().out)).preset.message() == preset
