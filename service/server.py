@@ -84,6 +84,8 @@ async def serve(settings: Settings, ready: Callable[[Addresses], None] | None = 
         PortTaken: an address cannot be bound.
     """
     configure_logs(settings.log_level, settings.log_format)
+    if settings.ready_file is not None:
+        settings.ready_file.unlink(missing_ok=True)  # of a run before
     async with replica(settings) as running:
         stop = _stop_signal()
         _tell(running.addresses, settings.ready_file)

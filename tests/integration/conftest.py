@@ -1,7 +1,6 @@
 """A running replica in this process: real gRPC, real Redis, real ONNX Runtime, a small bundle."""
 
-import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,10 @@ from steerrec.v1 import (
 )
 
 from model_store.store import Store
+from service import batcher
 from service.server import Replica, replica
 from service.settings import Settings, load_settings
-
-# gRPC's handlers run in the forked child of every embedded redis-server that starts while
-# another replica of this process serves, and now and then abort it
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+from tests.integration.held import HeldModel
 
 
 @dataclass(frozen=True)
@@ -94,3 +91,12 @@ async def service(start: Start) -> AsyncIterator[Service]:
     """A running replica with the settings of `settings_for`."""
     async with start() as running:
         yield running
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldModel]:
+    """Every replica's model, which runs only once it is let go."""
+    model = HeldModel()
+    monkeypatch.setattr(batcher, "forward", model)
+    yield model
+    model.let_go()

@@ -1,8 +1,6 @@
 """The batcher with a real bundle and a model that can be held still."""
 
 import asyncio
-import threading
-from collections.abc import Iterator
 from time import perf_counter
 
 import numpy as np
@@ -10,13 +8,13 @@ import pytest
 
 from model_store.bundle import Bundle
 from model_store.store import Store
-from service import batcher
 from service.batcher import Batcher
 from service.errors import DeadlineGone, Draining, Overloaded
-from service.forward import Answer, Question, forward
+from service.forward import Answer, Question
 from service.metrics import Metrics
 from service.snapshot import feature_space_of
 from steering.plan import NO_RULES
+from tests.integration.held import HeldModel
 
 
 @pytest.fixture(scope="session")
@@ -28,29 +26,6 @@ def bundle(tiny_store: Store) -> Bundle:
 def twin(tiny_store: Store) -> Bundle:
     """Another bundle, as far as the batcher can tell."""
     return tiny_store.load("production")
-
-
-class HeldModel:
-    """The model, which runs only while it is let go; remembers the k of each run's questions."""
-
-    def __init__(self) -> None:
-        self.go = threading.Event()
-        self.is_running = threading.Event()
-        self.runs: list[list[int]] = []
-
-    def __call__(self, *arguments):  # type: ignore[no-untyped-def]
-        self.runs.append([question.k for question in arguments[2]])
-        self.is_running.set()
-        assert self.go.wait(10)
-        return forward(*arguments)
-
-
-@pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldModel]:
-    model = HeldModel()
-    monkeypatch.setattr(batcher, "forward", model)
-    yield model
-    model.go.set()
 
 
 def question(k: int) -> Question:
@@ -70,13 +45,13 @@ def ask(
 async def busy(own: Batcher, bundle: Bundle, held: HeldModel) -> "asyncio.Task[Answer]":
     """A question (k = 1) that the model is busy with."""
     first = ask(own, bundle, 1)
-    await asyncio.to_thread(held.is_running.wait, 10)
+    await held.is_busy()
     return first
 
 
 async def finish(held: HeldModel, *asked: "asyncio.Task[Answer]") -> list[object]:
     await asyncio.sleep(0)
-    held.go.set()
+    held.let_go()
     return await asyncio.gather(*asked, return_exceptions=True)
 
 

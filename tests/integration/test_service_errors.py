@@ -1,5 +1,6 @@
 """What refused calls get: status, reason, details."""
 
+import asyncio
 import logging
 import math
 
@@ -20,6 +21,7 @@ from tests.integration.asking import (
     request,
 )
 from tests.integration.conftest import Service, Start
+from tests.integration.held import HeldModel
 
 FLOOR, CAP = rule_pb2.OPERATION_FLOOR, rule_pb2.OPERATION_CAP
 
@@ -129,6 +131,20 @@ async def test_a_full_queue_refuses_with_a_time_to_retry(start: Start) -> None:
     assert retry.retry_delay.ToMilliseconds() > 0
 
 
+async def test_an_overloaded_call_tells_grpc_clients_when_to_retry(
+    start: Start, held: HeldModel
+) -> None:
+    async with start(queue_limit=1) as service:
+        asked = [asyncio.ensure_future(service.recommender.Recommend(request()))]
+        await held.is_busy()
+        asked += [asyncio.ensure_future(service.recommender.Recommend(request())) for _ in "ab"]
+        done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        error = await refusal(done.pop())
+        held.let_go()
+        await asyncio.gather(*asked, return_exceptions=True)
+    assert ("grpc-retry-pushback-ms", "100") in tuple(error.trailing_metadata() or ())
+
+
 async def test_a_full_queue_still_answers_what_waits(start: Start) -> None:
     async with start(queue_limit=1) as service:
         asked = recommender_pb2.BatchRecommendRequest(requests=[request()] * 50)
@@ -136,9 +152,21 @@ async def test_a_full_queue_still_answers_what_waits(start: Start) -> None:
     assert any(result.HasField("response") for result in results)
 
 
-async def test_a_call_without_time_left_is_a_deadline_exceeded(service: Service) -> None:
-    error = await refusal(service.recommender.Recommend(request(), timeout=1e-4))
+async def test_a_call_out_of_time_is_a_deadline_exceeded(service: Service, held: HeldModel) -> None:
+    error = await refusal(service.recommender.Recommend(request(), timeout=0.2))
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_a_call_that_ran_out_of_time_in_the_queue_is_dropped(
+    service: Service, held: HeldModel
+) -> None:
+    first = asyncio.ensure_future(service.recommender.Recommend(request(k=1)))
+    await held.is_busy()
+    await refusal(service.recommender.Recommend(request(k=2), timeout=0.2))
+    held.let_go()
+    await first
+    await service.recommender.Recommend(request(k=3))
+    assert held.runs == [[1], [3]]
 
 
 async def test_a_batch_needs_a_request(service: Service) -> None:

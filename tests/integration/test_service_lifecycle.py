@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import sys
-import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from steerrec.v1 import recommender_pb2_grpc
 
-from service import batcher
 from service.errors import PortTaken
-from service.forward import forward
 from service.presets.embedded import embedded_redis
 from service.settings import Settings
 from tests.integration.asking import add, ids, preset, reasons, refusal, request
 from tests.integration.conftest import Service, Start
+from tests.integration.held import HeldModel
 from tests.integration.test_service_presets import HORROR, create
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -162,25 +160,21 @@ async def test_the_metrics_know_redis(service: Service) -> None:
     assert "steerrec_redis_connected 1.0" in await scraped(service)
 
 
-async def test_a_drain_answers_the_call_in_progress(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    is_running, go = threading.Event(), threading.Event()
+async def test_a_drain_answers_the_call_in_progress(service: Service, held: HeldModel) -> None:
+    answer = asyncio.ensure_future(service.recommender.Recommend(request()))
+    await held.is_busy()
+    asyncio.get_running_loop().call_later(0.2, held.let_go)
+    await service.replica.drain()
+    assert len(ids(await answer)) == 10
 
-    def held(*arguments):  # type: ignore[no-untyped-def]
-        is_running.set()
-        assert go.wait(10)
-        return forward(*arguments)
 
-    monkeypatch.setattr(batcher, "forward", held)
-    async with start() as service:
-        call = service.recommender.Recommend(request())
-        answer = asyncio.ensure_future(call)
-        await asyncio.to_thread(is_running.wait, 10)
-        asyncio.get_running_loop().call_later(0.2, go.set)
-        # at the end of the block the channel goes first, and would cancel the call
+async def test_a_drain_gives_up_after_its_time(start: Start, held: HeldModel) -> None:
+    async with start(drain_timeout_s=0.2) as service:
+        answer = asyncio.ensure_future(service.recommender.Recommend(request()))
+        await held.is_busy()
         await service.replica.drain()
-        assert len(ids(await answer)) == 10
+        held.let_go()
+        assert (await refusal(answer)).code() is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_an_address_in_use_stops_the_start(start: Start, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Bundles while the service runs: swapped live, refused by name, presets checked anew."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.integration.asking import (
     add,
     add_genre,
     fields,
+    ids,
     preset,
     reason,
     reasons,
@@ -73,6 +75,28 @@ async def test_labels_are_followed_without_being_asked(start: Start, store: Stor
             if await answered_by(service) == "two":
                 break
         assert await answered_by(service) == "two"
+
+
+async def test_every_answer_under_swaps_is_wholly_of_the_version_it_names(
+    service: Service, store: Store
+) -> None:
+    lists = {}
+    for version in ("one", "two"):
+        store.promote("production", version)
+        await service.replica.models.refresh()
+        lists[version] = ids(await service.recommender.Recommend(request()))
+
+    async def swap() -> None:
+        for version in ("one", "two") * 3:
+            store.promote("production", version)
+            await service.replica.models.refresh()
+
+    swapping = asyncio.create_task(swap())
+    answers = []
+    while not swapping.done():
+        answers += await asyncio.gather(*(service.recommender.Recommend(request()) for _ in "1234"))
+    assert {own.model_version for own in answers} == {"one", "two"}
+    assert all(ids(own) == lists[own.model_version] for own in answers)
 
 
 async def test_a_canary_is_served_beside_production(service: Service, store: Store) -> None:

@@ -1,0 +1,35 @@
+"""The real model, held still until a test lets it go."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+from model_store.bundle import Bundle
+from service.forward import Answer, Question, StageSeconds, forward
+from steering.space import FeatureSpace
+
+
+class HeldModel:
+    """Stands where the batcher calls `forward`; remembers the k of each run's questions."""
+
+    def __init__(self) -> None:
+        self.runs: list[list[int]] = []
+        self._is_running = threading.Event()
+        self._may_go = threading.Event()
+
+    def __call__(
+        self, bundle: Bundle, space: FeatureSpace, questions: Sequence[Question]
+    ) -> tuple[list[Answer], StageSeconds]:
+        """As `forward`, once it may go."""
+        self.runs.append([question.k for question in questions])
+        self._is_running.set()
+        assert self._may_go.wait(10)
+        return forward(bundle, space, questions)
+
+    async def is_busy(self) -> None:
+        """Waits until a run has begun."""
+        await asyncio.to_thread(self._is_running.wait, 10)
+
+    def let_go(self) -> None:
+        """This run and every later one goes on."""
+        self._may_go.set()
