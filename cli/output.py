@@ -22,6 +22,11 @@ def _console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=columns, markup=False, highlight=False, emoji=False)
 
 
+def progress_console() -> Console:
+    """Where progress bars are drawn."""
+    return _console(stderr=True)
+
+
 def width() -> int:
     """Columns that a table on stdout may take."""
     return _console().width

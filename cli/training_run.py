@@ -5,11 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
-
 from cli.bundles import metrics_table, store_errors_told
 from cli.errors import Refused, Unavailable, told_as
-from cli.output import note, show, show_json, table
+from cli.output import note, progress_console, show, show_json, table
 from cli.replica import replica_settings
 from training.builtin import load_dataset
 from training.config import TrainConfig
@@ -49,7 +47,7 @@ def run(step: str, wanted: Wanted, *, as_json: bool) -> None:
         dataset = load_dataset(wanted.data)
         for sentence in dataset.notes:
             note(f"note: {sentence}")
-        with progress_bars(Console(stderr=True)) as report:
+        with progress_bars(progress_console()) as report:
             work_dir = wanted.work_dir or replica_settings().data_dir / "training"
             made = STEPS[step](Run(wanted.config, dataset, work_dir, report), wanted)
     if as_json:

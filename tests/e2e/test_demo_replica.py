@@ -1,6 +1,7 @@
 """The demo's replica never outlives the demo."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,10 @@ class DemoFailed(Exception):
 def pid_after(error: type[BaseException], store: Store, folder: Path) -> int:
     """Process id of a replica whose block an error ended."""
     pid = 0
-    try:
-        with running(folder, store.root) as replica:
-            pid = replica.process.pid
-            raise error
-    except error:
-        return pid
+    with suppress(error), running(folder, store.root) as replica:
+        pid = replica.process.pid
+        raise error
+    return pid
 
 
 @pytest.mark.parametrize("error", [DemoFailed, KeyboardInterrupt])
