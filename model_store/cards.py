@@ -79,6 +79,11 @@ class AttributeGroup(Record):
     members: Annotated[tuple[GroupMember, ...], Field(min_length=1)]
     """Heaviest first; each has a reference activation above 0."""
 
+    @property
+    def weights(self) -> tuple[tuple[int, float], ...]:
+        """Feature index and weight of each member."""
+        return tuple((member.feature_index, member.weight) for member in self.members)
+
 
 class FeatureCards(Record):
     """The contents of feature_cards.json."""

@@ -5,14 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import numpy as np
-
 from model_store.bundle import Bundle
 from service.errors import ModelNotServed
 from service.feature_search import FeatureSearch
 from service.presets.compiled import Bench, CompiledPresets
 from steering.rules import Attribute
-from steering.space import FeatureSpace, Group
+from steering.space import FeatureSpace
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -72,14 +70,8 @@ class Current:
 
 def feature_space_of(bundle: Bundle) -> FeatureSpace:
     """What rules can name in a bundle, from its cards."""
-    groups = {
-        Attribute(*name): Group(
-            np.array([member.feature_index for member in group.members], dtype=np.int64),
-            np.array([member.weight for member in group.members]),
-        )
-        for name, group in bundle.groups.items()
-    }
-    return FeatureSpace(bundle.reference_activations.astype(np.float64), groups)
+    groups = {Attribute(*name): group.weights for name, group in bundle.groups.items()}
+    return FeatureSpace.of(bundle.reference_activations, groups)
 
 
 def item_counts_of(bundle: Bundle) -> Mapping[tuple[str, str], int]:

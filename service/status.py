@@ -9,7 +9,7 @@ from typing import NamedTuple
 import grpc
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2
 
 from service import errors
 from service.errors import Violation

@@ -23,13 +23,13 @@ def most_active(
 
 
 def ranks(scores: Floats, items: Indices) -> Indices:
-    """Rank of each item, from 1, among all finite scores; ties: the smaller index first.
+    """Rank of each item, from 1, among all scores; ties: the smaller index first.
 
     Args:
         scores: [n_items + 1]; -inf where an item cannot be recommended.
         items: [n] item indices.
     """
-    own = scores[items][:, None]
-    above = (scores[None, :] > own).sum(axis=1)
-    ahead = ((scores[None, :] == own) & (np.arange(len(scores)) < items[:, None])).sum(axis=1)
-    return np.asarray(above + ahead + 1, dtype=np.int64)
+    best_first = np.argsort(-scores, kind="stable")
+    places = np.empty(len(scores), dtype=np.int64)
+    places[best_first] = np.arange(1, len(scores) + 1)
+    return places[items]

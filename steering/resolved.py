@@ -106,8 +106,7 @@ def _resolve(
     reference = space.reference[group.indices]
     in_reference = rule.unit is Unit.REFERENCE
     unit = reference if in_reference else np.ones_like(reference)
-    with np.errstate(divide="ignore"):
-        per_unit = np.where(unit > 0, 1 / unit, 0.0)
+    per_unit = np.divide(1.0, unit, out=np.zeros_like(unit), where=unit > 0)
     if rule.operation is Operation.SCALE:
         values = np.full(len(group.indices), rule.value)
     else:

@@ -1,8 +1,9 @@
 """A feature space: which features and attribute groups exist, and their reference activations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,17 @@ class FeatureSpace:
     """[d_sae] reference activations, raw; 0 for a dead feature."""
     groups: Mapping[Attribute, Group]
     """The attributes that rules can target."""
+
+    @classmethod
+    def of(
+        cls, reference: Floats, members: Mapping[Attribute, Iterable[tuple[int, float]]]
+    ) -> Self:
+        """The space with these reference activations [d_sae] and (index, weight) pairs."""
+        groups = {}
+        for attribute, pairs in members.items():
+            indices, weights = zip(*pairs, strict=True)
+            groups[attribute] = Group(np.array(indices, dtype=np.int64), np.array(weights))
+        return cls(reference.astype(np.float64), groups)
 
     @property
     def d_sae(self) -> int:

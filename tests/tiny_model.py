@@ -119,7 +119,7 @@ class TinyModel:
     def scores(self, hidden: Array) -> Array:
         """[n_items + 1] from the hidden state at the hook point [seq, d_model]; padding: -inf."""
         last = self._blocks(hidden, self.mixers[self.hook_block :])[-1]
-        scores = self.item_embeddings @ last
+        scores: Array = self.item_embeddings @ last
         scores[0] = -np.inf
         return scores
 

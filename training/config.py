@@ -15,19 +15,11 @@ from model_store.manifest import (
     SaeShape,
     Share,
 )
-from training.errors import TrainingError
+from training.errors import InvalidTrainConfig
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 TRAINED_KINDS = (SaeKind.TOPK, SaeKind.BATCHTOPK)
-
-
-class InvalidTrainConfig(TrainingError):
-    """A training config with faults; `faults` holds one sentence for each."""
-
-    def __init__(self, path: Path, faults: tuple[str, ...]) -> None:
-        super().__init__("\n".join(f"{path}: {fault}" for fault in faults))
-        self.faults = faults
 
 
 class Settings(BaseModel):

@@ -16,7 +16,7 @@ from steering.edit import edit
 from steering.plan import Limits, Plan, plan_for
 from steering.resolved import no_conditions, resolve_rules
 from steering.rules import Attribute, Rule
-from steering.space import FeatureSpace, Group
+from steering.space import FeatureSpace
 from training.batches import Items, generator, left_padded
 from training.metrics import Ranks, attribute_share, ndcg, ranks
 from training.split import LeaveOneOut
@@ -111,14 +111,8 @@ def control_study(
 
 def feature_space(bundle: Bundle) -> FeatureSpace:
     """What rules can name in the bundle."""
-    groups = {
-        Attribute(group.attribute.name, group.attribute.value): Group(
-            np.array([member.feature_index for member in group.members], dtype=np.int64),
-            np.array([member.weight for member in group.members]),
-        )
-        for group in bundle.cards.groups
-    }
-    return FeatureSpace(bundle.reference_activations.astype(np.float64), groups)
+    groups = {Attribute(*name): group.weights for name, group in bundle.groups.items()}
+    return FeatureSpace.of(bundle.reference_activations, groups)
 
 
 def carried(bundle: Bundle, attribute: Attribute) -> npt.NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 TrainingError
 ├── UnknownDataset        no built-in data set of that name, no config file at that path
 ├── InvalidDataConfig     a config file or a flag that cannot be: every fault at once
+├── InvalidTrainConfig    a training config that cannot be: every fault at once
 ├── InvalidData           files that cannot be used as they are: the first faults, and how many
 ├── UnavailableDownload   a built-in data set could not be fetched
 ├── CorruptDownload       a fetched file is not the pinned one
@@ -33,6 +34,14 @@ class InvalidDataConfig(TrainingError):
         super().__init__("\n".join(f"{source}: {fault}" for fault in faults))
         self.source = source
         self.faults = tuple(faults)
+
+
+class InvalidTrainConfig(TrainingError):
+    """A training config with faults; `faults` holds one sentence for each."""
+
+    def __init__(self, path: Path, faults: tuple[str, ...]) -> None:
+        super().__init__("\n".join(f"{path}: {fault}" for fault in faults))
+        self.faults = faults
 
 
 @dataclass(frozen=True)

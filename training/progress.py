@@ -12,6 +12,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Column
 
 
 class Report(Protocol):
@@ -31,8 +32,8 @@ def progress_bars(console: Console | None = None) -> Iterator[Report]:
     columns = (
         TextColumn("{task.description:<18}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        MofNCompleteColumn(table_column=Column(min_width=9)),
+        TimeElapsedColumn(table_column=Column(min_width=7)),
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=console) as bars:

@@ -3,7 +3,6 @@
 It listens on a Unix socket only, keeps its data in the replica's data folder, and dies with us.
 """
 
-import ctypes
 import fcntl
 import logging
 import os
@@ -44,11 +43,10 @@ def embedded_redis(folder: Path) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder), _socket_path(folder) as socket, (folder / "redis.log").open("ab") as out:
         server = subprocess.Popen(  # noqa: S603 (our own arguments)
-            _arguments(folder, socket),
+            [*_dying_with_us(), *_arguments(folder, socket)],
             stdout=out,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 (before any thread)
         )
         try:
             _wait_until_ready(server, socket, folder / "redis.log")
@@ -108,8 +106,17 @@ def _socket_path(folder: Path) -> Iterator[Path]:
         yield Path(short) / "redis.sock"
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def _dying_with_us() -> list[str]:
+    """What a command starts with to get SIGTERM from the kernel when its parent ends.
+
+    A small program that becomes the command, and not `preexec_fn`: that would run Python between
+    fork and exec, which a process with threads, and gRPC's among them, does not survive for sure.
+    """
+    if sys.platform != "linux":
+        return []
+    ask = f"ctypes.CDLL(None).prctl({PR_SET_PDEATHSIG}, {int(signal.SIGTERM)})"
+    become = f"import ctypes, os, sys; {ask}; os.execv(sys.argv[1], sys.argv[1:])"
+    return [sys.executable, "-S", "-E", "-c", become]
 
 
 def _wait_until_ready(server: "subprocess.Popen[bytes]", socket: Path, log_file: Path) -> None:

@@ -3,6 +3,9 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -64,6 +67,18 @@ def paused(url: str) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def stops_answering(url: str) -> bool:
+    """Whether no Redis is at the URL, or one goes away within a few seconds."""
+    with redis_client.Redis.from_url(url) as client:
+        for _ in range(100):
+            try:
+                client.ping()
+            except (redis_client.RedisError, OSError):
+                return True
+            time.sleep(0.05)
+    return False
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -186,6 +201,20 @@ def test_the_embedded_redis_is_gone_after_its_block(tmp_path: Path) -> None:
         pid = client.info("server")["process_id"]
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_the_embedded_redis_dies_with_a_killed_replica(tmp_path: Path) -> None:
+    script = (
+        "import sys, time, pathlib; from service.presets.embedded import embedded_redis\n"
+        "with embedded_redis(pathlib.Path(sys.argv[1])) as url:\n"
+        "    print(url, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as replica:
+        url = replica.stdout.readline().strip() if replica.stdout else ""
+        replica.kill()
+    assert stops_answering(url)
 
 
 async def test_a_cancelled_write_gives_nobody_elses_answer(redis_url: str) -> None:

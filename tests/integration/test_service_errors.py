@@ -6,7 +6,7 @@ import math
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2
 from steerrec.v1 import recommender_pb2, rule_pb2
 
 from service import batcher

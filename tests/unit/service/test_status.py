@@ -1,7 +1,7 @@
 import grpc
 import pytest
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2
 
 from service.errors import DeadlineGone, InvalidRequest, ModelNotServed, Overloaded, Violation
 from service.status import status_of

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from model_store.manifest import EditPositions
-from training.config import InvalidTrainConfig, SaeConfig, TrainConfig, read_config
+from training.config import SaeConfig, TrainConfig, read_config
+from training.errors import InvalidTrainConfig
 
 
 def _written(tmp_path: Path, text: str) -> Path:
