@@ -1,4 +1,4 @@
-# The serving image: the plain install, without torch. deploy/kubernetes runs it.
+# The serving image: the plain install, without torch. docs/deployment.md tells how to run it.
 # To train, `pip install '.[train]'` on a machine with the data; the image only serves.
 FROM python:3.11-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
