@@ -13,6 +13,9 @@ def demo(
     users: Annotated[
         int, typer.Option(min=0, help="Test users that the figure is measured on; 0: none.")
     ] = 200,
+    config: Annotated[
+        Path | None, typer.Option(help="Training config (YAML); by default that for ml-100k.")
+    ] = None,
     *,
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep the service up, and print commands to try.")
@@ -21,4 +24,4 @@ def demo(
     """Train on ml-100k, serve, steer one user, show what changed; the second run is quick."""
     from cli.demo.story import run
 
-    run(folder, users=users, keep=keep)
+    run(folder, config, users=users, keep=keep)

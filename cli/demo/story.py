@@ -42,16 +42,17 @@ class Scene(NamedTuple):
         return self.file.preset.name
 
 
-def run(folder: Path, *, users: int, keep: bool) -> None:
+def run(folder: Path, config: Path | None, *, users: int, keep: bool) -> None:
     """Train or reuse, serve, steer, measure; whatever happens, stop what was started.
 
     Args:
         folder: where bundle and service data are kept.
+        config: of the training; None: the default.
         users: test users of the figure; 0 leaves it out.
         keep: wait for Ctrl-C before stopping.
     """
     with _sigterm_as_interrupt():
-        drawn = _prepared(folder, max(users, 1))
+        drawn = _prepared(folder, config, max(users, 1))
         _heading("serve")
         bind = DEFAULT_ADDRESS if keep else "127.0.0.1:0"
         with running(folder / "service", str(folder / "bundles"), bind=bind) as replica:
@@ -65,18 +66,18 @@ def run(folder: Path, *, users: int, keep: bool) -> None:
     note("everything is stopped")
 
 
-def _prepared(folder: Path, users: int) -> list[TestUser]:
+def _prepared(folder: Path, config: Path | None, users: int) -> list[TestUser]:
     """Real users, once a bundle trained on their data is in the folder's store."""
     with extra("train"):
         from cli import training_run
         from cli.demo.data import test_users
         from training.builtin import load_dataset
-        from training.config import TrainConfig
+        from training.config import TrainConfig, read_config
     _heading("data and model")
-    config, store_url = TrainConfig(), str(folder / "bundles")
+    settings = read_config(config) if config else TrainConfig()
     training_run.run(
         "publish",
-        training_run.Wanted("ml-100k", config, folder / "work", store_url),
+        training_run.Wanted("ml-100k", settings, folder / "work", str(folder / "bundles")),
         as_json=False,
     )
     return test_users(load_dataset("ml-100k"), users)

@@ -24,7 +24,7 @@ class Finished:
         return json.loads(self.out)
 
 
-def steerrec(*words: str, **environ: str) -> Finished:
+def steerrec(*words: str, timeout_s: float = TIMEOUT_S, **environ: str) -> Finished:
     """Runs the command with these words; variables named STEERREC_ are only those given."""
     inherited = {n: value for n, value in os.environ.items() if not n.startswith("STEERREC_")}
     done = subprocess.run(
@@ -32,7 +32,7 @@ def steerrec(*words: str, **environ: str) -> Finished:
         check=False,
         capture_output=True,
         text=True,
-        timeout=TIMEOUT_S,
+        timeout=timeout_s,
         env={**inherited, **environ},
     )
     return Finished(done.returncode, done.stdout, done.stderr)
