@@ -19,6 +19,7 @@ COPY --from=build /opt/steerrec /opt/steerrec
 COPY --from=build --chown=10001:10001 /data /var/lib
 ENV PATH=/opt/steerrec/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    ORT_DISABLE_TELEMETRY=1 \
     STEERREC_BIND=0.0.0.0:50051 \
     STEERREC_METRICS_BIND=0.0.0.0:9464 \
     STEERREC_DATA_DIR=/var/lib/steerrec

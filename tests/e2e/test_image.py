@@ -53,11 +53,19 @@ def test_the_image_does_not_run_as_root() -> None:
     assert users == ["10001:10001"]
 
 
+def environment() -> dict[str, str]:
+    """Variables that the image sets."""
+    words = (shlex.split(step.rest) for step in LAST_STAGE if step.word == "ENV")
+    return dict(word.split("=", 1) for line in words for word in line)
+
+
 def test_the_image_sets_settings_that_exist() -> None:
-    pairs = (shlex.split(step.rest) for step in LAST_STAGE if step.word == "ENV")
-    names = {pair.partition("=")[0] for words in pairs for pair in words}
     known = {f"STEERREC_{name.upper()}" for name in Settings.model_fields}
-    assert {name for name in names if name.startswith("STEERREC_")} <= known
+    assert {name for name in environment() if name.startswith("STEERREC_")} <= known
+
+
+def test_the_image_reports_to_nobody() -> None:
+    assert environment()["ORT_DISABLE_TELEMETRY"] == "1"
 
 
 def test_everything_that_is_copied_is_let_in() -> None:
