@@ -6,14 +6,12 @@ import typer
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 DEFAULT_TIMEOUT_S = 10.0
-CLIENT_PREFIX = "STEERREC_CLIENT_"
+ADDRESS_VARIABLE = "STEERREC_CLIENT_ADDRESS"
 """Of the variables that clients read: the service refuses every other name it does not know."""
 
 Address = Annotated[
     str,
-    typer.Option(
-        "--address", envvar=f"{CLIENT_PREFIX}ADDRESS", help="Host and port of the service."
-    ),
+    typer.Option("--address", envvar=ADDRESS_VARIABLE, help="Host and port of the service."),
 ]
 TimeoutS = Annotated[
     float, typer.Option("--timeout", min=0.001, help="Seconds to wait for each answer.")

@@ -4,22 +4,20 @@ import asyncio
 import os
 
 from cli.errors import NotFound, Refused, told_as
-from cli.options import CLIENT_PREFIX
 from model_store.errors import BundleMissing, ModelStoreError
 from service.errors import ServiceError, SettingsRefused
 from service.settings import Settings, load_settings
 
 
 def replica_settings(**overrides: object) -> Settings:
-    """The service's settings: the environment, without what only this command's clients read.
+    """The service's settings: the environment, and what goes before it.
 
     Raises:
         Refused: with every unknown name and every value that is not allowed.
     """
-    environ = {n: v for n, v in os.environ.items() if not n.upper().startswith(CLIENT_PREFIX)}
     given = {name: value for name, value in overrides.items() if value is not None}
     with told_as(Refused, SettingsRefused):
-        return load_settings(environ, **given)
+        return load_settings(os.environ, **given)
 
 
 def run(settings: Settings) -> None:

@@ -23,6 +23,8 @@ from service.errors import SettingsRefused
 from steering.plan import Limits
 
 PREFIX = "STEERREC_"
+CLIENT_PREFIX = "STEERREC_CLIENT_"
+"""Names of clients, such as the command line: they may stand beside a replica's own."""
 PRODUCTION = "production"
 """The label that a request means when it names no model."""
 REDIS_SCHEMES = ("redis", "rediss", "unix")
@@ -144,7 +146,7 @@ def load_settings(environ: Mapping[str, str] = os.environ, **overrides: object) 
     given = {
         name.upper().removeprefix(PREFIX).lower(): value
         for name, value in environ.items()
-        if name.upper().startswith(PREFIX)
+        if name.upper().startswith(PREFIX) and not name.upper().startswith(CLIENT_PREFIX)
     }
     faults = list(_unknown(given.keys() | overrides.keys()))
     known = {name: value for name, value in given.items() if name in Settings.model_fields}

@@ -75,3 +75,7 @@ def test_the_store_is_in_the_data_folder_by_default() -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings({}).max_batch = 1
+
+
+def test_names_of_clients_may_stand_beside_the_replicas_own() -> None:
+    load_settings({"STEERREC_CLIENT_ADDRESS": "127.0.0.1:1"})
