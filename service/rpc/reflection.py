@@ -9,7 +9,10 @@ from typing import cast
 import grpc
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+V1 = "grpc.reflection.v1.ServerReflection"
+"""The name that newer clients ask for; its messages are those of v1alpha on the wire."""
 
 
 class MethodAwarePool:
@@ -42,4 +45,17 @@ def add_reflection(
 ) -> None:
     """Lets clients read the contract of these services, and of reflection itself."""
     aware = cast("DescriptorPool", MethodAwarePool(pool))
-    reflection.enable_server_reflection((*services, reflection.SERVICE_NAME), server, pool=aware)
+    names = (*services, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server, pool=aware)
+    server.add_generic_rpc_handlers((_v1_handler(names, aware),))
+
+
+def _v1_handler(names: tuple[str, ...], pool: DescriptorPool) -> grpc.GenericRpcHandler:
+    """The same servicer under the name of v1."""
+    servicer = reflection.aio.ReflectionServicer(names, pool)
+    info = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        reflection_pb2.ServerReflectionRequest.FromString,
+        reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    return grpc.method_handlers_generic_handler(V1, {"ServerReflectionInfo": info})

