@@ -194,7 +194,8 @@ def main() -> None:
         cells = list(bench.cells())
         for repetition in range(chosen.repetitions):
             for cell in cells:
-                print(f"\r{repetition + 1}: {cell.name:50}", end="", file=sys.stderr)
+                if sys.stderr.isatty():
+                    print(f"\r{repetition + 1}: {cell.name:50}", end="", file=sys.stderr)
                 cell.results.append(cell.measure())
     refused = sum(result.get("refused", 0) for cell in cells for result in cell.results)
     show(cells, _title(bench.bundle, chosen.repetitions, refused))
