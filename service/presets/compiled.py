@@ -164,9 +164,9 @@ class StoredPresets:
     def in_force(self) -> Iterable[tuple[str, tuple[PresetRevision, ...]]]:
         """Names and kept revisions of presets that are not archived."""
         return (
-            (name, self.records[name])
+            (name, self.records.get(name, ()))
             for name, head in self.heads.items()
-            if not head.is_archived and self.records.get(name)
+            if not head.is_archived
         )
 
 
@@ -181,12 +181,16 @@ def compile_presets(
         before: compiled with the same bench earlier; revisions in it are not compiled again.
     """
     old = before.by_name if before is not None else {}
-    return CompiledPresets(
-        {
-            name: {
-                record.revision: old.get(name, {}).get(record.revision) or bench.compiled(record)
-                for record in records
-            }
-            for name, records in stored.in_force()
-        }
-    )
+    by_name = {}
+    for name, records in stored.in_force():
+        known, newest = old.get(name, {}), stored.heads[name].revision
+        revisions = {r.revision: known.get(r.revision) or bench.compiled(r) for r in records}
+        revisions.setdefault(newest, _unreadable(name, newest))
+        by_name[name] = revisions
+    return CompiledPresets(by_name)
+
+
+def _unreadable(name: str, revision: int) -> RefusedPreset:
+    """A revision that the store has in a form that this version does not know."""
+    fault = RuleFault(f"revision {revision}", "is stored in a form that this version cannot read")
+    return RefusedPreset(name, revision, (), (fault,))

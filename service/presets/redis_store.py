@@ -6,7 +6,8 @@ connection, and cannot be left half-way by a caller that goes away.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import redis.asyncio as redis
@@ -15,7 +16,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from service.presets.compiled import StoredPresets
-from service.presets.errors import StoreUnavailable
+from service.presets.errors import RecordCorrupt, StoreUnavailable
 from service.presets.keys import Keys
 from service.presets.record import Head, PresetRevision, from_json, head_from_json, to_json
 from service.presets.store import Change, Changes
@@ -32,6 +33,8 @@ if ARGV[4] ~= '' and redis.call('HSETNX', KEYS[2], ARGV[4], ARGV[5]) == 0 then r
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return redis.call('XADD', KEYS[3], '*', unpack(ARGV, 6))
 """
+
+log = logging.getLogger(__name__)
 
 
 class RedisStore:
@@ -122,7 +125,7 @@ class RedisStore:
             newest = heads[name].revision
             wanted = [str(n) for n in range(max(1, newest - kept + 1), newest + 1)]
             texts = await self._call(self._redis.hmget(self._keys.revisions(name), wanted))
-            found[name] = tuple(from_json(text) for text in texts if text)
+            found[name] = tuple(_readable(name, texts))
         return found
 
     async def _call(self, call: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
@@ -136,6 +139,16 @@ class RedisStore:
                 return await call
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreUnavailable(error) from error
+
+
+def _readable(name: str, texts: Iterable[str | None]) -> Iterator[PresetRevision]:
+    """The revisions that this version can read; the others do not take their neighbours along."""
+    for text in texts:
+        try:
+            if text:
+                yield from_json(text)
+        except RecordCorrupt as corrupt:
+            log.error("preset %s: %s", name, corrupt)  # noqa: TRY400 (the sentence says it all)
 
 
 def _event_fields(change: Change) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from service.presets.errors import (
     StoreUnavailable,
 )
 from service.presets.follower import PresetFollower
+from service.presets.keys import Keys
 from service.presets.lifecycle import Lifecycle
 from service.presets.redis_store import RedisStore
 from tests.presets import draft
@@ -215,6 +216,18 @@ def test_the_embedded_redis_dies_with_a_killed_replica(tmp_path: Path) -> None:
         url = replica.stdout.readline().strip() if replica.stdout else ""
         replica.kill()
     assert stops_answering(url)
+
+
+async def test_a_record_that_cannot_be_read_takes_no_other_along(
+    redis_url: str, tmp_path: Path
+) -> None:
+    await create(redis_url, "scary")
+    await create(redis_url, "cosy")
+    with redis_client.Redis.from_url(redis_url) as client:
+        client.hset(Keys().revisions("scary"), "1", '{"from": "the future"}')
+    async with following(redis_url, tmp_path) as follower:
+        records = follower.stored.records
+    assert (records["scary"], len(records["cosy"])) == ((), 1)
 
 
 async def test_a_cancelled_write_gives_nobody_elses_answer(redis_url: str) -> None:

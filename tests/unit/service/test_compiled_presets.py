@@ -98,3 +98,17 @@ def test_contradicting_rules_are_refused() -> None:
     rules = (Rule(Operation.FLOOR, 3, 3), Rule(Operation.CAP, 3, 1))
     preset = compiled(revision(1, *rules, feature_space=BENCH.feature_space)).layer("scary")
     assert isinstance(preset, RefusedPreset)
+
+
+def test_a_revision_that_cannot_be_read_is_refused_and_not_missing() -> None:
+    unread = StoredPresets({"scary": head_of(revision(2))}, {"scary": ()})
+    preset = compile_presets(unread, BENCH).layer("scary")
+    assert isinstance(preset, RefusedPreset)
+    assert "cannot read" in str(preset.faults[0])
+
+
+def test_a_newest_revision_that_cannot_be_read_leaves_the_older_in_force() -> None:
+    unread = StoredPresets({"scary": head_of(revision(2))}, {"scary": (revision(1),)})
+    preset = compile_presets(unread, BENCH).layer("scary")
+    assert isinstance(preset, CompiledPreset)
+    assert (preset.revision, preset.refused_revision) == (1, 2)
