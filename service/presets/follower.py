@@ -97,12 +97,7 @@ class PresetFollower:
 
     async def _read_all(self) -> None:
         fresh = await self._store.read_all(self._kept_revisions)
-        if _place(fresh.cursor) < _place(self.stored.cursor):
-            raise StoreLostData(
-                RuntimeError(
-                    f"its newest change is {fresh.cursor}, ours {self.stored.cursor}: it lost data"
-                )
-            )
+        self._refuse_loss(fresh.cursor)
         await self._take(fresh)
         if not self.is_connected:
             log.info("in step with the store: %d presets", len(fresh.heads))
@@ -111,6 +106,7 @@ class PresetFollower:
     async def _wait_for_change(self) -> None:
         changes = await self._store.changes(self.stored.cursor, WAIT_S)
         if not changes.names:
+            self._refuse_loss(await self._store.cursor())
             self._synced_at = time.time()
             return
         changed = await self._store.read(changes.names, self._kept_revisions)
@@ -121,6 +117,12 @@ class PresetFollower:
                 changes.cursor,
             )
         )
+
+    def _refuse_loss(self, newest: str) -> None:
+        """Raises StoreLostData where the store's newest change is older than ours."""
+        if _place(newest) < _place(self.stored.cursor):
+            ours = self.stored.cursor
+            raise StoreLostData(RuntimeError(f"its newest change is {newest}, ours {ours}"))
 
     async def _take(self, fresh: StoredPresets) -> None:
         self._on_change(fresh)

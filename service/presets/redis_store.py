@@ -87,12 +87,16 @@ class RedisStore:
         )
         return cast("str | None", await asyncio.shield(writing))
 
+    async def cursor(self) -> str:
+        """See PresetStore."""
+        newest = await self._call(self._redis.xrevrange(self._keys.audit, count=1))
+        return str(newest[0][0]) if newest else "0-0"
+
     async def read_all(self, kept_revisions: int) -> StoredPresets:
         """See PresetStore. The cursor is read first: what changes meanwhile is read again."""
-        newest = await self._call(self._redis.xrevrange(self._keys.audit, count=1))
+        cursor = await self.cursor()
         heads = await self.heads()
-        records = await self._records(heads, kept_revisions)
-        return StoredPresets(heads, records, newest[0][0] if newest else "0-0")
+        return StoredPresets(heads, await self._records(heads, kept_revisions), cursor)
 
     async def read(self, names: Collection[str], kept_revisions: int) -> StoredPresets:
         """See PresetStore."""

@@ -60,6 +60,9 @@ class PresetStore(Protocol):
         None: the head was no longer what was expected, and nothing was written.
         """
 
+    async def cursor(self) -> str:
+        """Id of the newest audit event; "0-0": nothing was ever written."""
+
     async def read_all(self, kept_revisions: int) -> StoredPresets:
         """Everything, with the newest revisions of each preset."""
 

@@ -38,9 +38,11 @@ class MemoryStore:
         self.audit.append(change)
         return f"{len(self.audit)}-0"
 
+    async def cursor(self) -> str:
+        return f"{len(self.audit)}-0"
+
     async def read_all(self, kept_revisions: int) -> StoredPresets:
-        cursor = f"{len(self.audit)}-0"
-        return StoredPresets(*self._kept(self._heads, kept_revisions), cursor)
+        return StoredPresets(*self._kept(self._heads, kept_revisions), await self.cursor())
 
     async def read(self, names: Collection[str], kept_revisions: int) -> StoredPresets:
         heads = {name: self._heads[name] for name in names if name in self._heads}
