@@ -10,6 +10,7 @@ from steerrec.v1 import recommender_pb2, rule_pb2
 
 from service.convert import rule_from_proto
 from service.errors import InvalidRequest, Violation
+from service.request_id import MAX_REQUEST_ID, is_request_id
 from service.settings import PRODUCTION
 from steering.errors import RuleFault, RulesRefused
 from steering.rules import Rule, faults_of
@@ -20,7 +21,6 @@ MAX_HISTORY = 10_000
 MAX_EXCLUDED = 10_000
 MAX_PRESETS = 16
 MAX_RULES = 256
-MAX_REQUEST_ID = 128
 PRESET_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
@@ -108,10 +108,9 @@ def _size_violations(request: recommender_pb2.RecommendRequest) -> Iterator[Viol
             yield Violation(field, f"{count} of them; at most {most}")
     if request.HasField("k") and not 1 <= request.k <= MAX_K:
         yield Violation("k", f"{request.k} is not within 1 to {MAX_K}")
-    if len(request.request_id) > MAX_REQUEST_ID:
-        yield Violation(
-            "request_id", f"{len(request.request_id)} characters; at most {MAX_REQUEST_ID}"
-        )
+    if not is_request_id(request.request_id):
+        message = f"must be printable ASCII, at most {MAX_REQUEST_ID} characters"
+        yield Violation("request_id", f"{request.request_id[:40]!r} {message}")
 
 
 def _enum_violations(request: recommender_pb2.RecommendRequest) -> Iterator[Violation]:

@@ -3,6 +3,7 @@
 import secrets
 from contextvars import ContextVar
 
+MAX_REQUEST_ID = 128
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 """Of the call that this task answers; empty outside calls."""
 
@@ -10,3 +11,14 @@ REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 def new_request_id() -> str:
     """16 hex digits, at random."""
     return secrets.token_hex(8)
+
+
+def request_id_of(request: object) -> str:
+    """What a call is named: its request's own id where that may be one, else a new one."""
+    own = getattr(request, "request_id", "")
+    return own if own and is_request_id(own) else new_request_id()
+
+
+def is_request_id(text: str) -> bool:
+    """Whether the text can stand in metadata and in a log line: printable ASCII, not too long."""
+    return len(text) <= MAX_REQUEST_ID and text.isascii() and text.isprintable()

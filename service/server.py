@@ -28,6 +28,7 @@ from service.presets.follower import PresetFollower
 from service.presets.redis_store import RedisStore
 from service.recommend import Recommender
 from service.rpc.features import FeatureServicer
+from service.rpc.gate import Gate
 from service.rpc.health import Health
 from service.rpc.models import ModelServicer
 from service.rpc.presets import PresetServicer
@@ -36,6 +37,9 @@ from service.rpc.surface import SERVICES, Servicers, bound, grpc_server
 from service.settings import PRODUCTION, Settings
 from service.snapshot import Current
 
+LINGER_S = 0.3
+"""Seconds that a drained replica goes on refusing calls, so that what clients had sent already is
+answered and not cut off."""
 REDIS_LOOK_S = 1.0
 """Seconds between two looks at whether Redis can be reached, for health."""
 FOLLOW_AGAIN_S = 1.0
@@ -119,13 +123,14 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
             ModelServicer(store, current),
             health,
         )
-        server = grpc_server(servicers, settings, metrics)
+        gate = Gate()
+        server = grpc_server(servicers, settings, metrics, gate)
         page = stack.enter_context(metrics_page(metrics, settings.metrics_bind))
         addresses = Addresses(grpc=bound(server, settings.bind), metrics=page)
         for follow in (models.follow, follower.follow, partial(_show_redis, follower, health)):
             stack.push_async_callback(_cancelled, asyncio.create_task(_kept_up(follow)))
         await server.start()
-        drain = partial(_drain, server, health, settings.drain_timeout_s)
+        drain = partial(_drain, server, health, gate, settings.drain_timeout_s)
         stack.push_async_callback(drain)
         await health.show_serving(is_serving=True)
         yield Replica(addresses, current, models, follower, metrics, drain)
@@ -182,9 +187,14 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
         await task
 
 
-async def _drain(server: grpc.aio.Server, health: Health, timeout_s: float) -> None:
+async def _drain(server: grpc.aio.Server, health: Health, gate: Gate, timeout_s: float) -> None:
+    """Refuses new calls, lets those in progress finish, then stops the server."""
+    clock = asyncio.get_running_loop().time
+    end = clock() + timeout_s
     await health.drain()
-    await server.stop(timeout_s)
+    await gate.close(timeout_s)
+    await asyncio.sleep(max(0.0, min(LINGER_S, end - clock())))
+    await server.stop(max(0.0, end - clock()))
 
 
 def _tell(addresses: Addresses, ready_file: Path | None) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from time import perf_counter
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -11,7 +12,8 @@ import grpc
 from grpc_status import rpc_status
 
 from service.metrics import Metrics
-from service.request_id import REQUEST_ID, new_request_id
+from service.request_id import REQUEST_ID, request_id_of
+from service.rpc.gate import Gate
 from service.status import UNKNOWN, answer_to, status_of
 
 REQUEST_ID_KEY = "x-request-id"
@@ -19,6 +21,9 @@ REQUEST_ID_KEY = "x-request-id"
 PRINTABLE = "".join(map(chr, range(33, 127)))
 RETRY_PUSHBACK_KEY = "grpc-retry-pushback-ms"
 """Trailing metadata of refusals that are worth another try; gRPC clients obey it."""
+
+OUR_METHODS = "/steerrec."
+"""What the methods of our own services begin with."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Behaviour: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
@@ -29,8 +34,9 @@ log = logging.getLogger(__name__)
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Names, times, counts and refuses unary calls; streams pass through."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, gate: Gate) -> None:
         self._metrics = metrics
+        self._gate = gate
         self._wrapped: dict[str, Any] = {}
 
     async def intercept_service(
@@ -54,14 +60,18 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return wrapped
 
     def _around(self, method: str, behaviour: Behaviour) -> Behaviour:
+        # health is answered to the end, so that a drain can be seen
+        passed = self._gate.passed if method.startswith(OUR_METHODS) else nullcontext
+
         async def call(request: Any, context: Context) -> Any:
-            request_id = getattr(request, "request_id", "")[:128] or new_request_id()
+            request_id = request_id_of(request)
             REQUEST_ID.set(request_id)
             context.set_trailing_metadata((_named(request_id),))
             start = perf_counter()
             code = grpc.StatusCode.OK
             try:
-                return await behaviour(request, context)
+                with passed():
+                    return await behaviour(request, context)
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
                 raise

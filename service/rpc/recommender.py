@@ -18,6 +18,10 @@ from service.slate import Slate
 from service.status import UNKNOWN, answer_to, status_of
 
 MAX_REQUESTS = 256
+PLANNED_AT_ONCE = 256
+"""Rules of a batch that are planned before other callers get their turn: some milliseconds."""
+PRESET_WEIGHT = 16
+"""Rules that a preset counts as."""
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +45,16 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
         """Every query answered or refused on its own."""
         _check_count(request.requests)
         deadline, batch_id = _deadline(context), REQUEST_ID.get()
-        results = await asyncio.gather(
-            *(
-                self._result(own, own.request_id or f"{batch_id}-{i}", deadline)
-                for i, own in enumerate(request.requests)
-            )
-        )
+        answering, weight = [], 0
+        for i, own in enumerate(request.requests):
+            request_id = own.request_id or f"{batch_id}-{i}"
+            answering.append(asyncio.create_task(self._result(own, request_id, deadline)))
+            weight += len(own.rules) + PRESET_WEIGHT * len(own.presets)
+            if weight > PLANNED_AT_ONCE:
+                # so that planning many rules does not keep other callers waiting
+                await asyncio.sleep(0)
+                weight = 0
+        results = await asyncio.gather(*answering)
         return recommender_pb2.BatchRecommendResponse(results=results)
 
     async def _result(

@@ -15,6 +15,7 @@ from steerrec.v1 import (
 from service.errors import PortTaken
 from service.metrics import Metrics
 from service.rpc.features import FeatureServicer
+from service.rpc.gate import Gate
 from service.rpc.health import Health
 from service.rpc.interceptor import CallInterceptor
 from service.rpc.models import ModelServicer
@@ -40,9 +41,12 @@ class Servicers(NamedTuple):
     health: Health
 
 
-def grpc_server(servicers: Servicers, settings: Settings, metrics: Metrics) -> grpc.aio.Server:
+def grpc_server(
+    servicers: Servicers, settings: Settings, metrics: Metrics, gate: Gate
+) -> grpc.aio.Server:
     """The server, not yet bound nor started."""
-    server = grpc.aio.server(interceptors=[CallInterceptor(metrics)], options=_options(settings))
+    calls = CallInterceptor(metrics, gate)
+    server = grpc.aio.server(interceptors=[calls], options=_options(settings))
     recommender_pb2_grpc.add_RecommenderServiceServicer_to_server(servicers.recommender, server)
     preset_pb2_grpc.add_PresetServiceServicer_to_server(servicers.presets, server)
     feature_pb2_grpc.add_FeatureServiceServicer_to_server(servicers.features, server)

@@ -168,6 +168,55 @@ async def test_a_drain_answers_the_call_in_progress(service: Service, held: Held
     assert len(ids(await answer)) == 10
 
 
+async def test_a_call_during_the_drain_is_refused_for_another_replica(
+    service: Service, held: HeldModel
+) -> None:
+    answer = asyncio.ensure_future(service.recommender.Recommend(request()))
+    await held.is_busy()
+    drain = asyncio.ensure_future(service.replica.drain())
+    await asyncio.sleep(0.05)
+    refused = await refusal(service.recommender.Recommend(request()))
+    held.let_go()
+    await asyncio.gather(answer, drain)
+    assert (refused.code(), refused.details()) == (
+        grpc.StatusCode.UNAVAILABLE,
+        "this replica is stopping; try again",
+    )
+
+
+async def test_health_is_answered_during_the_drain(service: Service, held: HeldModel) -> None:
+    stub: Any = health_pb2_grpc.HealthStub(service.channel)
+    answer = asyncio.ensure_future(service.recommender.Recommend(request()))
+    await held.is_busy()
+    drain = asyncio.ensure_future(service.replica.drain())
+    await asyncio.sleep(0.05)
+    told = await stub.Check(health_pb2.HealthCheckRequest(service=""))
+    held.let_go()
+    await asyncio.gather(answer, drain)
+    assert told.status == NOT_SERVING
+
+
+async def test_callers_in_a_loop_are_never_cut_off_by_a_drain(start: Start) -> None:
+    codes: set[grpc.StatusCode] = set()
+    async with start() as service:
+        is_over = False
+
+        async def caller() -> None:
+            while not is_over:
+                try:
+                    await service.recommender.Recommend(request())
+                except grpc.aio.AioRpcError as error:
+                    codes.add(error.code())
+                    await asyncio.sleep(0.02)
+
+        callers = [asyncio.create_task(caller()) for _ in range(16)]
+        await asyncio.sleep(0.3)
+        await service.replica.drain()
+        is_over = True
+        await asyncio.gather(*callers)
+    assert codes == {grpc.StatusCode.UNAVAILABLE}
+
+
 async def test_a_drain_gives_up_after_its_time(start: Start, held: HeldModel) -> None:
     async with start(drain_timeout_s=0.2) as service:
         answer = asyncio.ensure_future(service.recommender.Recommend(request()))

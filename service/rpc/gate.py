@@ -1,0 +1,44 @@
+"""The gate that calls come in by: it counts those inside, and closes for the drain.
+
+gRPC's own stop ends calls that it has read and not yet handed over as CANCELLED, which clients do
+not try again. A closed gate answers them UNAVAILABLE with a pause to keep, which they do.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from service.errors import Draining
+
+
+class Gate:
+    """Open until it is closed, once."""
+
+    def __init__(self) -> None:
+        self._inside = 0
+        self._is_closed = False
+        self._empty = asyncio.Event()
+
+    @contextmanager
+    def passed(self) -> Iterator[None]:
+        """A call that is inside for the block.
+
+        Raises:
+            Draining: the gate is closed.
+        """
+        if self._is_closed:
+            raise Draining
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            if self._is_closed and not self._inside:
+                self._empty.set()
+
+    async def close(self, timeout_s: float) -> None:
+        """Lets nobody in any more, and waits so long for those inside to leave."""
+        self._is_closed = True
+        if self._inside:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), timeout_s)
