@@ -109,7 +109,7 @@ def _size_violations(request: recommender_pb2.RecommendRequest) -> Iterator[Viol
     if request.HasField("k") and not 1 <= request.k <= MAX_K:
         yield Violation("k", f"{request.k} is not within 1 to {MAX_K}")
     if not is_request_id(request.request_id):
-        message = f"must be printable ASCII, at most {MAX_REQUEST_ID} characters"
+        message = f"must be printable, at most {MAX_REQUEST_ID} characters"
         yield Violation("request_id", f"{request.request_id[:40]!r} {message}")
 
 

@@ -20,5 +20,5 @@ def request_id_of(request: object) -> str:
 
 
 def is_request_id(text: str) -> bool:
-    """Whether the text can stand in metadata and in a log line: printable ASCII, not too long."""
-    return len(text) <= MAX_REQUEST_ID and text.isascii() and text.isprintable()
+    """Whether the text can stand in a log line: printable, not too long."""
+    return len(text) <= MAX_REQUEST_ID and text.isprintable()

@@ -169,8 +169,8 @@ class RecommendRequest(_message.Message):
     model: _builtins.str
     """Label or version of the bundle; empty: "production"."""
     request_id: _builtins.str
-    """The caller's id for this request, echoed in the reply and the log, printable ASCII,
-    at most 128 characters; empty: the service makes one.
+    """The caller's id for this request, echoed in the reply and the log, printable, at most
+    128 characters; empty: the service makes one.
     """
     @_builtins.property
     def history(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -76,6 +76,10 @@ def test_lists_may_reach_their_limit(field: str, most: int) -> None:
     assert query_of(request(**{field: [value] * most}), "r1")
 
 
+def test_a_request_id_cannot_break_a_log_line() -> None:
+    assert violated(request_id="mine\nyours") == ["request_id"]
+
+
 def test_a_request_id_has_a_limit() -> None:
     assert violated(request_id="x" * 129) == ["request_id"]
 
