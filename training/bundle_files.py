@@ -12,7 +12,7 @@ from model_store.cards import CARDS_FILE, FeatureCards
 from model_store.catalogue import CatalogueItem, write_catalogue
 from model_store.files import BASE_MODEL_FILE, CATALOGUE_FILE, GOLDEN_FILE, SAE_FILE
 from model_store.golden import Golden
-from model_store.manifest import BaseModelShape, SaeShape
+from model_store.manifest import BaseModelShape, SaeKind, SaeShape
 from training.batches import Items, left_padded
 from training.dataset import Dataset
 from training.export import write_graphs
@@ -63,14 +63,15 @@ def load_model(path: Path, shape: BaseModelShape) -> Sasrec:
 
 def save_sae(path: Path, sae: Sae) -> None:
     """Writes the autoencoder's weights, its normalisation folded in."""
-    save_file({name: getattr(sae, name).detach().contiguous() for name in SAE_TENSORS}, path)
+    names = (*SAE_TENSORS, "threshold") if sae.shape.kind is SaeKind.JUMPRELU else SAE_TENSORS
+    save_file({name: getattr(sae, name).detach().contiguous() for name in names}, path)
 
 
 def load_sae(path: Path, shape: SaeShape) -> Sae:
-    """The autoencoder with these weights; the threshold is the shape's."""
+    """The autoencoder with these weights; a threshold that they lack is the shape's."""
     tensors = load_file(path)
     sae = Sae(shape, tensors["b_dec"].shape[0])
-    sae.load_state_dict({**tensors, "threshold": sae.threshold})
+    sae.load_state_dict({"threshold": sae.threshold, **tensors})
     return sae.eval()
 
 

@@ -19,7 +19,6 @@ from training.errors import InvalidTrainConfig
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
-TRAINED_KINDS = (SaeKind.TOPK, SaeKind.BATCHTOPK)
 
 
 class Settings(BaseModel):
@@ -70,15 +69,37 @@ class BaseModelConfig(Settings):
         return BaseModelShape(n_items=n_items, **{name: getattr(self, name) for name in names})
 
 
+class ReluConfig(Settings):
+    """What only a RELU autoencoder is trained by."""
+
+    l1_weight: Rate = 0.02
+    """Of the mean L1 norm of the activations, each times its decoder row's norm."""
+
+
+class JumpReluConfig(Settings):
+    """What only a JUMPRELU autoencoder is trained by."""
+
+    l0_weight: Rate = 0.002
+    """Of the mean number of active features."""
+    bandwidth: Rate = 2.0
+    """Width of the band around a threshold within which activations teach it."""
+    initial_threshold: Rate = 0.5
+    """Of every feature."""
+
+
 class SaeConfig(Settings):
     """The sparse autoencoder, where it is hooked, and its training."""
 
     kind: SaeKind = SaeKind.TOPK
-    """TOPK or BATCHTOPK."""
+    """How activations are kept sparse: TOPK and BATCHTOPK by k, RELU and JUMPRELU by penalty."""
     d_sae: Count = 512
     """Number of features."""
     k: Count = 48
-    """Active features per position, or on average."""
+    """Active features per position (TOPK), or on average (BATCHTOPK); the others read none."""
+    relu: ReluConfig = ReluConfig()
+    """Only for RELU."""
+    jumprelu: JumpReluConfig = JumpReluConfig()
+    """Only for JUMPRELU."""
     block: Count | None = None
     """The hook is after this block; None: after the last."""
     positions: EditPositions = EditPositions.LAST
@@ -91,6 +112,8 @@ class SaeConfig(Settings):
     """Positions in a step."""
     learning_rate: Rate = 3e-3
     """Of Adam; falls linearly to 0 over the last fifth of the steps."""
+    penalty_warm_up: Share = 0.1
+    """First share of the steps, over which the penalty of RELU or JUMPRELU rises from 0."""
     auxiliary_weight: Annotated[float, Field(ge=0)] = 1 / 32
     """Weight of the loss that lets dead features explain what is left over."""
     auxiliary_k: Count = 64
@@ -99,16 +122,23 @@ class SaeConfig(Settings):
     """Steps without firing before a feature counts as dead in that loss."""
 
     @model_validator(mode="after")
-    def _is_trainable(self) -> Self:
-        if self.kind not in TRAINED_KINDS:
-            raise ValueError(f"kind {self.kind} cannot be trained here: topk or batchtopk")
-        if self.k > self.d_sae:
+    def _settings_fit_the_kind(self) -> Self:
+        if self.is_counted and self.k > self.d_sae:
             raise ValueError(f"k {self.k} is more than d_sae {self.d_sae}")
+        if self.relu != ReluConfig() and self.kind is not SaeKind.RELU:
+            raise ValueError(f"relu has settings, but kind is {self.kind}")
+        if self.jumprelu != JumpReluConfig() and self.kind is not SaeKind.JUMPRELU:
+            raise ValueError(f"jumprelu has settings, but kind is {self.kind}")
         return self
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether k says how many features are active."""
+        return self.kind in (SaeKind.TOPK, SaeKind.BATCHTOPK)
 
     def shape(self) -> SaeShape:
         """The autoencoder's shape, its threshold still unknown."""
-        return SaeShape(kind=self.kind, d_sae=self.d_sae, k=self.k)
+        return SaeShape(kind=self.kind, d_sae=self.d_sae, k=self.k if self.is_counted else None)
 
 
 class CardsConfig(Settings):

@@ -12,7 +12,7 @@ from torch import nn
 
 from model_store.manifest import SaeKind
 from training.onnx_graph import GraphBuilder
-from training.sae import Sae
+from training.sae import THRESHOLD_KINDS, Sae
 from training.sasrec import Attention, Block, Cut, Sasrec
 
 INFINITE = float("inf")
@@ -44,9 +44,9 @@ def encoder_graph(sae: Sae) -> onnx.ModelProto:
     projected = graph.node("MatMul", hidden, graph.weight("W_enc", sae.W_enc))
     shifted = graph.node("Add", projected, graph.weight("b_enc", sae.b_enc))
     rectified = graph.node("Relu", shifted)
-    sparse = _above_threshold if sae.shape.kind is SaeKind.BATCHTOPK else _top_k
-    activations = sparse(graph, sae, rectified)
-    graph.output(activations, "activations", np.float32, ["rows", sae.shape.d_sae])
+    graph.output(
+        _sparse(graph, sae, rectified), "activations", np.float32, ["rows", sae.shape.d_sae]
+    )
     return graph.model()
 
 
@@ -178,8 +178,16 @@ def _exclude(graph: GraphBuilder, scores: str, excluded: str) -> str:
     return graph.node("ScatterElements", scores, with_padding, updates, axis=1)
 
 
+def _sparse(graph: GraphBuilder, sae: Sae, rectified: str) -> str:
+    if sae.shape.kind is SaeKind.RELU:
+        return rectified
+    if sae.shape.kind in THRESHOLD_KINDS:
+        return _above_threshold(graph, sae, rectified)
+    return _top_k(graph, sae, rectified)
+
+
 def _above_threshold(graph: GraphBuilder, sae: Sae, rectified: str) -> str:
-    threshold = graph.constant("threshold", np.float32(sae.threshold.item()))
+    threshold = graph.weight("threshold", sae.threshold)
     above = graph.node("Greater", rectified, threshold)
     return graph.node("Where", above, rectified, graph.constant("nothing", np.float32(0)))
 

@@ -1,7 +1,8 @@
-"""Sparse autoencoders over the hidden state: TopK and BatchTopK.
+"""Sparse autoencoders over the hidden state: TopK, BatchTopK, ReLU and JumpReLU.
 
 Source: Gao et al., arXiv 2406.04093 (TopK, auxiliary loss); Bussmann et al., arXiv 2412.06410
-(BatchTopK and its inference threshold).
+(BatchTopK and its inference threshold); Cunningham et al., arXiv 2309.08600 (ReLU); Rajamanoharan
+et al., arXiv 2407.14435 (JumpReLU).
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from model_store.manifest import SaeKind, SaeShape
+from training.jumprelu import jump_relu
+
+THRESHOLD_KINDS = (SaeKind.BATCHTOPK, SaeKind.JUMPRELU)
+"""Kinds that serve what exceeds a threshold: one for all features, or one for each."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Sae(nn.Module):
     """`encode` gives activations >= 0, `decode(a) = a @ W_dec + b_dec` the hidden state."""
 
     threshold: Tensor
+    """[] (BATCHTOPK) or [d_sae] (JUMPRELU, trained as it is served, not as its logarithm)."""
 
     def __init__(self, shape: SaeShape, d_model: int) -> None:
         super().__init__()
@@ -46,7 +52,10 @@ class Sae(nn.Module):
         self.W_enc = nn.Parameter(self.W_dec.detach().T.clone())
         self.b_enc = nn.Parameter(torch.zeros(shape.d_sae))
         self.b_dec = nn.Parameter(torch.zeros(d_model))
-        self.register_buffer("threshold", torch.tensor(shape.threshold or 0.0))
+        if shape.kind is SaeKind.JUMPRELU:
+            self.threshold = nn.Parameter(torch.zeros(shape.d_sae))
+        else:
+            self.register_buffer("threshold", torch.tensor(shape.threshold or 0.0))
 
     @property
     def k(self) -> int:
@@ -54,20 +63,31 @@ class Sae(nn.Module):
         return self.shape.k or self.shape.d_sae
 
     def pre_activations(self, hidden: Tensor) -> Tensor:
-        """Rectified encoder output before the sparsity, [rows, d_sae]."""
-        return torch.relu(hidden @ self.W_enc + self.b_enc)
+        """Encoder output of any sign, before rectifier and sparsity, [rows, d_sae]."""
+        return hidden @ self.W_enc + self.b_enc
 
     def encode(self, hidden: Tensor) -> Tensor:
         """Activations as served, [rows, d_sae]: independent of the other rows."""
-        rectified = self.pre_activations(hidden)
-        if self.shape.kind is SaeKind.BATCHTOPK:
+        rectified = torch.relu(self.pre_activations(hidden))
+        if self.shape.kind in THRESHOLD_KINDS:
             return torch.where(rectified > self.threshold, rectified, 0.0)
-        return top_k_per_row(rectified, self.k)
+        return self._sparse(rectified)
 
-    def training_activations(self, rectified: Tensor) -> Tensor:
-        """Activations as trained, [rows, d_sae]: BatchTopK shares its budget over the batch."""
+    def training_activations(self, rectified: Tensor, bandwidth: float) -> Tensor:
+        """Activations as trained, [rows, d_sae], of the rectified pre-activations.
+
+        BatchTopK shares its budget over the batch; JumpReLU's thresholds learn from what lies
+        within `bandwidth` of them.
+        """
         if self.shape.kind is SaeKind.BATCHTOPK:
             return top_k_per_batch(rectified, self.k)
+        if self.shape.kind is SaeKind.JUMPRELU:
+            return jump_relu(rectified, self.threshold, bandwidth)
+        return self._sparse(rectified)
+
+    def _sparse(self, rectified: Tensor) -> Tensor:
+        if self.shape.kind is SaeKind.RELU:
+            return rectified
         return top_k_per_row(rectified, self.k)
 
     def decode(self, activations: Tensor) -> Tensor:
@@ -99,6 +119,7 @@ class Sae(nn.Module):
         folded.b_enc.copy_(self.b_enc - (scale.mean / scale.scale) @ self.W_enc)
         folded.W_dec.copy_(self.W_dec * scale.scale)
         folded.b_dec.copy_(self.b_dec * scale.scale + scale.mean)
+        folded.threshold.copy_(self.threshold)
         return folded.eval()
 
     def _inference_threshold(self) -> float | None:

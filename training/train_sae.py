@@ -1,7 +1,7 @@
 """Training the SAE on the hidden states of the training histories.
 
 Source: Gao et al., arXiv 2406.04093, sections 2 and A.2 (auxiliary loss); Bussmann et al., arXiv
-2412.06410 (inference threshold).
+2412.06410 (inference threshold); Rajamanoharan et al., arXiv 2407.14435 (L0 penalty).
 """
 
 from pathlib import Path
@@ -13,6 +13,7 @@ from torch import Tensor
 from model_store.manifest import SaeKind
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import SaeConfig
+from training.jumprelu import exceeds
 from training.progress import Report, silent
 from training.sae import InputScale, Sae, top_k_per_row
 
@@ -20,6 +21,8 @@ ROUND_STEPS = 100
 """Steps between reports and checkpoints."""
 THRESHOLD_KEEP = 0.99
 """Weight of the past in the running mean of BatchTopK's threshold."""
+SILENCE_WEIGHT = 1e-3
+"""Of the loss that raises dead features of RELU and JUMPRELU back above 0."""
 FALLING_SHARE = 0.2
 """Last share of the steps, over which the learning rate falls to 0."""
 
@@ -35,6 +38,8 @@ class SaeTrainer:
         self.scale = InputScale.of(hidden)
         self.inputs = self.scale(hidden)
         self.sae = Sae(config.shape(), hidden.shape[1]).to(hidden.device)
+        if config.kind is SaeKind.JUMPRELU:
+            self.sae.threshold.data.fill_(config.jumprelu.initial_threshold)
         self.optimiser = torch.optim.Adam(self.sae.parameters(), lr=config.learning_rate)
         self.idle_steps = torch.zeros(config.d_sae, device=hidden.device)
         self.step = 0
@@ -51,11 +56,12 @@ class SaeTrainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * self._learning_share()
         self.optimiser.zero_grad()
-        fvu, auxiliary = self._losses(x)
-        (fvu + self.config.auxiliary_weight * auxiliary).backward()  # type: ignore[no-untyped-call]
+        fvu, regularisation = self._losses(x)
+        (fvu + regularisation).backward()  # type: ignore[no-untyped-call]
         self.sae.drop_radial_gradient()
         self.optimiser.step()
         self.sae.unit_decoder()
+        self.sae.threshold.data.clamp_min_(0)
         self.step += 1
         return float(fvu.detach())
 
@@ -64,13 +70,40 @@ class SaeTrainer:
         return min(1.0, left / FALLING_SHARE)
 
     def _losses(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Unexplained share of x [rows, d_model], and of what is left the auxiliary's."""
-        rectified = self.sae.pre_activations(x)
-        activations = self.sae.training_activations(rectified)
+        """Unexplained share of x [rows, d_model], and everything else that is minimised."""
+        projected = self.sae.pre_activations(x)
+        rectified = torch.relu(projected)
+        activations = self.sae.training_activations(rectified, self.config.jumprelu.bandwidth)
         error = x - self.sae.decode(activations)
         self._observe(activations.detach())
         variance = (x - x.mean(0)).square().sum()
-        return error.square().sum() / variance, self._auxiliary(rectified, error.detach())
+        auxiliary = self._auxiliary(rectified, error.detach())
+        regularisation = self.config.auxiliary_weight * auxiliary
+        if not self.config.is_counted:
+            penalty = self._penalty(rectified, activations)
+            regularisation = regularisation + penalty + self._silence(projected)
+        return error.square().sum() / variance, regularisation
+
+    def _penalty(self, rectified: Tensor, activations: Tensor) -> Tensor:
+        """Weighted L1 (RELU) or L0 (JUMPRELU) of activations [rows, d_sae], mean over rows."""
+        warmth = min(1.0, (self.step + 1) / (self.config.penalty_warm_up * self.config.steps + 1))
+        if self.config.kind is SaeKind.RELU:
+            norms: Tensor = self.sae.W_dec.norm(dim=1)
+            return warmth * self.config.relu.l1_weight * (activations @ norms).mean()
+        settings = self.config.jumprelu
+        active = exceeds(rectified, self.sae.threshold, settings.bandwidth)
+        return warmth * settings.l0_weight * active.sum(1).mean()
+
+    def _silence(self, projected: Tensor) -> Tensor:
+        """How far dead features' pre-activations [rows, d_sae] lie below what counts.
+
+        The auxiliary loss cannot reach a feature that the rectifier silences on every row. Where k
+        is given, features are rarely so: no penalty pushes pre-activations down.
+        Source: after the pre-activation loss of Anthropic's circuits update of January 2025.
+        """
+        dead = self.idle_steps >= self.config.dead_after_steps
+        below = torch.relu(self.sae.threshold - projected) * dead
+        return SILENCE_WEIGHT * below.sum(1).mean()
 
     def _auxiliary(self, rectified: Tensor, error: Tensor) -> Tensor:
         """Share of the error [rows, d_model] that the most active dead features leave over."""

@@ -27,6 +27,8 @@ SHAPE = BaseModelShape(n_items=1_682, max_seq=12, d_model=32, n_blocks=3, n_head
 SAE_SHAPES = [
     SaeShape(kind=SaeKind.TOPK, d_sae=96, k=8),
     SaeShape(kind=SaeKind.BATCHTOPK, d_sae=96, k=8, threshold=0.4),
+    SaeShape(kind=SaeKind.RELU, d_sae=96),
+    SaeShape(kind=SaeKind.JUMPRELU, d_sae=96),
 ]
 K = 20
 
@@ -55,6 +57,8 @@ def _sae(shape: SaeShape) -> Sae:
     torch.manual_seed(1)
     sae = Sae(shape, SHAPE.d_model).eval().requires_grad_(False)
     sae.b_enc.add_(0.1 * torch.randn(shape.d_sae))
+    if shape.kind is SaeKind.JUMPRELU:
+        sae.threshold.add_(torch.rand(shape.d_sae))
     return sae
 
 

@@ -1,23 +1,38 @@
 """The sparse autoencoder: sparsity, folding, training against dead features, resuming."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
 from torch import Tensor
 
 from model_store.manifest import SaeKind, SaeShape
-from training.config import SaeConfig
+from training.bundle_files import load_sae, save_sae
+from training.config import JumpReluConfig, ReluConfig, SaeConfig
 from training.sae import InputScale, Sae, top_k_per_batch, top_k_per_row, unexplained_share
+from training.stability import decoder_cosine
 from training.train_sae import ROUND_STEPS, SaeTrainer, train_sae
 
-KINDS = [SaeKind.TOPK, SaeKind.BATCHTOPK]
+COUNTED = [SaeKind.TOPK, SaeKind.BATCHTOPK]
+KINDS = list(SaeKind)
+PENALTIES: dict[SaeKind, dict[str, object]] = {
+    SaeKind.RELU: {"relu": ReluConfig(l1_weight=0.05)},
+    SaeKind.JUMPRELU: {"jumprelu": JumpReluConfig(l0_weight=0.01)},
+}
+"""Right for inputs of a few dozen dimensions."""
 
 
-def _config(kind: SaeKind = SaeKind.TOPK, steps: int = 400) -> SaeConfig:
-    return SaeConfig(
-        kind=kind, d_sae=64, k=4, steps=steps, batch_size=256, learning_rate=3e-3, auxiliary_k=16
-    )
+def _config(kind: SaeKind = SaeKind.TOPK, steps: int = 400, d_sae: int = 64) -> SaeConfig:
+    settings: dict[str, object] = {
+        "kind": kind,
+        "d_sae": d_sae,
+        "k": 4,
+        "steps": steps,
+        "batch_size": 256,
+        "auxiliary_k": 16,
+    }
+    return SaeConfig.model_validate(settings | PENALTIES.get(kind, {}))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +77,78 @@ def test_folding_changes_units_only(hidden: Tensor, kind: SaeKind) -> None:
     torch.testing.assert_close(folded(hidden), expected, atol=1e-2, rtol=0)
 
 
+class Sparse(NamedTuple):
+    """Sums of few directions out of more than there are dimensions."""
+
+    directions: Tensor
+    """Unit rows, [32, 24]."""
+    hidden: Tensor
+    """[6000, 24], far from the origin."""
+
+
+@pytest.fixture(scope="module")
+def sparse() -> Sparse:
+    """Drawn by a seed that no SAE is initialised with: else it would begin at the answer."""
+    generator = torch.Generator().manual_seed(1234)
+    directions = torch.nn.functional.normalize(torch.randn(32, 24, generator=generator), dim=1)
+    active = torch.rand(6_000, 32, generator=generator) < 0.08
+    strength = active * (1 + torch.rand(6_000, 32, generator=generator))
+    return Sparse(directions, 5 * strength @ directions + 40)
+
+
 @pytest.mark.parametrize("kind", KINDS)
+def test_training_finds_the_true_directions(sparse: Sparse, kind: SaeKind) -> None:
+    trainer = SaeTrainer(_config(kind, steps=1_000, d_sae=40), sparse.hidden, seed=0)
+    sae = train_sae(trainer).requires_grad_(False)
+    found = decoder_cosine(sparse.directions, sae.W_dec).amax(1) > 0.9
+    assert found.float().mean() > 0.8
+    activations = sae.encode(sparse.hidden)
+    assert unexplained_share(sparse.hidden, sae.decode(activations)) < 0.12
+    assert (activations > 0).sum(1).float().mean() < 8
+    assert (activations > 0).any(0).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("kind", PENALTIES)
+def test_features_that_never_fired_are_revived(sparse: Sparse, kind: SaeKind) -> None:
+    trainer = SaeTrainer(_config(kind, steps=600, d_sae=40), sparse.hidden, seed=0)
+    with torch.no_grad():
+        trainer.sae.b_enc[:20] = -3
+    sae = train_sae(trainer).requires_grad_(False)
+    assert (sae.encode(sparse.hidden)[:, :20] > 0).any(0).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("kind", PENALTIES)
+def test_a_larger_penalty_leaves_fewer_features_active(sparse: Sparse, kind: SaeKind) -> None:
+    counts = []
+    for weight in (0.001, 0.3):
+        penalty = {
+            "relu": ReluConfig(l1_weight=weight),
+            "jumprelu": JumpReluConfig(l0_weight=weight),
+        }
+        config = _config(kind, steps=300).model_copy(update=penalty)
+        sae = train_sae(SaeTrainer(config, sparse.hidden, seed=0)).requires_grad_(False)
+        counts.append(float((sae.encode(sparse.hidden) > 0).sum(1).float().mean()))
+    assert counts[1] < 0.7 * counts[0]
+
+
+def test_jumprelu_has_a_threshold_for_each_feature(sparse: Sparse) -> None:
+    config = _config(SaeKind.JUMPRELU, steps=300)
+    sae = train_sae(SaeTrainer(config, sparse.hidden, seed=0))
+    assert sae.threshold.shape == (64,)
+    assert (sae.threshold >= 0).all()
+    assert sae.threshold.std() > 0
+    assert sae.shape.threshold is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_written_weights_are_read_back(sparse: Sparse, kind: SaeKind, tmp_path: Path) -> None:
+    sae = train_sae(SaeTrainer(_config(kind, steps=20), sparse.hidden, seed=0))
+    save_sae(tmp_path / "sae.safetensors", sae)
+    read = load_sae(tmp_path / "sae.safetensors", sae.shape)
+    torch.testing.assert_close(read.state_dict(), sae.state_dict(), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("kind", COUNTED)
 def test_training_explains_the_hidden_states_without_dead_features(
     hidden: Tensor, kind: SaeKind
 ) -> None:
@@ -90,8 +176,11 @@ def test_decoder_rows_have_norm_one_in_training(hidden: Tensor) -> None:
     torch.testing.assert_close(trainer.sae.W_dec.norm(dim=1), torch.ones(64))
 
 
-def test_an_interrupted_run_ends_where_an_unbroken_one_does(hidden: Tensor, tmp_path: Path) -> None:
-    config = _config(SaeKind.BATCHTOPK, steps=3 * ROUND_STEPS)
+@pytest.mark.parametrize("kind", [SaeKind.BATCHTOPK, SaeKind.JUMPRELU])
+def test_an_interrupted_run_ends_where_an_unbroken_one_does(
+    hidden: Tensor, tmp_path: Path, kind: SaeKind
+) -> None:
+    config = _config(kind, steps=3 * ROUND_STEPS)
     unbroken = train_sae(SaeTrainer(config, hidden, seed=0))
 
     class Interrupted(Exception):

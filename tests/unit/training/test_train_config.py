@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from model_store.manifest import EditPositions
+from model_store.manifest import EditPositions, SaeKind
 from training.config import SaeConfig, TrainConfig, read_config
 from training.errors import InvalidTrainConfig
 
@@ -46,8 +46,12 @@ def test_what_is_no_yaml_is_refused(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("base: {n_heads: 3}", "n_heads 3 does not divide d_model 64"),
-        ("sae: {kind: relu}", "kind relu cannot be trained here"),
+        ("sae: {kind: relux}", r"sae\.kind: Input should be 'topk', 'batchtopk', 'relu'"),
         ("sae: {k: 600, d_sae: 512}", "k 600 is more than d_sae 512"),
+        ("sae: {kind: jumprelu, relu: {l1_weight: 1}}", "relu has settings, but kind is jumprelu"),
+        ("sae: {jumprelu: {bandwidth: 1}}", "jumprelu has settings, but kind is topk"),
+        ("sae: {kind: relu, relu: {l1_weight: 0}}", r"sae\.relu\.l1_weight: .* greater than 0"),
+        ("sae: {kind: relu, relu: {bandwidth: 1}}", r"sae\.relu\.bandwidth: Extra inputs"),
         ("sae: {block: 3}", "sae.block 3 is above the last block, 2"),
         ("sae: {positions: all}", "needs a hook below the last block"),
     ],
@@ -55,6 +59,11 @@ def test_what_is_no_yaml_is_refused(tmp_path: Path) -> None:
 def test_what_does_not_fit_together_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InvalidTrainConfig, match=message):
         read_config(_written(tmp_path, text))
+
+
+def test_a_penalised_kind_reads_no_k() -> None:
+    config = SaeConfig(kind=SaeKind.JUMPRELU, d_sae=16)
+    assert config.shape().k is None
 
 
 def test_the_hook_is_after_the_last_block_unless_it_says_otherwise() -> None:
