@@ -68,7 +68,7 @@ def faults(room: str, source: str) -> list[str]:
     """What a module of the room may not do, one sentence each; empty: the walls stand."""
     tree = ast.parse(source)
     found = [fault for name in sorted(imported_names(tree)) for fault in _import_faults(room, name)]
-    return found + [fault for node in ast.walk(tree) for fault in _server_faults(room, node)]
+    return found + [fault for name in sorted(_called(tree)) for fault in _call_faults(room, name)]
 
 
 def imported_names(tree: ast.AST) -> set[str]:
@@ -103,10 +103,25 @@ def _import_faults(room: str, name: str) -> Iterator[str]:
             yield f"imports {name}: only {', '.join(sorted(owned.rooms))} may"
 
 
-def _server_faults(room: str, node: ast.AST) -> Iterator[str]:
-    name = _dotted(node.func) if isinstance(node, ast.Call) else ""
+def _call_faults(room: str, name: str) -> Iterator[str]:
     if name in SERVER_CALLS and room not in SERVING_ROOMS:
         yield f"calls {name}: only {', '.join(sorted(SERVING_ROOMS))} may"
+
+
+def _called(tree: ast.AST) -> set[str]:
+    """Dotted names of what a module calls, under the names that they were imported from."""
+    real = dict(pair for node in ast.walk(tree) for pair in _renamed(node))
+    called = (_dotted(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call))
+    parts = (name.partition(".") for name in called)
+    return {f"{real.get(first, first)}{dot}{rest}" for first, dot, rest in parts}
+
+
+def _renamed(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """The names that an import binds, each with the dotted name behind it."""
+    if isinstance(node, ast.Import):
+        yield from ((alias.asname, alias.name) for alias in node.names if alias.asname)
+    elif isinstance(node, ast.ImportFrom) and node.level == 0:
+        yield from ((own.asname or own.name, f"{node.module}.{own.name}") for own in node.names)
 
 
 def _is_pure(top: str) -> bool:
