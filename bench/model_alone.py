@@ -1,13 +1,17 @@
-"""The steered forward pass without gRPC: what one process can answer in a second."""
+"""What one process can answer in a second without gRPC: the graphs alone, and with the edits."""
 
 import time
-from itertools import cycle, islice
+from collections.abc import Callable, Sequence
+from itertools import cycle
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from steerrec.v1 import recommender_pb2
 
 from model_store.bundle import Bundle
-from service.forward import Question, forward
+from model_store.manifest import EditPositions
+from service.forward import Question, forward, right_aligned
 from service.presets.conditions import compile_condition
 from service.query import query_of
 from service.recommend import history_of
@@ -16,17 +20,69 @@ from steering.plan import Limits, plan_for
 from steering.resolved import resolve_rules
 from steering.space import FeatureSpace
 
+Given = TypeVar("Given")
 
-def model_rate(bundle: Bundle, encoded: list[bytes], batch: int, seconds: float) -> float:
-    """Requests a second in batches of one size; plans are made beforehand."""
+
+class Inputs(NamedTuple):
+    """A batch as the graphs read it."""
+
+    items: NDArray[np.int64]
+    """[batch, seq]."""
+    excluded: NDArray[np.int64]
+    """[batch, m]."""
+    k: int
+    """Places wanted."""
+    reads_activations: bool
+    """Whether the encoder runs."""
+
+
+def graphs_rate(bundle: Bundle, encoded: list[bytes], batch: int, seconds: float) -> float:
+    """Requests a second of the graphs alone, nothing edited; inputs are made beforehand."""
+    inputs = [_inputs(questions) for questions in _batches(bundle, encoded, batch)]
+    return batch * _runs_per_s(lambda own: _run_graphs(bundle, own), inputs, seconds)
+
+
+def steered_rate(bundle: Bundle, encoded: list[bytes], batch: int, seconds: float) -> float:
+    """Requests a second of the steered forward pass; plans are made beforehand."""
     space = feature_space_of(bundle)
-    questions = cycle([_question(bundle, space, message) for message in encoded])
-    forward(bundle, space, list(islice(questions, batch)))
+    batches = _batches(bundle, encoded, batch)
+    return batch * _runs_per_s(lambda own: forward(bundle, space, own), batches, seconds)
+
+
+def _runs_per_s(run: Callable[[Given], object], given: Sequence[Given], seconds: float) -> float:
+    """Over the given by turns, after one run that is not counted."""
+    supply = cycle(given)
+    run(next(supply))
     done, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
-        forward(bundle, space, list(islice(questions, batch)))
-        done += batch
+        run(next(supply))
+        done += 1
     return done / (time.perf_counter() - start)
+
+
+def _run_graphs(bundle: Bundle, inputs: Inputs) -> None:
+    hidden = bundle.graphs.hidden(inputs.items)
+    if inputs.reads_activations:
+        is_last = bundle.manifest.hook_point.positions is EditPositions.LAST
+        touched = hidden[:, -1] if is_last else hidden.reshape(-1, hidden.shape[-1])
+        bundle.graphs.activations(touched)
+    bundle.graphs.top_k(hidden, inputs.items, inputs.excluded, inputs.k)
+
+
+def _inputs(questions: Sequence[Question]) -> Inputs:
+    return Inputs(
+        items=right_aligned([question.items for question in questions]),
+        excluded=right_aligned([question.excluded for question in questions]),
+        k=max(question.k for question in questions),
+        reads_activations=any(question.reads_activations for question in questions),
+    )
+
+
+def _batches(bundle: Bundle, encoded: list[bytes], batch: int) -> list[list[Question]]:
+    """The questions in batches of one size; what is left over is left out."""
+    space = feature_space_of(bundle)
+    questions = [_question(bundle, space, message) for message in encoded]
+    return [questions[i : i + batch] for i in range(0, len(questions) - batch + 1, batch)]
 
 
 def _question(bundle: Bundle, space: FeatureSpace, message: bytes) -> Question:

@@ -1,0 +1,64 @@
+"""The processes that are measured: each starts, says its address, and ends with its block."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+REPLY_BYTES = 400
+"""About what a slate of 20 takes."""
+READY_TIMEOUT_S = 60.0
+
+
+@contextmanager
+def empty_server() -> Iterator[str]:
+    """Address of a running empty handler."""
+    with _started([sys.executable, "-m", "bench.empty_handler", str(REPLY_BYTES)]) as process:
+        port = process.stdout.readline() if process.stdout else ""
+        yield f"127.0.0.1:{int(port)}"
+
+
+@contextmanager
+def service(store_root: str, folder: Path) -> Iterator[str]:
+    """Address of a running service with its embedded Redis; its files go into the folder.
+
+    Raises:
+        RuntimeError: it ended before it was ready, or is not ready in time.
+    """
+    ready = folder / "ready.json"
+    with _started(
+        [str(Path(sys.executable).with_name("steerrec")), "serve"],
+        STEERREC_BUNDLES=store_root,
+        STEERREC_DATA_DIR=str(folder / "data"),
+        STEERREC_BIND="127.0.0.1:0",
+        STEERREC_METRICS_BIND="127.0.0.1:0",
+        STEERREC_READY_FILE=str(ready),
+        STEERREC_LOG_LEVEL="warning",
+    ) as process:
+        _wait_for(ready, process)
+        yield json.loads(ready.read_text())["grpc"]
+
+
+@contextmanager
+def _started(command: list[str], **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _wait_for(ready: Path, process: "subprocess.Popen[str]") -> None:
+    end = time.monotonic() + READY_TIMEOUT_S
+    while not ready.exists():
+        if process.poll() is not None:
+            raise RuntimeError(f"the service ended with status {process.returncode}; see its log")
+        if time.monotonic() > end:
+            raise RuntimeError(f"the service was not ready within {READY_TIMEOUT_S:g} s")
+        time.sleep(0.05)

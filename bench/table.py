@@ -1,0 +1,94 @@
+"""What is measured, and the table of it: medians, and ratios between cells of one run."""
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+COLUMNS = (
+    *("what", "per second", "p50 ms", "p99 ms", "client ms"),
+    *("of the model", "of the roofline"),
+)
+WIDTH = 120
+
+
+class Kind(StrEnum):
+    """What answers."""
+
+    EMPTY = "empty handler"
+    """gRPC without a model."""
+    MODEL = "model"
+    """The bundle's graphs alone; the encoder is one of them where there are rules."""
+    EDITED = "model and edits"
+    """The steered forward pass, without gRPC."""
+    SERVICE = "service"
+    """All of it."""
+
+
+@dataclass
+class Cell:
+    """One thing that is measured, and what came of it."""
+
+    kind: Kind
+    width: int
+    """Calls in flight, or rows of a batch."""
+    n_rules: int
+    """Per request."""
+    measure: Callable[[], dict[str, float]]
+    results: list[dict[str, float]] = field(default_factory=list)
+    """One per repetition."""
+
+    @property
+    def name(self) -> str:
+        """As the table shows it."""
+        is_called = self.kind in {Kind.EMPTY, Kind.SERVICE}
+        rules = "" if self.kind is Kind.EMPTY else f"{self.n_rules or 'no'} rules, "
+        width = f"{self.width} in flight" if is_called else f"batch {self.width}"
+        return f"{self.kind}, {rules}{width}"
+
+    @property
+    def rate(self) -> float:
+        """Answers a second, median."""
+        return self.median("per_s") or 0.0
+
+    def median(self, figure: str) -> float | None:
+        """Over the repetitions; None: this cell has no such figure."""
+        values = [result[figure] for result in self.results if figure in result]
+        return statistics.median(values) if values else None
+
+
+def show(cells: Sequence[Cell], title: str) -> None:
+    """Prints the table, as Markdown."""
+    table = Table(box=box.MARKDOWN)
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column == "what" else "right")
+    for cell in cells:
+        table.add_row(cell.name, *_figures(cell, cells))
+    console = Console(width=WIDTH, highlight=False)
+    console.print(title, soft_wrap=True)
+    console.print(table)
+
+
+def _figures(cell: Cell, cells: Sequence[Cell]) -> Iterator[str]:
+    yield f"{cell.rate:,.0f}"
+    for figure in ("p50_ms", "p99_ms", "client_ms"):
+        value = cell.median(figure)
+        yield f"{value:.2f}" if value is not None else ""
+    yield "" if cell.kind is Kind.EMPTY else f"{cell.rate / model_rate(cells, cell.n_rules):.2f}"
+    if cell.kind is Kind.SERVICE:
+        yield f"{cell.rate / roofline(cells, cell.n_rules, cell.width):.2f}"
+
+
+def model_rate(cells: Sequence[Cell], n_rules: int) -> float:
+    """What the graphs answer a second at the batch size that suits them best."""
+    return max(own.rate for own in cells if own.kind is Kind.MODEL and own.n_rules == n_rules)
+
+
+def roofline(cells: Sequence[Cell], n_rules: int, in_flight: int) -> float:
+    """Calls a second of one process that does an empty call and the model's work by turns."""
+    empty = next(own for own in cells if own.kind is Kind.EMPTY and own.width == in_flight)
+    return 1 / (1 / empty.rate + 1 / model_rate(cells, n_rules))

@@ -1,0 +1,38 @@
+"""The benchmark runs from end to end; its figures are nobody's promise."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.processes import service
+from bench.serving import RECOMMEND
+from model_store.store import Store
+
+pytestmark = pytest.mark.e2e
+
+
+def test_the_quick_table_has_a_row_for_everything(tiny_store: Store) -> None:
+    command = [sys.executable, "-m", "bench.serving", "--store", tiny_store.root, "--quick"]
+    printed = subprocess.check_output(command, text=True)
+    rows = [line.split("|")[1] for line in printed.splitlines() if line.startswith("| ")]
+    kinds = [row.partition(",")[0].strip() for row in rows[1:]]
+    assert {kind: kinds.count(kind) for kind in kinds} == {
+        "empty handler": 3,
+        "model": 6,
+        "model and edits": 3,
+        "service": 6,
+    }
+    assert " 0 refused calls" in printed
+
+
+def test_a_load_that_is_refused_has_no_rate(tiny_store: Store, tmp_path: Path) -> None:
+    requests = tmp_path / "requests.json"
+    requests.write_text(json.dumps([b"not a request".hex()]))
+    with service(tiny_store.root, tmp_path) as address:
+        load = [sys.executable, "-m", "bench.closed_loop", address, RECOMMEND, str(requests)]
+        done = subprocess.run([*load, "2", "0.2"], check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("no call was answered")
