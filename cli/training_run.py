@@ -87,6 +87,10 @@ def _sae(run: Run, _wanted: Wanted) -> Summary:
     return {"kind": shape.kind.value, "features": shape.d_sae, "k": shape.k}
 
 
+def _saelens(run: Run, _wanted: Wanted) -> Summary:
+    return {"saelens": str(run.saelens)}
+
+
 def _cards(run: Run, _wanted: Wanted) -> Summary:
     cards = run.cards
     labelled = sum(bool(card.label) for card in cards.features)
@@ -122,6 +126,7 @@ STEPS: Mapping[str, Callable[[Run, Wanted], Summary]] = {
     "data": _data,
     "base": _base,
     "sae": _sae,
+    "saelens": _saelens,
     "cards": _cards,
     "export": _export,
     "evaluate": _evaluate,

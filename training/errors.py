@@ -4,6 +4,7 @@ TrainingError
 ├── UnknownDataset        no built-in data set of that name, no config file at that path
 ├── InvalidDataConfig     a config file or a flag that cannot be: every fault at once
 ├── InvalidTrainConfig    a training config that cannot be: every fault at once
+├── InvalidSaeLens        files of SAELens that cannot be read: every fault of a file at once
 ├── InvalidData           files that cannot be used as they are: the first faults, and how many
 ├── UnavailableDownload   a built-in data set could not be fetched
 ├── CorruptDownload       a fetched file is not the pinned one
@@ -42,6 +43,15 @@ class InvalidTrainConfig(TrainingError):
     def __init__(self, path: Path, faults: tuple[str, ...]) -> None:
         super().__init__("\n".join(f"{path}: {fault}" for fault in faults))
         self.faults = faults
+
+
+class InvalidSaeLens(TrainingError):
+    """A file of SAELens with faults; `faults` holds one sentence for each."""
+
+    def __init__(self, path: Path, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(f"{path.name}: {fault}" for fault in faults))
+        self.path = path
+        self.faults = tuple(faults)
 
 
 @dataclass(frozen=True)

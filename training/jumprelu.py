@@ -29,8 +29,13 @@ def exceeds(rectified: Tensor, threshold: Tensor, bandwidth: float) -> Tensor:
 
 @torch.no_grad()
 def _density(rectified: Tensor, threshold: Tensor, bandwidth: float) -> Tensor:
-    """The rectangle's height where a value lies under it, else 0, [rows, d_sae]."""
-    return ((rectified - threshold).abs() < bandwidth / 2) / bandwidth
+    """The rectangle's height where a value lies under it, else 0, [rows, d_sae].
+
+    What the rectifier silenced lies nowhere: a wide rectangle would take the heap of zeros for
+    values near the threshold, and push every threshold up to half its width.
+    """
+    near = (rectified - threshold).abs() < bandwidth / 2
+    return (near & (rectified > 0)) / bandwidth
 
 
 def _zero(threshold: Tensor) -> Tensor:

@@ -33,6 +33,7 @@ from training.evaluate import base_metrics, hidden_states, newest_hidden_states,
 from training.groups import attribute_groups, measured_effects
 from training.progress import Report, silent
 from training.sae import Sae
+from training.saelens import write_saelens
 from training.sasrec import Sasrec
 from training.split import LeaveOneOut, leave_one_out
 from training.train_base import BaseTrainer, train_base
@@ -111,6 +112,18 @@ class Run:
             _in_one_step(path, lambda written: written.write_text(json.dumps(found)))
         loaded: dict[str, float] = json.loads(path.read_text())
         return loaded
+
+    @cached_property
+    def saelens(self) -> Path:
+        """Folder with the autoencoder in the files of SAELens."""
+        folder = self._folder("saelens", self._sae_key)
+        origin = {
+            "model_name": "steerrec.sasrec",
+            "hook_name": f"block_{self.block}",
+            "dataset_path": self.dataset.name,
+        }
+        write_saelens(folder, self.sae, origin)
+        return folder
 
     @cached_property
     def bundle(self) -> Path:

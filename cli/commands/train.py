@@ -46,6 +46,7 @@ HELP = {
     "data": "Check the data, and print what is in it.",
     "base": "Train the base model.",
     "sae": "Train the SAE on the base model's hidden states.",
+    "saelens": "Write the SAE as SAELens reads it: cfg.json, sae_weights.safetensors.",
     "cards": "Measure the feature cards and attribute groups.",
     "export": "Write the bundle's files, without publishing them.",
     "evaluate": "Measure what base model and SAE are worth on the test items.",

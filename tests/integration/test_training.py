@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from model_store.cards import FeatureCards
 from model_store.manifest import EditPositions, SaeKind
@@ -12,6 +13,7 @@ from training.config import TINY, TrainConfig
 from training.control import control_study
 from training.dataset import Dataset
 from training.pipeline import Run, train
+from training.saelens import read_saelens
 from training.split import leave_one_out
 
 QUICK = TrainConfig(
@@ -107,6 +109,12 @@ def test_every_kind_and_hook_makes_a_bundle_that_verifies(
     rules = [Rule(Operation.ADD, genre, 2.0)]
     study = control_study(bundle, leave_one_out(few_users), rules, genre, users=40)
     assert study.share_after > study.share_before
+
+
+def test_the_sae_is_written_for_saelens(few_users: Dataset, tmp_path: Path) -> None:
+    run = Run(QUICK, few_users, tmp_path)
+    read = read_saelens(run.saelens)
+    torch.testing.assert_close(read.state_dict(), run.sae.state_dict(), atol=0, rtol=0)
 
 
 def test_cards_are_those_of_the_bundle(few_users: Dataset, tmp_path: Path) -> None:

@@ -51,6 +51,12 @@ def test_the_threshold_of_a_step_learns_from_what_lies_near_it() -> None:
     assert x.grad is None
 
 
+def test_a_silenced_value_teaches_nothing_however_wide_the_band() -> None:
+    threshold = torch.tensor([0.5], requires_grad=True)
+    exceeds(torch.zeros(4, 1), threshold, 2.0).sum().backward()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(threshold.grad, torch.zeros(1))
+
+
 @pytest.mark.parametrize("at", [0.6, 1.0, 1.7])
 def test_the_estimate_is_the_slope_of_the_expected_count(at: float) -> None:
     """Of values spread evenly over 0..2, a share of 1 - at / 2 exceeds: a slope of -1/2."""
