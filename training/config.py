@@ -179,8 +179,8 @@ class TrainConfig(Settings):
     """Of initial weights, windows, batches, dropout and samples."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where training runs."""
-    threads: Count = 2
-    """Of torch on the CPU."""
+    threads: Count = 1
+    """Of torch on the CPU. Two cost a small model tenfold where another process wants a core."""
 
     @model_validator(mode="after")
     def _hook_fits(self) -> Self:

@@ -178,7 +178,9 @@ def train_base(
         if checkpoint:
             save_checkpoint(checkpoint, trainer.state())
         note = f"loss {loss:.3f}  ndcg@10 {reached:.4f}  best {trainer.course.best_ndcg:.4f}"
-        report("base model", trainer.course.epoch, trainer.config.max_epochs, note)
+        is_over = trainer.course.is_over(trainer.config)
+        epochs = trainer.course.epoch if is_over else trainer.config.max_epochs
+        report("base model", trainer.course.epoch, epochs, note)
     return trainer.best_model()
 
 
