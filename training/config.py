@@ -72,16 +72,16 @@ class BaseModelConfig(Settings):
 class ReluConfig(Settings):
     """What only a RELU autoencoder is trained by."""
 
-    l1_weight: Rate = 0.02
+    l1_weight: Rate = 0.005
     """Of the mean L1 norm of the activations, each times its decoder row's norm."""
 
 
 class JumpReluConfig(Settings):
     """What only a JUMPRELU autoencoder is trained by."""
 
-    l0_weight: Rate = 0.002
+    l0_weight: Rate = 0.0004
     """Of the mean number of active features."""
-    bandwidth: Rate = 2.0
+    bandwidth: Rate = 1.0
     """Width of the band around a threshold within which activations teach it."""
     initial_threshold: Rate = 0.5
     """Of every feature."""

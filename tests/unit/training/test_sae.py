@@ -18,7 +18,7 @@ COUNTED = [SaeKind.TOPK, SaeKind.BATCHTOPK]
 KINDS = list(SaeKind)
 PENALTIES: dict[SaeKind, dict[str, object]] = {
     SaeKind.RELU: {"relu": ReluConfig(l1_weight=0.05)},
-    SaeKind.JUMPRELU: {"jumprelu": JumpReluConfig(l0_weight=0.01)},
+    SaeKind.JUMPRELU: {"jumprelu": JumpReluConfig(l0_weight=0.01, bandwidth=2.0)},
 }
 """Right for inputs of a few dozen dimensions."""
 
@@ -123,7 +123,7 @@ def test_a_larger_penalty_leaves_fewer_features_active(sparse: Sparse, kind: Sae
     for weight in (0.001, 0.3):
         penalty = {
             "relu": ReluConfig(l1_weight=weight),
-            "jumprelu": JumpReluConfig(l0_weight=weight),
+            "jumprelu": JumpReluConfig(l0_weight=weight, bandwidth=2.0),
         }
         config = _config(kind, steps=300).model_copy(update=penalty)
         sae = train_sae(SaeTrainer(config, sparse.hidden, seed=0)).requires_grad_(False)

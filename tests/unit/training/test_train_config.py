@@ -49,7 +49,7 @@ def test_what_is_no_yaml_is_refused(tmp_path: Path) -> None:
         ("sae: {kind: relux}", r"sae\.kind: Input should be 'topk', 'batchtopk', 'relu'"),
         ("sae: {k: 600, d_sae: 512}", "k 600 is more than d_sae 512"),
         ("sae: {kind: jumprelu, relu: {l1_weight: 1}}", "relu has settings, but kind is jumprelu"),
-        ("sae: {jumprelu: {bandwidth: 1}}", "jumprelu has settings, but kind is topk"),
+        ("sae: {jumprelu: {bandwidth: 3}}", "jumprelu has settings, but kind is topk"),
         ("sae: {kind: relu, relu: {l1_weight: 0}}", r"sae\.relu\.l1_weight: .* greater than 0"),
         ("sae: {kind: relu, relu: {bandwidth: 1}}", r"sae\.relu\.bandwidth: Extra inputs"),
         ("sae: {block: 3}", "sae.block 3 is above the last block, 2"),
