@@ -21,6 +21,8 @@ MAX_HISTORY = 10_000
 MAX_EXCLUDED = 10_000
 MAX_PRESETS = 16
 MAX_RULES = 256
+MAX_CONTEXT_BYTES = 4096
+"""Serialised; every condition reads the context anew."""
 PRESET_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
@@ -106,6 +108,8 @@ def _size_violations(request: recommender_pb2.RecommendRequest) -> Iterator[Viol
     ):
         if count > most:
             yield Violation(field, f"{count} of them; at most {most}")
+    if (size := request.context.ByteSize()) > MAX_CONTEXT_BYTES:
+        yield Violation("context", f"{size} bytes; at most {MAX_CONTEXT_BYTES}")
     if request.HasField("k") and not 1 <= request.k <= MAX_K:
         yield Violation("k", f"{request.k} is not within 1 to {MAX_K}")
     if not is_request_id(request.request_id):

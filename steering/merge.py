@@ -101,4 +101,5 @@ def _pin(slot: _Slot, rule: ResolvedRule, index: int, value: float) -> None:
 
 
 def _same_layer(one: ResolvedRule, other: ResolvedRule) -> bool:
-    return one.origin.preset == other.origin.preset
+    own, others = one.origin, other.origin
+    return (own.preset, own.revision) == (others.preset, others.revision)

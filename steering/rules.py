@@ -11,6 +11,8 @@ MAX_VALUE = 1e6
 """Largest magnitude of a rule's value: far beyond every limit, near enough to stay finite."""
 MAX_RULE_ID = 64
 MAX_CONDITION = 1024
+MAX_ATTRIBUTE = 200
+"""Longest name or value of an attribute, in characters."""
 
 
 class Operation(Enum):
@@ -98,6 +100,10 @@ def _target_faults(rule: Rule, field: str) -> Iterator[RuleFault]:
         case Attribute(name, value) if not (name and value):
             yield InvalidRule(
                 f"{field}.attribute", f"name {name!r} and value {value!r} are both required"
+            )
+        case Attribute(name, value) if max(len(name), len(value)) > MAX_ATTRIBUTE:
+            yield InvalidRule(
+                f"{field}.attribute", f"name and value have at most {MAX_ATTRIBUTE} characters each"
             )
 
 

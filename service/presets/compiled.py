@@ -106,6 +106,8 @@ class CompiledPresets:
 
     by_name: Mapping[str, Mapping[int, Compiled]] = field(default_factory=dict)
     """Revisions by preset name."""
+    records: Mapping[str, tuple[PresetRevision, ...]] = field(default_factory=dict)
+    """What they were compiled from."""
 
     def layer(self, name: str, revision: int | None = None) -> Compiled:
         """What a request that names this preset gets.
@@ -180,14 +182,18 @@ def compile_presets(
         bench: of the bundle.
         before: compiled with the same bench earlier; revisions in it are not compiled again.
     """
-    old = before.by_name if before is not None else {}
+    before = before or CompiledPresets()
     by_name = {}
     for name, records in stored.in_force():
-        known, newest = old.get(name, {}), stored.heads[name].revision
-        revisions = {r.revision: known.get(r.revision) or bench.compiled(r) for r in records}
+        newest, known = stored.heads[name].revision, before.records.get(name, ())
+        revisions = {
+            # equal, and not only of the same number: a store that lost data numbers anew
+            r.revision: before.by_name[name][r.revision] if r in known else bench.compiled(r)
+            for r in records
+        }
         revisions.setdefault(newest, _unreadable(name, newest))
         by_name[name] = revisions
-    return CompiledPresets(by_name)
+    return CompiledPresets(by_name, dict(stored.in_force()))
 
 
 def _unreadable(name: str, revision: int) -> RefusedPreset:

@@ -16,7 +16,9 @@ MAX_COMPILED = 4096
 """Expressions kept compiled; inline rules of unlike requests share them."""
 COMPREHENSION = re.compile(r"\.\s*(all|exists|exists_one|map|filter)\s*\(")
 """CEL's only loops: they could make one request cost what a million do."""
-STRING = re.compile(r"""("(\\.|[^"\\])*"|'(\\.|[^'\\])*')""")
+STRING = re.compile("\"[^\"]*\"|'[^']*'")
+"""Exact where there is no backslash, no comment and no triple quote."""
+TRIPLE = re.compile("(\"\"\"|''')")
 
 _ENV = cel.NewEnv(variables={"context": cel.Type.Map(cel.Type.STRING, cel.Type.DYN)})
 _TYPES = (cel.Type.BOOL, cel.Type.DYN)
@@ -29,8 +31,7 @@ def compile_condition(source: str) -> Condition:
     Raises:
         ConditionRefused: no CEL, not true or false, an unknown variable, or a comprehension.
     """
-    if COMPREHENSION.search(STRING.sub('""', source)):
-        raise ConditionRefused("comprehensions (all, exists, map, filter) are not allowed")
+    _refuse_loops(source)
     try:
         expression = _ENV.compile(source)
     except RuntimeError as error:
@@ -39,7 +40,10 @@ def compile_condition(source: str) -> Condition:
         raise ConditionRefused(f"gives {expression.return_type().name()}, not true or false")
 
     def why_not(context: Context) -> str:
-        value = expression.eval(data={"context": dict(context)})
+        try:
+            value = expression.eval(data={"context": dict(context)})
+        except RuntimeError as error:
+            return f"{source}: {_sentence(str(error))}"
         if value.type() == cel.Type.BOOL:
             return "" if value.value() else f"{source} is false"
         if value.type() == cel.Type.ERROR:
@@ -47,6 +51,15 @@ def compile_condition(source: str) -> Condition:
         return f"{source} gives {value.type().name()}, not true or false"
 
     return why_not
+
+
+def _refuse_loops(source: str) -> None:
+    """Raises ConditionRefused where there is a comprehension, or what could hide one."""
+    bare = STRING.sub(" ", source)
+    if "\\" in source or "//" in bare or TRIPLE.search(source):
+        raise ConditionRefused("comments, backslashes and triple quotes are not allowed")
+    if COMPREHENSION.search(bare):
+        raise ConditionRefused("comprehensions (all, exists, map, filter) are not allowed")
 
 
 def _sentence(text: str) -> str:

@@ -113,7 +113,7 @@ class RedisStore:
             CALL_TIMEOUT_S + wait_s,
         )
         events = _events(reply, self._keys.audit)
-        names = {fields["name"] for _, fields in events}
+        names = {fields["name"] for _, fields in events if "name" in fields}
         return Changes(events[-1][0] if events else cursor, names)
 
     async def aclose(self) -> None:

@@ -10,7 +10,7 @@ from model_store.bundle import Bundle
 from model_store.cards import AttributeGroup, AttributeValue, FeatureCard
 from service.errors import FeatureNotFound, InvalidRequest, Violation
 from service.rpc.interceptor import Context
-from service.rpc.paging import page_size_of, page_token, position_of
+from service.rpc.paging import page_size_of, page_token, start_of
 from service.settings import PRODUCTION
 from service.snapshot import Current, ServedModel
 
@@ -45,8 +45,7 @@ class FeatureServicer(feature_pb2_grpc.FeatureServiceServicer):
         bundle = self._served(request.model).bundle
         size = page_size_of(request.page_size)
         scope = f"features {bundle.version} {request.include_dead}"
-        after = position_of(request.page_token, scope)
-        left = bundle.cards.features[int(after) + 1 if after is not None else 0 :]
+        left = bundle.cards.features[start_of(request.page_token, scope) :]
         wanted = (card for card in left if request.include_dead or not card.is_dead)
         page = list(islice(wanted, size + 1))
         return feature_pb2.ListFeaturesResponse(
@@ -81,8 +80,7 @@ class FeatureServicer(feature_pb2_grpc.FeatureServiceServicer):
         bundle = served.bundle
         size = page_size_of(request.page_size)
         scope = f"groups {bundle.version}"
-        after = position_of(request.page_token, scope)
-        start = int(after) + 1 if after is not None else 0
+        start = start_of(request.page_token, scope)
         groups = sorted(bundle.cards.groups, key=_group_key)
         page = groups[start : start + size]
         is_last = start + size >= len(groups)

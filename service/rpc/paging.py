@@ -8,6 +8,7 @@ from service.errors import InvalidRequest, Violation
 
 DEFAULT_SIZE = 100
 MAX_SIZE = 1000
+MAX_DIGITS = 9
 
 
 def page_size_of(asked: int, *, default: int = DEFAULT_SIZE, most: int = MAX_SIZE) -> int:
@@ -27,6 +28,20 @@ def page_token(scope: str, position: str) -> str:
     return base64.urlsafe_b64encode(json.dumps([scope, position]).encode()).decode()
 
 
+def start_of(token: str, scope: str) -> int:
+    """Index that the token's page starts at, in a list by number; 0 without a token.
+
+    Raises:
+        InvalidRequest: no token of ours, or one of another list.
+    """
+    after = position_of(token, scope)
+    if after is None:
+        return 0
+    if not (after.isdecimal() and len(after) <= MAX_DIGITS):
+        raise _foreign()
+    return int(after) + 1
+
+
 def position_of(token: str, scope: str) -> str | None:
     """Where the token's page starts after; None: at the beginning.
 
@@ -37,9 +52,13 @@ def position_of(token: str, scope: str) -> str | None:
         return None
     try:
         own, position = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
-    except (binascii.Error, UnicodeDecodeError, ValueError, TypeError):
+    except (binascii.Error, UnicodeDecodeError, ValueError, TypeError, RecursionError):
         own, position = None, None
     if own != scope or not isinstance(position, str):
-        message = "is not one that this list gave; start again with an empty one"
-        raise InvalidRequest([Violation("page_token", message)])
+        raise _foreign()
     return position
+
+
+def _foreign() -> InvalidRequest:
+    message = "is not one that this list gave; start again with an empty one"
+    return InvalidRequest([Violation("page_token", message)])

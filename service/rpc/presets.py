@@ -25,6 +25,7 @@ MAX_DESCRIPTION = 500
 MAX_AUTHOR = 100
 MAX_REASON = 500
 MAX_RULES = 256
+MAX_FEATURE_SPACE = 64
 EDITABLE = ("description", "rules", "feature_space")
 """Fields that an update may name; the others are the service's own."""
 SERVED_WITHIN_S = 0.5
@@ -219,6 +220,9 @@ def _mask_violations(fields: Iterable[str]) -> Iterator[Violation]:
 
 
 def _content_violations(record: PresetRevision) -> Iterator[Violation]:
+    if len(record.feature_space) > MAX_FEATURE_SPACE:
+        message = f"{len(record.feature_space)} characters; at most {MAX_FEATURE_SPACE}"
+        yield Violation("preset.feature_space", message)
     if len(record.description) > MAX_DESCRIPTION:
         yield Violation(
             "preset.description",

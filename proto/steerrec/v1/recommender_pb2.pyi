@@ -121,7 +121,7 @@ class PresetReference(_message.Message):
     name: _builtins.str
     """Name of the preset."""
     revision: _builtins.int
-    """Revision, from 1; absent: the revision in force."""
+    """Revision, from 1, one of the newest 20; absent: the revision in force."""
     def __init__(
         self,
         *,
@@ -192,7 +192,9 @@ class RecommendRequest(_message.Message):
 
     @_builtins.property
     def context(self) -> _struct_pb2.Struct:
-        """Facts about the request that conditions read as `context`, e.g. {"surface": "home"}."""
+        """Facts about the request that conditions read as `context`, e.g. {"surface": "home"}. At most
+        4,096 bytes serialised.
+        """
 
     def __init__(
         self,

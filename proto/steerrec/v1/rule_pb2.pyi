@@ -132,9 +132,11 @@ class Attribute(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Attribute name, e.g. "genre"."""
+    """Attribute name, e.g. "genre". At most 200 characters in a rule."""
     value: _builtins.str
-    """Attribute value, e.g. "Horror". Compared exactly, upper and lower case differ."""
+    """Attribute value, e.g. "Horror". Compared exactly, upper and lower case differ.
+    At most 200 characters in a rule.
+    """
     def __init__(
         self,
         *,
@@ -210,7 +212,8 @@ class Rule(_message.Message):
     """Unit of value and of when_activation."""
     condition: _builtins.str
     """CEL expression over the variable `context` (the request's context map); the rule acts only
-    where it is true. Empty: always. At most 1,024 characters.
+    where it is true. Empty: always. At most 1,024 characters; no comprehensions, comments,
+    backslashes or triple quotes.
     """
     @_builtins.property
     def attribute(self) -> Global___Attribute:
