@@ -52,6 +52,12 @@ def sae_features(name: str, sae: Sae, hidden: Tensor) -> DirectionSet:
     return DirectionSet(name, np.concatenate(parts))
 
 
+@torch.no_grad()
+def feature_projections(sae: Sae, hidden: Tensor) -> DirectionSet:
+    """The same features before rectifier and sparsity: what their directions alone can tell."""
+    return DirectionSet("SAE, not sparse", sae.pre_activations(hidden).cpu().numpy())
+
+
 def hidden_dimensions(hidden: Tensor) -> DirectionSet:
     """The coordinates of hidden states [rows, d_model], both signs: 2 d_model directions."""
     return DirectionSet("hidden dimensions", _both_signs(_centred(hidden)))
@@ -63,6 +69,16 @@ def random_directions(hidden: Tensor, n: int, *, seed: int, both_signs: bool) ->
     read = _centred(hidden) @ (drawn / np.linalg.norm(drawn, axis=0)).astype(np.float32)
     values = _both_signs(read) if both_signs else read
     return DirectionSet(f"random {values.shape[1]}", values)
+
+
+def whitened_random_directions(hidden: Tensor, n: int, *, seed: int) -> DirectionSet:
+    """Random directions of hidden states whose principal components all have variance 1.
+
+    Without whitening, a few components of large variance fill every random direction.
+    """
+    left, _, _ = np.linalg.svd(_centred(hidden), full_matrices=False)
+    drawn = generator(seed, 5).standard_normal((left.shape[1], n)).astype(np.float32)
+    return DirectionSet(f"random {n}, whitened", left * np.sqrt(len(left)) @ drawn)
 
 
 def principal_components(hidden: Tensor) -> DirectionSet:

@@ -25,12 +25,14 @@ from training.pipeline import Run
 from training.progress import Report, progress_bars, silent
 from training.study.directions import (
     DirectionSet,
+    feature_projections,
     hidden_dimensions,
     independent_components,
     principal_components,
     random_directions,
     sae_features,
     untrained_features,
+    whitened_random_directions,
 )
 from training.study.moments import Moments, newest_hidden, sampled_moments
 from training.study.monosemanticity import (
@@ -323,9 +325,11 @@ def study_of(
     d_sae, d_model = run.sae.W_dec.shape
     sets = (
         sae_features("SAE", run.sae, hidden),
+        feature_projections(run.sae, hidden),
         hidden_dimensions(hidden),
         random_directions(hidden, d_sae, seed=seed, both_signs=False),
         random_directions(hidden, d_model, seed=seed, both_signs=True),
+        whitened_random_directions(hidden, d_sae, seed=seed),
         principal_components(hidden),
         independent_components(hidden, seed=seed),
         untrained_features(

@@ -9,12 +9,14 @@ from model_store.manifest import BaseModelShape, SaeKind, SaeShape
 from training.config import SaeConfig
 from training.sae import Sae
 from training.study.directions import (
+    feature_projections,
     hidden_dimensions,
     independent_components,
     principal_components,
     random_directions,
     sae_features,
     untrained_features,
+    whitened_random_directions,
 )
 
 
@@ -31,6 +33,26 @@ def test_features_are_what_the_sae_encodes(hidden: Tensor) -> None:
     sae = Sae(SaeShape(kind=SaeKind.TOPK, d_sae=8, k=2), 4).requires_grad_(False)
     expected = sae.encode(hidden).numpy()
     assert (sae_features("SAE", sae, hidden).activations == expected).all()
+
+
+def test_features_before_sparsity_are_what_the_encoder_projects(hidden: Tensor) -> None:
+    sae = Sae(SaeShape(kind=SaeKind.RELU, d_sae=8), 4).requires_grad_(False)
+    rectified = np.maximum(feature_projections(sae, hidden).activations, 0)
+    assert (rectified == sae_features("SAE", sae, hidden).activations).all()
+
+
+def test_whitened_random_directions_are_not_filled_by_the_largest_components(
+    hidden: Tensor,
+) -> None:
+    small = (hidden[:, 3] - hidden[:, 3].mean()).numpy()
+    whitened = whitened_random_directions(hidden, 50, seed=0).activations
+    plain = random_directions(hidden, 50, seed=0, both_signs=False).activations
+    r_whitened, r_plain = (
+        np.mean([abs(np.corrcoef(column, small)[0, 1]) for column in read.T])
+        for read in (whitened, plain)
+    )
+    assert r_whitened > 0.3
+    assert r_plain < 0.05
 
 
 def test_hidden_dimensions_are_read_in_both_signs_from_their_mean(hidden: Tensor) -> None:

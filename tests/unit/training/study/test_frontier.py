@@ -1,0 +1,201 @@
+"""Share against NDCG: rivals on the same users, compared at equal share."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from model_store.manifest import BaseModelShape
+from training.sasrec import Sasrec
+from training.study.audience import Audience, audience, outcome
+from training.study.edits import (
+    Effects,
+    effects,
+    embedding_difference,
+    gradients,
+    group,
+    imitation,
+    item_space_projection,
+)
+from training.study.frontier import (
+    RERANK,
+    TODAY,
+    FrontierStudy,
+    candidates,
+    fixed_shift,
+    frontier_study,
+    frontier_table,
+    kept_at,
+    rerank,
+    rivals_for,
+)
+
+N_ITEMS, D_MODEL = 60, 8
+CARRIES = np.arange(N_ITEMS + 1) % 4 == 1
+
+
+@pytest.fixture(scope="module")
+def model() -> Sasrec:
+    torch.manual_seed(0)
+    shape = BaseModelShape(n_items=N_ITEMS, max_seq=6, d_model=D_MODEL, n_blocks=2, n_heads=1)
+    return Sasrec(shape).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def people(model: Sasrec) -> Audience:
+    """40 users whose next item is the one that the model ranks third."""
+    rng = np.random.default_rng(0)
+    histories = [rng.permutation(N_ITEMS)[:9].astype(np.int32) + 1 for _ in range(40)]
+    unknown = np.ones(40, dtype=np.int32)
+    scores = audience(model, 2, histories, unknown).scores()
+    return audience(model, 2, histories, scores.topk(3).indices[:, 2].numpy().astype(np.int32))
+
+
+@pytest.fixture(scope="module")
+def basis(people: Audience) -> Effects:
+    """Small steps along each coordinate, up and down."""
+    eye = 0.1 * torch.eye(D_MODEL)
+    return effects(people, torch.cat([eye, -eye]), CARRIES[:, None])
+
+
+@pytest.fixture(scope="module")
+def study(people: Audience) -> FrontierStudy:
+    features = torch.randn(20, D_MODEL, generator=torch.Generator().manual_seed(1))
+    made_of = candidates(people, features, CARRIES[:, None], seed=0)
+    rivals = rivals_for(made_of, people, CARRIES[:, None], 0)
+    return frontier_study(rivals, people, CARRIES, "genre=Fourth", draws=20)
+
+
+def test_no_shift_is_the_models_own_slate(model: Sasrec, people: Audience) -> None:
+    plain = model.slate_scores(people.items)
+    shown = torch.isfinite(people.scores())
+    torch.testing.assert_close(people.scores(torch.zeros(D_MODEL))[shown], plain[shown])
+
+
+def test_no_item_of_the_whole_history_is_recommended(people: Audience) -> None:
+    scores = people.scores()
+    assert all(
+        torch.isneginf(scores[row, items]).all() for row, items in enumerate(people.histories)
+    )
+
+
+@pytest.mark.parametrize("block", [1, 2])
+def test_a_shift_touches_the_newest_position_alone(model: Sasrec, block: int) -> None:
+    people = audience(model, block, [np.array([1, 2, 3], dtype=np.int32)], np.array([4], np.int32))
+    shifted = people.hidden.clone()
+    shifted[:, -1] += 1.0
+    final = model.upper(shifted, people.items, people.cut)[:, -1]
+    torch.testing.assert_close(
+        people.scores(torch.ones(D_MODEL))[0, 4:], model.scores(final)[0, 4:]
+    )
+
+
+def test_gain_and_share_are_of_each_users_slate(people: Audience) -> None:
+    found = outcome(people.scores(), people, CARRIES)
+    np.testing.assert_allclose(found.gains, 0.5)
+    slates = people.scores().topk(20).indices.numpy()
+    np.testing.assert_allclose(found.shares, CARRIES[slates].mean(1))
+
+
+def test_kept_is_interpolated_where_the_share_is_first_reached() -> None:
+    shares, gains = np.array([0.1, 0.2, 0.4, 0.1]), np.array([1.0, 0.9, 0.5, 0.2])
+    assert kept_at(shares, gains, 0.3) == pytest.approx(0.7)
+
+
+def test_a_share_that_is_never_reached_keeps_nothing_known() -> None:
+    assert np.isnan(kept_at(np.array([0.1, 0.2]), np.array([1.0, 0.9]), 0.3))
+
+
+def test_a_mass_effect_is_measured_as_added(people: Audience, basis: Effects) -> None:
+    def mass(shift: torch.Tensor | None) -> float:
+        return float(torch.softmax(people.scores(shift), dim=1)[:, CARRIES].sum(1).mean())
+
+    expected = mass(basis.vectors[3]) - mass(None)
+    assert basis.mass[3, 0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_group_is_of_the_largest_effects_weighted_by_them(basis: Effects) -> None:
+    first, second = np.argsort(-basis.mass[:, 0])[:2]
+    weights = basis.mass[[first, second], 0]
+    expected = weights[0] * basis.vectors[first] + weights[1] * basis.vectors[second]
+    torch.testing.assert_close(group(basis, 0, 2), expected.float(), check_dtype=False)
+
+
+def test_a_uniform_group_ignores_the_size_of_effects(basis: Effects) -> None:
+    members = np.argsort(-basis.mass[:, 0])[:2]
+    expected = basis.vectors[members].sum(0)
+    torch.testing.assert_close(group(basis, 0, 2, weighting="uniform"), expected)
+    torch.testing.assert_close(group(basis, 0, 2, weighting="unit"), 10 * expected)
+
+
+def test_what_some_vectors_do_exactly_is_imitated_by_them() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.standard_normal((5, N_ITEMS + 1))
+    scores[2] = 2 * CARRIES + 7
+    vectors = torch.eye(5)
+    measured = Effects(vectors, np.zeros((5, 1)), scores, np.full(N_ITEMS + 1, 1 / N_ITEMS))
+    half = 0.5 * vectors[2]
+    torch.testing.assert_close(imitation(measured, CARRIES), half)
+    torch.testing.assert_close(item_space_projection(measured, CARRIES), half, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["embedding", "gradient", "projection", "imitation"])
+def test_each_direction_raises_the_attribute(people: Audience, basis: Effects, name: str) -> None:
+    shift = {
+        "embedding": embedding_difference(people, CARRIES),
+        "gradient": gradients(people, CARRIES),
+        "projection": item_space_projection(basis, CARRIES),
+        "imitation": imitation(basis, CARRIES),
+    }[name]
+    step = torch.nn.functional.normalize(shift, dim=-1)
+    before, after = (torch.softmax(people.scores(s), dim=1)[:, CARRIES].sum() for s in (None, step))
+    assert after > before
+
+
+def test_a_rerank_at_full_strength_fills_the_slate(people: Audience) -> None:
+    strong = rerank(people, CARRIES).scores(100.0)
+    n_left = [int(CARRIES.sum() - CARRIES[items].sum()) for items in people.histories]
+    shares = outcome(strong, people, CARRIES).shares
+    np.testing.assert_allclose(shares, [min(n, 20) / 20 for n in n_left])
+
+
+def test_a_rival_equal_to_the_rerank_lies_on_its_frontier(people: Audience) -> None:
+    plain = rerank(people, CARRIES)
+    twin = dataclasses.replace(plain, name="twin")
+    found = frontier_study([plain, twin], people, CARRIES, "genre=Fourth", draws=5)
+    assert [kept.over_rerank for kept in found.frontiers[1].at] == [0, 0]
+
+
+def test_every_path_starts_at_the_models_own_slates(study: FrontierStudy) -> None:
+    for frontier in study.frontiers:
+        assert frontier.shares[0] == pytest.approx(study.share)
+        assert frontier.kept_shares[0] == 1
+
+
+def test_the_wrong_sign_loses_share(study: FrontierStudy) -> None:
+    wrong = next(f for f in study.frontiers if f.rival == "group of 10, wrong sign")
+    assert wrong.shares[-1] < study.share
+
+
+def test_rivals_have_names_of_their_own(study: FrontierStudy) -> None:
+    names = [f.rival for f in study.frontiers]
+    assert len(set(names)) == len(names)
+    assert {RERANK, TODAY} <= set(names)
+
+
+def test_an_interval_holds_its_estimate(study: FrontierStudy) -> None:
+    found = [kept for f in study.frontiers for kept in f.at if kept.kept is not None]
+    assert all((kept.low or 0) <= (kept.kept or 0) <= (kept.high or 0) for kept in found)
+
+
+def test_a_fixed_shift_has_the_length_of_its_strength(people: Audience) -> None:
+    rival = fixed_shift("one", people, torch.full((D_MODEL,), 3.0), norm=2.0)
+    unit = torch.full((D_MODEL,), 2.0 / D_MODEL**0.5)
+    torch.testing.assert_close(rival.scores(0.5), people.scores(0.5 * unit))
+
+
+def test_the_study_is_json_and_a_table(study: FrontierStudy) -> None:
+    assert json.loads(json.dumps(dataclasses.asdict(study)))["n_users"] == 40
+    assert frontier_table([study], "x2").row_count == len(study.frontiers)

@@ -1,0 +1,418 @@
+"""Share against NDCG: what raising an attribute costs, by every edit and by a plain re-rank.
+
+Whatever needs choosing is chosen on the training histories of some users and measured on the test
+items of the others. Rivals are compared at equal share, which makes their dials comparable.
+
+    python -m training.study.frontier ml-100k --work var/work genre=Horror genre=Comedy
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from model_store.cards import AttributeValue
+from training.batches import generator
+from training.builtin import load_dataset
+from training.config import TrainConfig
+from training.pipeline import Run
+from training.progress import Report, progress_bars, silent
+from training.study.audience import Audience, audience, outcome
+from training.study.edits import (
+    Effects,
+    doses,
+    effects,
+    embedding_difference,
+    gradients,
+    group,
+    imitation,
+    item_space_projection,
+)
+
+RERANK = "re-rank"
+TODAY = "group of 10, by effect"
+NORM_SHARES = tuple(np.round(1.5 * (np.arange(25) / 24) ** 1.5, 4).tolist())
+"""Length of a shift over the mean norm of the hidden state, from none."""
+SCORE_SHARES = tuple(np.round(4 * (np.arange(25) / 24) ** 1.5, 4).tolist())
+"""What the re-rank adds over the deviation of a user's scores, from nothing."""
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Rival:
+    """One way to raise an attribute, with a dial; at 0 it does nothing."""
+
+    name: str
+    """What tables call it."""
+    scores: Callable[[float], Tensor]
+    """Scores [n, n_items + 1] at a strength."""
+    strengths: tuple[float, ...] = NORM_SHARES
+    """The dial's positions, ascending from 0."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """NDCG@10 kept where a rival's path first reaches a share; None: it never does."""
+
+    wanted: str
+    """Which share: `x2` twice the unsteered one, `+10` ten points more."""
+    kept: float | None
+    """NDCG@10 there over that without, interpolated between strengths."""
+    low: float | None
+    """Lower end of the 95 % interval, users drawn with replacement."""
+    high: float | None
+    """Upper end."""
+    over_rerank: float | None
+    """Kept, less what the re-rank keeps at the same share."""
+    over_rerank_low: float | None
+    """Lower end of its 95 % interval, the same users drawn for both."""
+    over_rerank_high: float | None
+    """Upper end."""
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """A rival's path."""
+
+    rival: str
+    """Its name."""
+    strengths: tuple[float, ...]
+    """The dial's positions."""
+    shares: tuple[float, ...]
+    """Mean share of the attribute in the top 20 at each."""
+    kept_shares: tuple[float, ...]
+    """NDCG@10 at each over that at 0."""
+    at: tuple[Kept, ...]
+    """What is kept at the shares of the study."""
+
+
+@dataclass(frozen=True)
+class FrontierStudy:
+    """All rivals for one attribute on the same users; `dataclasses.asdict` of it is JSON."""
+
+    attribute: str
+    """`name=value`."""
+    n_users: int
+    """Users measured on."""
+    share: float
+    """Of the attribute in the unsteered top 20."""
+    ndcg: float
+    """NDCG@10 unsteered."""
+    frontiers: tuple[Frontier, ...]
+    """By rival."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Path:
+    """Each user's outcomes along a dial."""
+
+    rival: Rival
+    shares: Floats
+    """[n_strengths, n]."""
+    gains: Floats
+    """[n_strengths, n]."""
+
+
+def frontier_study(
+    rivals: Sequence[Rival],
+    people: Audience,
+    carries: Bools,
+    attribute: str,
+    *,
+    draws: int = 300,
+    seed: int = 0,
+) -> FrontierStudy:
+    """Every rival's path over the same users.
+
+    Args:
+        rivals: one of them named `RERANK`, with which the others are compared.
+        people: users on whom nothing was chosen.
+        carries: [n_items + 1] which items carry the attribute.
+        attribute: what it is called.
+        draws: of the bootstrap.
+        seed: of the draws.
+    """
+    paths = [_path(rival, people, carries) for rival in rivals]
+    n = len(people.histories)
+    rng = np.random.default_rng(seed)
+    counts = rng.multinomial(n, np.full(n, 1 / n), size=draws)
+    weights = np.vstack([np.full(n, 1 / n), counts / n])
+    plain = next(_all_kept(path, weights) for path in paths if path.rival.name == RERANK)
+    return FrontierStudy(
+        attribute=attribute,
+        n_users=n,
+        share=float(paths[0].shares[0].mean()),
+        ndcg=float(paths[0].gains[0].mean()),
+        frontiers=tuple(_frontier(path, weights, plain) for path in paths),
+    )
+
+
+def kept_at(shares: Floats, gains: Floats, wanted: float) -> float:
+    """Gain where the path first reaches a share, over that at its start; NaN if it never does.
+
+    Linear between neighbouring strengths; a path that turns back is followed no further.
+
+    Args:
+        shares: along the dial [n_strengths].
+        gains: along the dial [n_strengths].
+        wanted: share, above the first.
+    """
+    reached = np.flatnonzero(shares >= wanted)
+    if not len(reached) or gains[0] <= 0:
+        return float("nan")
+    after = int(reached[0])
+    if after == 0:
+        return 1.0
+    before = after - 1
+    part = (wanted - shares[before]) / (shares[after] - shares[before])
+    return float((gains[before] + part * (gains[after] - gains[before])) / gains[0])
+
+
+def wanted_shares(share: float) -> dict[str, float]:
+    """The shares at which rivals are compared, of the unsteered one."""
+    return {"x2": 2 * share, "+10": share + 0.1}
+
+
+@torch.no_grad()
+def _path(rival: Rival, people: Audience, carries: Bools) -> _Path:
+    found = [outcome(rival.scores(s), people, carries) for s in rival.strengths]
+    return _Path(rival, np.array([o.shares for o in found]), np.array([o.gains for o in found]))
+
+
+def _all_kept(path: _Path, weights: Floats) -> dict[str, Floats]:
+    """Kept at each wanted share under each weighting of users [draws]."""
+    kept: dict[str, list[float]] = {}
+    for shares, gains in zip(weights @ path.shares.T, weights @ path.gains.T, strict=True):
+        for name, wanted in wanted_shares(float(shares[0])).items():
+            kept.setdefault(name, []).append(kept_at(shares, gains, wanted))
+    return {name: np.array(values) for name, values in kept.items()}
+
+
+def _frontier(path: _Path, weights: Floats, plain: dict[str, Floats]) -> Frontier:
+    shares, gains = path.shares.mean(1), path.gains.mean(1)
+    kept = _all_kept(path, weights)
+    return Frontier(
+        rival=path.rival.name,
+        strengths=path.rival.strengths,
+        shares=tuple(shares.tolist()),
+        kept_shares=tuple((gains / max(gains[0], 1e-12)).tolist()),
+        at=tuple(
+            Kept(name, *_with_interval(kept[name]), *_with_interval(kept[name] - plain[name]))
+            for name in kept
+        ),
+    )
+
+
+def _with_interval(values: Floats) -> tuple[float | None, float | None, float | None]:
+    """The first value, and the interval of the others; None where the first is not defined."""
+    drawn = values[1:][~np.isnan(values[1:])]
+    if np.isnan(values[0]) or not len(drawn):
+        return None, None, None
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(values[0]), float(low), float(high)
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What rivals are made of, measured on the users who choose."""
+
+    features: Effects
+    """Each live feature at its reference activation."""
+    dimensions: Effects
+    """Each coordinate of the hidden state, up and down."""
+    random: Effects
+    """As many random directions as features, at the features' mean norm."""
+    norm: float
+    """Mean norm of the newest hidden state."""
+
+
+def candidates(choosers: Audience, features: Tensor, carries: Bools, *, seed: int) -> Candidates:
+    """The candidates' effects on the choosing users.
+
+    Args:
+        choosers: disjoint from the users measured on.
+        features: decoder rows times reference activations [n_features, d_model], none of them 0.
+        carries: [n_items + 1, n_values].
+        seed: of the random directions.
+    """
+    drawn = generator(seed, 7).standard_normal(tuple(features.shape))
+    random = torch.nn.functional.normalize(torch.from_numpy(drawn).to(features), dim=1)
+    dimensions = torch.stack(list(doses(choosers.newest)))
+    return Candidates(
+        features=effects(choosers, features, carries),
+        dimensions=effects(choosers, dimensions, carries),
+        random=effects(choosers, random * features.norm(dim=1).mean(), carries),
+        norm=float(choosers.newest.norm(dim=1).mean()),
+    )
+
+
+def rivals_for(made_of: Candidates, people: Audience, carries: Bools, value: int) -> list[Rival]:
+    """Every rival for one attribute value.
+
+    Args:
+        made_of: measured on other users.
+        people: whose scores are asked for.
+        carries: [n_items + 1, n_values].
+        value: column of the attribute value.
+    """
+    sae, carried = made_of.features, carries[:, value]
+    ten = group(sae, value, 10)
+    fixed = {
+        TODAY: ten,
+        "best feature": group(sae, value, 1),
+        "group of 3": group(sae, value, 3),
+        "group of 30": group(sae, value, 30),
+        "group of 10, uniform": group(sae, value, 10, weighting="uniform"),
+        "group of 10, unit norm": group(sae, value, 10, weighting="unit"),
+        "group of 10, wrong sign": -ten,
+        "features imitating the re-rank": imitation(sae, carried),
+        "best hidden dimension": group(made_of.dimensions, value, 1),
+        "one random direction": made_of.random.vectors[0],
+        "best random direction": group(made_of.random, value, 1),
+        "group of 10 random": group(made_of.random, value, 10),
+        "embedding difference": embedding_difference(people, carried),
+        "item-space projection": item_space_projection(made_of.dimensions, carried),
+    }
+    return [
+        rerank(people, carried),
+        *(fixed_shift(name, people, vector, made_of.norm) for name, vector in fixed.items()),
+        norm_shift("group of 10, per user's norm", people, ten.expand_as(people.newest)),
+        norm_shift("gradient of each user", people, gradients(people, carried)),
+    ]
+
+
+def rerank(people: Audience, carries: Bools) -> Rival:
+    """Score + lambda x attribute, lambda in mean deviations of a user's scores."""
+    plain = people.scores()
+    seen = torch.isfinite(plain)
+    unit = float(torch.stack([row[s].std() for row, s in zip(plain, seen, strict=True)]).mean())
+    carried = torch.from_numpy(carries).to(plain)
+    return Rival(RERANK, lambda strength: plain + strength * unit * carried, SCORE_SHARES)
+
+
+def fixed_shift(name: str, people: Audience, vector: Tensor, norm: float) -> Rival:
+    """The same shift for everyone: `vector` [d_model] at a length in units of `norm`."""
+    unit = torch.nn.functional.normalize(vector, dim=0) * norm
+    return Rival(name, lambda strength: people.scores(strength * unit))
+
+
+def norm_shift(name: str, people: Audience, vectors: Tensor) -> Rival:
+    """Each user's own vector of [n, d_model], at a length in units of that user's hidden norm."""
+    norms = people.newest.norm(dim=1, keepdim=True)
+    units = torch.nn.functional.normalize(vectors, dim=1) * norms
+    return Rival(name, lambda strength: people.scores(strength * units))
+
+
+def study_of(
+    run: Run,
+    attributes: Sequence[AttributeValue],
+    carries: Bools,
+    *,
+    n_choosers: int = 300,
+    seed: int = 0,
+    report: Report = silent,
+) -> tuple[FrontierStudy, ...]:
+    """The studies of a run's base model and SAE.
+
+    Args:
+        run: trained.
+        attributes: to raise, one after the other.
+        carries: [n_items + 1, n_values], a column for each.
+        n_choosers: users drawn to choose by their training histories; the others are measured on.
+        seed: of the draw, the random directions and the bootstrap.
+        report: told after each attribute.
+    """
+    split, model, block = run.split, run.base_model, run.block
+    drawn = generator(seed, 8).permutation(len(split.test_users))
+    choosing, measured = drawn[:n_choosers], drawn[n_choosers:]
+    choosers = audience(
+        model,
+        block,
+        [split.validation_inputs[row] for row in choosing],
+        split.validation_targets[choosing],
+    )
+    people = audience(
+        model, block, [split.test_inputs[row] for row in measured], split.test_targets[measured]
+    )
+    made_of = candidates(choosers, _feature_vectors(run), carries, seed=seed)
+    studies = []
+    for value, attribute in enumerate(attributes):
+        rivals = rivals_for(made_of, people, carries, value)
+        name = f"{attribute.name}={attribute.value}"
+        studies.append(frontier_study(rivals, people, carries[:, value], name, seed=seed))
+        report("frontier", value + 1, len(attributes), name)
+    return tuple(studies)
+
+
+def _feature_vectors(run: Run) -> Tensor:
+    """Decoder rows of live features at their reference activation [n_live, d_model]."""
+    references = torch.tensor([card.reference_activation for card in run.cards.features])
+    scaled = run.sae.W_dec.detach() * references.to(run.sae.W_dec)[:, None]
+    return scaled[references > 0]
+
+
+def frontier_table(studies: Sequence[FrontierStudy], wanted: str) -> Table:
+    """NDCG@10 kept at a share: a row for each rival, a column for each attribute.
+
+    The last columns: mean over attributes that both reach of what is kept beyond the re-rank, and
+    how many attributes lie below, within and above its interval.
+    """
+    table = Table(title=f"NDCG@10 kept at share {wanted}; interval; dash: never reached")
+    table.add_column("rival")
+    for study in studies:
+        table.add_column(f"{study.attribute} from {study.share:.3f}")
+    table.add_column("over re-rank")
+    table.add_column("below, within, above")
+    for place, frontier in enumerate(studies[0].frontiers if studies else ()):
+        row = [_at(study.frontiers[place], wanted) for study in studies]
+        table.add_row(frontier.rival, *map(_cell, row), *_summary(row))
+    return table
+
+
+def _at(frontier: Frontier, wanted: str) -> Kept:
+    return next(kept for kept in frontier.at if kept.wanted == wanted)
+
+
+def _cell(kept: Kept) -> str:
+    if kept.kept is None:
+        return "-"
+    return f"{kept.kept:.2f} ({kept.low:.2f}, {kept.high:.2f})"
+
+
+def _summary(row: Sequence[Kept]) -> tuple[str, str]:
+    over = [kept.over_rerank for kept in row if kept.over_rerank is not None]
+    below = sum(k.over_rerank_high is not None and k.over_rerank_high < 0 for k in row)
+    above = sum(k.over_rerank_low is not None and k.over_rerank_low > 0 for k in row)
+    mean = f"{np.mean(over):+.3f}" if over else "-"
+    return mean, f"{below}, {len(over) - below - above}, {above}"
+
+
+def main() -> None:
+    """Prints the frontiers of the default config's run, trained in the work folder if needed."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("data", help="a built-in data set or a data config")
+    parser.add_argument("--work", type=Path, required=True, help="work folder of training")
+    parser.add_argument("--seed", type=int, default=0, help="of the study, not of training")
+    parser.add_argument("attributes", nargs="+", help="name=value")
+    given = parser.parse_args()
+    run = Run(TrainConfig(), load_dataset(given.data), given.work)
+    names = [text.partition("=") for text in given.attributes]
+    values = [AttributeValue(name=name, value=value) for name, _, value in names]
+    carries = np.column_stack([run.dataset.carries(v.name, v.value) for v in values])
+    with progress_bars(Console(stderr=True)) as report:
+        studies = study_of(run, values, carries, seed=given.seed, report=report)
+    for wanted in wanted_shares(0.0):
+        Console(width=220).print(frontier_table(studies, wanted))
+
+
+if __name__ == "__main__":
+    main()
