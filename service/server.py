@@ -38,8 +38,10 @@ from service.settings import PRODUCTION, Settings
 from service.snapshot import Current
 
 LINGER_S = 0.3
-"""Seconds that a drained replica goes on refusing calls, so that what clients had sent already is
-answered and not cut off."""
+"""Seconds without a call after which a drained replica stops: until then it refuses what comes,
+so that what clients had sent already is answered and not cut off."""
+MAX_LINGER_S = 5.0
+"""Longest that it refuses."""
 REDIS_LOOK_S = 1.0
 """Seconds between two looks at whether Redis can be reached, for health."""
 FOLLOW_AGAIN_S = 1.0
@@ -193,7 +195,7 @@ async def _drain(server: grpc.aio.Server, health: Health, gate: Gate, timeout_s:
     end = clock() + timeout_s
     await health.drain()
     await gate.close(timeout_s)
-    await asyncio.sleep(max(0.0, min(LINGER_S, end - clock())))
+    await gate.quiet(LINGER_S, min(MAX_LINGER_S, end - clock()))
     await server.stop(max(0.0, end - clock()))
 
 

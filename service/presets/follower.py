@@ -55,10 +55,9 @@ class PresetFollower:
         """Reads the store once; where it cannot be reached, the last good copy on disk.
 
         Raises:
-            StoreUnavailable: neither is there: whether presets exist is unknown.
-            RecordCorrupt: the store cannot be reached, and the copy on disk is damaged.
+            StoreUnavailable: neither can be read: whether presets exist is unknown.
         """
-        kept = snapshot_file.load(self._folder) if self._has_copy() else None
+        kept = self._copy()
         if kept is not None:
             self.stored, self._synced_at = kept
         try:
@@ -69,6 +68,14 @@ class PresetFollower:
             log.warning("presets are %.0f s old: %s", self.age_s(), error)
             self._on_change(self.stored)
 
+    def _copy(self) -> tuple[StoredPresets, float] | None:
+        """The last good presets on disk; None: there are none that can be read."""
+        try:
+            return snapshot_file.load(self._folder)
+        except (RecordCorrupt, OSError, ValueError, KeyError) as error:
+            log.error("the copy of the presets is not used: %s", error)  # noqa: TRY400
+            return None
+
     async def follow(self) -> None:
         """Follows for ever; reconnects with growing, jittered pauses."""
         pause_s = FIRST_RETRY_S
@@ -78,7 +85,7 @@ class PresetFollower:
                     await self._read_all()
                 await self._wait_for_change()
                 pause_s = FIRST_RETRY_S
-            except (StoreUnavailable, RecordCorrupt) as error:
+            except Exception as error:  # whatever it is, what is served stays and is called stale
                 self._disconnected(error)
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311
                 pause_s = min(2 * pause_s, LAST_RETRY_S)
@@ -92,21 +99,17 @@ class PresetFollower:
             return False
         return True
 
-    def _has_copy(self) -> bool:
-        return (self._folder / snapshot_file.FILE).exists()
-
     async def _read_all(self) -> None:
-        fresh = await self._store.read_all(self._kept_revisions)
-        self._refuse_loss(fresh.cursor)
-        await self._take(fresh)
+        await self._refuse_loss()
+        await self._take(await self._store.read_all(self._kept_revisions))
         if not self.is_connected:
-            log.info("in step with the store: %d presets", len(fresh.heads))
+            log.info("in step with the store: %d presets", len(self.stored.heads))
         self.is_connected = True
 
     async def _wait_for_change(self) -> None:
         changes = await self._store.changes(self.stored.cursor, WAIT_S)
+        await self._refuse_loss()
         if not changes.names:
-            self._refuse_loss(await self._store.cursor())
             self._synced_at = time.time()
             return
         changed = await self._store.read(changes.names, self._kept_revisions)
@@ -118,11 +121,13 @@ class PresetFollower:
             )
         )
 
-    def _refuse_loss(self, newest: str) -> None:
-        """Raises StoreLostData where the store's newest change is older than ours."""
-        if _place(newest) < _place(self.stored.cursor):
-            ours = self.stored.cursor
-            raise StoreLostData(RuntimeError(f"its newest change is {newest}, ours {ours}"))
+    async def _refuse_loss(self) -> None:
+        """Raises StoreLostData where the newest change that is served here is not in the store.
+
+        Whatever was written since: a store that lost it may have lost others.
+        """
+        if not await self._store.has(self.stored.cursor):
+            raise StoreLostData(RuntimeError(f"change {self.stored.cursor} is no longer there"))
 
     async def _take(self, fresh: StoredPresets) -> None:
         self._on_change(fresh)
@@ -130,7 +135,10 @@ class PresetFollower:
             self.stored = replace(fresh)
             self._synced_at = time.time()
             self._moved.notify_all()
-        await asyncio.to_thread(snapshot_file.save, self._folder, fresh, self._synced_at)
+        try:
+            await asyncio.to_thread(snapshot_file.save, self._folder, fresh, self._synced_at)
+        except OSError as error:
+            log.warning("no copy of the presets is kept for a restart: %s", error)
 
     def _disconnected(self, error: Exception) -> None:
         if self.is_connected:

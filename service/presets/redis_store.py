@@ -23,6 +23,7 @@ from service.presets.store import Change, Changes
 
 CALL_TIMEOUT_S = 2.0
 """Longest wait for one reply beyond what the call itself asks to wait."""
+NOTHING_WRITTEN = "0-0"
 MAX_EVENTS = 1000
 """Audit events read at once."""
 
@@ -90,7 +91,13 @@ class RedisStore:
     async def cursor(self) -> str:
         """See PresetStore."""
         newest = await self._call(self._redis.xrevrange(self._keys.audit, count=1))
-        return str(newest[0][0]) if newest else "0-0"
+        return str(newest[0][0]) if newest else NOTHING_WRITTEN
+
+    async def has(self, cursor: str) -> bool:
+        """See PresetStore."""
+        if cursor == NOTHING_WRITTEN:
+            return True
+        return bool(await self._call(self._redis.xrange(self._keys.audit, cursor, cursor)))
 
     async def read_all(self, kept_revisions: int) -> StoredPresets:
         """See PresetStore. The cursor is read first: what changes meanwhile is read again."""

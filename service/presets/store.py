@@ -63,6 +63,9 @@ class PresetStore(Protocol):
     async def cursor(self) -> str:
         """Id of the newest audit event; "0-0": nothing was ever written."""
 
+    async def has(self, cursor: str) -> bool:
+        """Whether the audit event is still there; "0-0" always is."""
+
     async def read_all(self, kept_revisions: int) -> StoredPresets:
         """Everything, with the newest revisions of each preset."""
 

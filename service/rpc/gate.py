@@ -7,6 +7,7 @@ not try again. A closed gate answers them UNAVAILABLE with a pause to keep, whic
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from time import monotonic
 
 from service.errors import Draining
 
@@ -18,6 +19,7 @@ class Gate:
         self._inside = 0
         self._is_closed = False
         self._empty = asyncio.Event()
+        self._knocked_at = 0.0
 
     @contextmanager
     def passed(self) -> Iterator[None]:
@@ -27,6 +29,7 @@ class Gate:
             Draining: the gate is closed.
         """
         if self._is_closed:
+            self._knocked_at = monotonic()
             raise Draining
         self._inside += 1
         try:
@@ -42,3 +45,11 @@ class Gate:
         if self._inside:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._empty.wait(), timeout_s)
+
+    async def quiet(self, quiet_s: float, timeout_s: float) -> None:
+        """Waits until nobody has been refused for so long, or the time is over."""
+        start = monotonic()
+        while monotonic() - max(start, self._knocked_at) < quiet_s:
+            if monotonic() - start >= timeout_s:
+                return
+            await asyncio.sleep(min(quiet_s, 0.05))

@@ -11,6 +11,7 @@ from steerrec.v1 import preset_pb2, preset_pb2_grpc
 from service.convert import rule_from_proto
 from service.errors import InvalidRequest, Violation
 from service.presets.compiled import Bench
+from service.presets.errors import StoreUnavailable
 from service.presets.follower import PresetFollower
 from service.presets.lifecycle import Lifecycle, Stored
 from service.presets.record import PresetRevision, to_proto
@@ -51,6 +52,7 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
         """A new preset."""
         _refuse_if([*_name_violations(request.preset.name), *_signature_violations(request)])
         blank = PresetRevision(request.preset.name, "", (), "", 0, "", "", EPOCH, EPOCH)
+        self._check_store()
         draft = self._edited(blank, request.preset, EDITABLE, request)
         stored = await self._lifecycle.create(draft, is_dry=request.validate_only)
         return preset_pb2.CreatePresetResponse(preset=await self._served(stored))
@@ -99,6 +101,7 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
                 *_mask_violations(fields),
             ]
         )
+        self._check_store()
         stored = await self._lifecycle.update(
             request.preset.name,
             request.preset.etag,
@@ -118,6 +121,7 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
                 *_signature_violations(request),
             ]
         )
+        self._check_store()
         stored = await self._lifecycle.archive(
             request.name,
             request.etag,
@@ -126,6 +130,13 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
             is_dry=request.validate_only,
         )
         return preset_pb2.DeletePresetResponse(preset=await self._served(stored))
+
+    def _check_store(self) -> None:
+        """Refuses to write to a store that is away, or that lost what is served here."""
+        if not self._follower.is_connected:
+            raise StoreUnavailable(
+                RuntimeError("the presets served here are not those of the store")
+            )
 
     def _edited(
         self,

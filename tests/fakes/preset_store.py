@@ -41,6 +41,9 @@ class MemoryStore:
     async def cursor(self) -> str:
         return f"{len(self.audit)}-0"
 
+    async def has(self, cursor: str) -> bool:
+        return int(cursor.partition("-")[0]) <= len(self.audit)
+
     async def read_all(self, kept_revisions: int) -> StoredPresets:
         return StoredPresets(*self._kept(self._heads, kept_revisions), await self.cursor())
 

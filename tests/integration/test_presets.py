@@ -147,6 +147,35 @@ async def test_an_emptied_redis_is_not_taken_for_no_presets(redis_url: str, tmp_
         assert "scary" in follower.stored.records
 
 
+async def test_a_store_that_lost_data_is_not_followed_however_much_is_written(
+    redis_url: str, tmp_path: Path
+) -> None:
+    await create(redis_url, "scary")
+    async with following(redis_url, tmp_path) as follower:
+        with redis_client.Redis.from_url(redis_url) as client:
+            client.flushall()
+        await create(redis_url, "cosy")
+        await until(lambda: not follower.is_connected)
+        await asyncio.sleep(0.5)
+        assert set(follower.stored.heads) == {"scary"}
+
+
+async def test_an_odd_event_does_not_stop_the_follower(redis_url: str, tmp_path: Path) -> None:
+    async with following(redis_url, tmp_path) as follower:
+        with redis_client.Redis.from_url(redis_url) as client:
+            client.xadd(Keys().audit, {"event": "odd"})
+        assert await follower.caught_up(await create(redis_url, "scary"), WAIT_S)
+
+
+async def test_a_damaged_copy_does_not_matter_where_redis_answers(
+    redis_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / snapshot_file.FILE).write_bytes(b"\xff")
+    await create(redis_url, "scary")
+    async with following(redis_url, tmp_path) as follower:
+        assert "scary" in follower.stored.records
+
+
 async def test_a_restart_without_redis_still_has_the_last_good(tmp_path: Path) -> None:
     with embedded_redis(tmp_path / "redis") as url:
         await create(url, "scary")

@@ -112,3 +112,9 @@ def test_a_newest_revision_that_cannot_be_read_leaves_the_older_in_force() -> No
     preset = compile_presets(unread, BENCH).layer("scary")
     assert isinstance(preset, CompiledPreset)
     assert (preset.revision, preset.refused_revision) == (1, 2)
+
+
+def test_another_revision_of_the_same_number_is_compiled_anew() -> None:
+    before = compiled(revision(1))
+    other = replace(revision(1), description="written after the store lost its data")
+    assert compile_presets(stored(other), BENCH, before).layer("scary") is not before.layer("scary")

@@ -18,6 +18,7 @@ HOME = {"surface": "home", "age": 12.0}
         "context.surface.matches('^ho')",
         "true",
         "'.map(' != context.surface",
+        "context.surface != 'http://all(x)'",
     ],
 )
 def test_a_condition_holds(source: str) -> None:
@@ -48,6 +49,10 @@ def test_a_condition_says_why_it_does_not_hold(source: str, why: str) -> None:
         ("1 + 1", "gives INT, not true or false"),
         ("[1, 2].all(x, x > 0)", "comprehensions (all, exists, map, filter) are not allowed"),
         ("context.items . map (x, x) == []", "comprehensions"),
+        ("[1, 2].//\nall(x, x > 0)", "comments, backslashes and triple quotes are not allowed"),
+        ('true // "\n && [1].all(x, x > 0) // "', "comments, backslashes"),
+        ('r"\\" + [1].all(x, true) + "', "comments, backslashes"),
+        ("'''a''' == context.a", "comments, backslashes"),
     ],
 )
 def test_an_expression_that_is_no_condition_is_refused(source: str, message: str) -> None:

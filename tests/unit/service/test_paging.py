@@ -1,7 +1,9 @@
+import base64
+
 import pytest
 
 from service.errors import InvalidRequest
-from service.rpc.paging import page_size_of, page_token, position_of
+from service.rpc.paging import page_size_of, page_token, position_of, start_of
 
 
 def test_a_token_gives_its_position_back() -> None:
@@ -27,3 +29,14 @@ def test_a_page_has_the_size_asked(asked: int, size: int) -> None:
 def test_a_page_size_has_limits(asked: int) -> None:
     with pytest.raises(InvalidRequest, match="page_size"):
         page_size_of(asked)
+
+
+@pytest.mark.parametrize("position", ["abc", "1e3", "-5", "9" * 5000])
+def test_a_forged_position_is_refused(position: str) -> None:
+    with pytest.raises(InvalidRequest):
+        start_of(page_token("features", position), "features")
+
+
+def test_a_deeply_nested_token_is_refused() -> None:
+    with pytest.raises(InvalidRequest):
+        position_of(base64.urlsafe_b64encode(b"[" * 100_000).decode(), "features")
