@@ -97,6 +97,7 @@ def _printed(command: list[str]) -> dict[str, float]:
 def main() -> None:
     """Measures and prints."""
     chosen = _arguments()
+    load_before = os.getloadavg()[0]
     root = chosen.store or str(CACHE / chosen.workload)
     if not chosen.store:
         synthetic.publish(getattr(synthetic, chosen.workload), Store(root))
@@ -111,7 +112,7 @@ def main() -> None:
         )
         cells = list(bench.cells())
         _measure(cells, chosen.repetitions)
-    show(cells, _title(bench.bundle, cells, chosen.repetitions))
+    show(cells, _title(bench.bundle, cells, chosen.repetitions, load_before))
 
 
 def _arguments() -> argparse.Namespace:
@@ -135,13 +136,13 @@ def _measure(cells: Sequence[Cell], repetitions: int) -> None:
             cell.results.append(cell.measure())
 
 
-def _title(bundle: Bundle, cells: Sequence[Cell], repetitions: int) -> str:
+def _title(bundle: Bundle, cells: Sequence[Cell], repetitions: int, load_before: float) -> str:
     shape = bundle.manifest.base_model
     refused = sum(result.get("refused", 0) for cell in cells for result in cell.results)
     return (
         f"python -m bench.serving {shlex.join(sys.argv[1:])}\n"
         f"{os.cpu_count()} cores, {platform.processor() or platform.machine()},"
-        f" Python {platform.python_version()}\n"
+        f" Python {platform.python_version()}, load average before {load_before:.1f}\n"
         f"{bundle.version}: {shape.n_items:,} items, d {shape.d_model}, seq {shape.max_seq},"
         f" SAE {bundle.manifest.sae.d_sae:,}; medians of {repetitions}; {refused:.0f} refused calls"
     )
