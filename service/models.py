@@ -115,7 +115,7 @@ class ServedModels:
         for version in versions - self._current.snapshot.models.keys() - self._refused:
             try:
                 loaded[version] = await asyncio.to_thread(self._loaded, version)
-            except ModelStoreError as error:
+            except Exception as error:  # a bundle that cannot be served changes nothing
                 self._refused.add(version)
                 self._metrics.bundle_refusals.inc()
                 log.error("bundle %s is refused: %s", version, error)  # noqa: TRY400

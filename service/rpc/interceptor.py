@@ -9,8 +9,10 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
+from service.errors import InvalidRequest, Violation
 from service.metrics import Metrics
 from service.request_id import REQUEST_ID, request_id_of
 from service.rpc.gate import Gate
@@ -22,6 +24,9 @@ PRINTABLE = "".join(map(chr, range(33, 127)))
 RETRY_PUSHBACK_KEY = "grpc-retry-pushback-ms"
 """Trailing metadata of refusals that are worth another try; gRPC clients obey it."""
 
+MALFORMED = object()
+"""What stands for a request whose bytes are no message."""
+NOT_A_MESSAGE = "these bytes are no message of this method; is the client of another contract?"
 OUR_METHODS = "/steerrec."
 """What the methods of our own services begin with."""
 
@@ -53,7 +58,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return handler
         wrapped = grpc.unary_unary_rpc_method_handler(
             self._around(method, handler.unary_unary),
-            handler.request_deserializer,
+            _tolerant(handler.request_deserializer),
             handler.response_serializer,
         )
         self._wrapped[method] = wrapped
@@ -71,7 +76,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             code = grpc.StatusCode.OK
             try:
                 with passed():
-                    return await behaviour(request, context)
+                    return await behaviour(_well_formed(request), context)
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
                 raise
@@ -86,6 +91,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 self._metrics.stages["total"].observe(perf_counter() - start)
 
         return call
+
+
+def _tolerant(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Gives MALFORMED for bytes that are no message, which gRPC itself would answer UNKNOWN."""
+
+    def parsed(message: bytes) -> Any:
+        try:
+            return deserialize(message)
+        except DecodeError:
+            return MALFORMED
+
+    return parsed
+
+
+def _well_formed(request: Any) -> Any:
+    if request is MALFORMED:
+        raise InvalidRequest([Violation("request", NOT_A_MESSAGE)])
+    return request
 
 
 async def refuse(context: Context, method: str, error: Exception, request_id: str) -> None:

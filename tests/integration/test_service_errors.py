@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+from typing import Any
 
 import grpc
 import pytest
@@ -201,3 +202,11 @@ async def test_a_refusal_in_a_batch_has_the_details_of_a_single_one(service: Ser
     info = error_details_pb2.BadRequest()
     assert any(own.Unpack(info) for own in result.error.details)
     assert info == detail(alone, error_details_pb2.BadRequest)
+
+
+async def test_bytes_that_are_no_message_are_the_callers_fault(service: Service) -> None:
+    method = "/steerrec.v1.RecommenderService/Recommend"
+    raw: Any = service.channel.unary_unary(method)
+    refused = await refusal(raw(b"\xff\xff"))
+    assert refused.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "these bytes are no message of this method" in str(refused.details())
