@@ -91,16 +91,25 @@ def test_every_alert_says_what_to_do() -> None:
     assert all(rule["annotations"].keys() == {"summary", "action"} for rule in rules)
 
 
-def container() -> Any:
-    """The container of the deployment."""
+def pod() -> Any:
+    """The pod of the deployment."""
     (deployment,) = (d for d in documents("kubernetes") if d["kind"] == "Deployment")
-    (own,) = deployment["spec"]["template"]["spec"]["containers"]
+    return deployment["spec"]["template"]["spec"]
+
+
+def container() -> Any:
+    """The container of the pod."""
+    (own,) = pod()["containers"]
     return own
 
 
 def test_kubernetes_sets_settings_that_exist() -> None:
     names = {entry["name"] for entry in container()["env"]}
     assert names <= {f"STEERREC_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_kubernetes_adds_no_settings_of_its_own() -> None:
+    assert pod()["enableServiceLinks"] is False
 
 
 def test_replicas_share_their_presets() -> None:
@@ -114,7 +123,6 @@ def test_kubernetes_asks_health_by_grpc() -> None:
 
 
 def test_a_pod_gets_the_time_to_drain() -> None:
-    (deployment,) = (d for d in documents("kubernetes") if d["kind"] == "Deployment")
-    grace_s = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    grace_s = pod()["terminationGracePeriodSeconds"]
     wait_s = float(container()["lifecycle"]["preStop"]["exec"]["command"][1])
     assert grace_s > wait_s + Settings.model_fields["drain_timeout_s"].default
