@@ -32,6 +32,8 @@ class Audience:
     """Item index that came next [n]."""
     items: Tensor
     """What the model reads of the histories, int64 [n, seq]."""
+    read: Tensor
+    """Items of the whole histories, bool [n, n_items + 1]."""
     hidden: Tensor
     """At the hook [n, positions, d_model]."""
 
@@ -50,18 +52,7 @@ class Audience:
         if shift is not None:
             hidden = torch.cat([hidden[:, :-1], (hidden[:, -1] + shift)[:, None]], dim=1)
         final = self.model.upper(hidden, self.items, self.cut)[:, -1]
-        return self.model.scores(final).masked_fill(self._read, -torch.inf)
-
-    @property
-    def _read(self) -> Tensor:
-        read = torch.zeros(
-            len(self.items),
-            self.model.shape.n_items + 1,
-            dtype=torch.bool,
-            device=self.items.device,
-        )
-        whole = left_padded(self.histories, max(map(len, self.histories)))
-        return read.scatter(1, whole.to(self.items.device), True)
+        return self.model.scores(final).masked_fill(self.read, -torch.inf)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +70,12 @@ def audience(
     model: Sasrec, block: int, histories: Sequence[Items], targets: npt.NDArray[np.int32]
 ) -> Audience:
     """The histories, read up to the hook after `block`."""
-    cut = Cut(block)
-    items = left_padded(histories, model.shape.max_seq).to(model.item_embedding.weight.device)
-    return Audience(model, cut, tuple(histories), targets, items, model.lower(items, cut))
+    cut, device = Cut(block), model.item_embedding.weight.device
+    items = left_padded(histories, model.shape.max_seq).to(device)
+    whole = left_padded(histories, max(map(len, histories))).to(device)
+    read = torch.zeros(len(items), model.shape.n_items + 1, dtype=torch.bool, device=device)
+    read.scatter_(1, whole, True)
+    return Audience(model, cut, tuple(histories), targets, items, read, model.lower(items, cut))
 
 
 def outcome(scores: Tensor, people: Audience, carries: npt.NDArray[np.bool_]) -> Outcome:

@@ -35,6 +35,16 @@ class Effects:
     popularity: Floats
     """Mean probability of each item when nothing is added [n_items + 1]."""
 
+    def strongest(self, value: int, size: int) -> "Effects":
+        """Of the vectors with the largest positive effect on a value alone, at most `size`."""
+        effect = self.mass[:, value]
+        members = np.argsort(-effect, kind="stable")[:size]
+        members = members[effect[members] > 0]
+        rows = torch.from_numpy(members).to(self.vectors.device)
+        return Effects(
+            self.vectors[rows], self.mass[members], self.scores[members], self.popularity
+        )
+
 
 @torch.no_grad()
 def effects(people: Audience, vectors: Tensor, carries: Bools) -> Effects:
@@ -71,12 +81,12 @@ def group(measured: Effects, value: int, size: int, *, weighting: str = "effect"
         weighting: `effect`: in proportion to it; `uniform`: alike, each at its dose; `unit`: alike,
             each at norm 1.
     """
-    effect = np.maximum(measured.mass[:, value], 0.0)
-    members = np.argsort(-effect, kind="stable")[:size]
-    vectors = measured.vectors[torch.from_numpy(members)]
+    chosen = measured.strongest(value, size)
+    vectors = chosen.vectors
     if weighting == "unit":
         vectors = torch.nn.functional.normalize(vectors, dim=1)
-    weights = effect[members] if weighting == "effect" else np.ones(len(members))
+    effect = chosen.mass[:, value]
+    weights = effect if weighting == "effect" else np.ones(len(effect))
     return torch.from_numpy(weights).to(vectors) @ vectors
 
 

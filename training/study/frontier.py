@@ -256,7 +256,7 @@ def candidates(choosers: Audience, features: Tensor, carries: Bools, *, seed: in
 
 
 def rivals_for(made_of: Candidates, people: Audience, carries: Bools, value: int) -> list[Rival]:
-    """Every rival for one attribute value.
+    """Every rival for one attribute value; "imitating" is of the re-rank, see `imitation`.
 
     Args:
         made_of: measured on other users.
@@ -274,7 +274,9 @@ def rivals_for(made_of: Candidates, people: Audience, carries: Bools, value: int
         "group of 10, uniform": group(sae, value, 10, weighting="uniform"),
         "group of 10, unit norm": group(sae, value, 10, weighting="unit"),
         "group of 10, wrong sign": -ten,
-        "features imitating the re-rank": imitation(sae, carried),
+        "features imitating": imitation(sae, carried),
+        "30 features imitating": imitation(sae.strongest(value, 30), carried),
+        "random imitating": imitation(made_of.random, carried),
         "best hidden dimension": group(made_of.dimensions, value, 1),
         "one random direction": made_of.random.vectors[0],
         "best random direction": group(made_of.random, value, 1),
@@ -287,16 +289,36 @@ def rivals_for(made_of: Candidates, people: Audience, carries: Bools, value: int
         *(fixed_shift(name, people, vector, made_of.norm) for name, vector in fixed.items()),
         norm_shift("group of 10, per user's norm", people, ten.expand_as(people.newest)),
         norm_shift("gradient of each user", people, gradients(people, carried)),
+        half_rerank("features + re-rank", people, fixed["features imitating"], carried),
+        half_rerank("random + re-rank", people, fixed["random imitating"], carried),
     ]
 
 
 def rerank(people: Audience, carries: Bools) -> Rival:
     """Score + lambda x attribute, lambda in mean deviations of a user's scores."""
+    return Rival(RERANK, _reranked(people, carries, torch.zeros_like(people.newest)), SCORE_SHARES)
+
+
+def half_rerank(name: str, people: Audience, vector: Tensor, carries: Bools) -> Rival:
+    """Half of the re-rank, and a shift that imitates the other half.
+
+    Args:
+        name: of the rival.
+        people: whose scores are asked for.
+        vector: [d_model], whose effect is about 1 on the scores of items with the attribute.
+        carries: [n_items + 1].
+    """
+    halved = tuple(strength / 2 for strength in SCORE_SHARES)
+    return Rival(name, _reranked(people, carries, vector), halved)
+
+
+@torch.no_grad()
+def _reranked(people: Audience, carries: Bools, vector: Tensor) -> Callable[[float], Tensor]:
+    """Scores under lambda x vector, and lambda more for items with the attribute."""
     plain = people.scores()
-    seen = torch.isfinite(plain)
-    unit = float(torch.stack([row[s].std() for row, s in zip(plain, seen, strict=True)]).mean())
+    unit = float(torch.stack([row[torch.isfinite(row)].std() for row in plain]).mean())
     carried = torch.from_numpy(carries).to(plain)
-    return Rival(RERANK, lambda strength: plain + strength * unit * carried, SCORE_SHARES)
+    return lambda strength: people.scores(strength * unit * vector) + strength * unit * carried
 
 
 def fixed_shift(name: str, people: Audience, vector: Tensor, norm: float) -> Rival:
@@ -363,18 +385,17 @@ def _feature_vectors(run: Run) -> Tensor:
 def frontier_table(studies: Sequence[FrontierStudy], wanted: str) -> Table:
     """NDCG@10 kept at a share: a row for each rival, a column for each attribute.
 
-    The last columns: mean over attributes that both reach of what is kept beyond the re-rank, and
-    how many attributes lie below, within and above its interval.
+    `<` and `>`: the interval of the difference from the re-rank lies below or above 0. The last
+    column is the mean difference over the attributes for which both reach the share.
     """
-    table = Table(title=f"NDCG@10 kept at share {wanted}; interval; dash: never reached")
+    table = Table(title=f"NDCG@10 kept at share {wanted}; dash: never reached")
     table.add_column("rival")
     for study in studies:
-        table.add_column(f"{study.attribute} from {study.share:.3f}")
+        table.add_column(f"{study.attribute.partition('=')[2]} {study.share:.3f}")
     table.add_column("over re-rank")
-    table.add_column("below, within, above")
     for place, frontier in enumerate(studies[0].frontiers if studies else ()):
         row = [_at(study.frontiers[place], wanted) for study in studies]
-        table.add_row(frontier.rival, *map(_cell, row), *_summary(row))
+        table.add_row(frontier.rival, *map(_cell, row), _mean_over_rerank(row))
     return table
 
 
@@ -385,15 +406,14 @@ def _at(frontier: Frontier, wanted: str) -> Kept:
 def _cell(kept: Kept) -> str:
     if kept.kept is None:
         return "-"
-    return f"{kept.kept:.2f} ({kept.low:.2f}, {kept.high:.2f})"
+    below = kept.over_rerank_high is not None and kept.over_rerank_high < 0
+    above = kept.over_rerank_low is not None and kept.over_rerank_low > 0
+    return f"{kept.kept:.2f}{' <' if below else ' >' if above else ''}"
 
 
-def _summary(row: Sequence[Kept]) -> tuple[str, str]:
+def _mean_over_rerank(row: Sequence[Kept]) -> str:
     over = [kept.over_rerank for kept in row if kept.over_rerank is not None]
-    below = sum(k.over_rerank_high is not None and k.over_rerank_high < 0 for k in row)
-    above = sum(k.over_rerank_low is not None and k.over_rerank_low > 0 for k in row)
-    mean = f"{np.mean(over):+.3f}" if over else "-"
-    return mean, f"{below}, {len(over) - below - above}, {above}"
+    return f"{np.mean(over):+.3f} of {len(over)}" if over else "-"
 
 
 def main() -> None:
@@ -411,7 +431,7 @@ def main() -> None:
     with progress_bars(Console(stderr=True)) as report:
         studies = study_of(run, values, carries, seed=given.seed, report=report)
     for wanted in wanted_shares(0.0):
-        Console(width=220).print(frontier_table(studies, wanted))
+        Console(width=150).print(frontier_table(studies, wanted))
 
 
 if __name__ == "__main__":

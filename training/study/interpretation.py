@@ -361,6 +361,26 @@ def interpretation_table(study: InterpretationStudy) -> Table:
     return table
 
 
+def areas_table(study: InterpretationStudy, target: str) -> Table:
+    """Mean ROC AUC of the best directions on the unseen half, by name of the attribute."""
+    table = Table(title=f"ROC AUC against the {target}, mean over values; their number")
+    areas = [_areas_by_name(judged, target) for judged in study.sets]
+    table.add_column("directions")
+    for name, found in (areas[0] if areas else {}).items():
+        table.add_column(f"{name}, {len(found)}")
+    for judged, by_name in zip(study.sets, areas, strict=True):
+        table.add_row(judged.name, *(f"{np.mean(found):.3f}" for found in by_name.values()))
+    return table
+
+
+def _areas_by_name(judged: SetMeasures, target: str) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for best in judged.best:
+        if best.target == target:
+            found.setdefault(best.attribute.partition("=")[0], []).append(best.roc_auc)
+    return found
+
+
 def _cells(judged: SetMeasures) -> list[str]:
     areas = [
         f"{t.mean_best_auc:.3f}, {t.covered['0.9']} / {t.covered['0.8']}" for t in judged.targets
@@ -383,7 +403,10 @@ def main() -> None:
     run = Run(TrainConfig(), load_dataset(given.data), given.work)
     with progress_bars(Console(stderr=True)) as report:
         study = study_of(run, StudySettings(seed=given.seed), report)
-    Console(width=150).print(interpretation_table(study))
+    console = Console(width=150)
+    console.print(interpretation_table(study))
+    for target in (LAST, NEXT, SHARE):
+        console.print(areas_table(study, target))
 
 
 if __name__ == "__main__":

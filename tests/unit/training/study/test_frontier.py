@@ -27,6 +27,7 @@ from training.study.frontier import (
     fixed_shift,
     frontier_study,
     frontier_table,
+    half_rerank,
     kept_at,
     rerank,
     rivals_for,
@@ -159,6 +160,17 @@ def test_a_rerank_at_full_strength_fills_the_slate(people: Audience) -> None:
     n_left = [int(CARRIES.sum() - CARRIES[items].sum()) for items in people.histories]
     shares = outcome(strong, people, CARRIES).shares
     np.testing.assert_allclose(shares, [min(n, 20) / 20 for n in n_left])
+
+
+def test_half_a_rerank_beside_no_shift_is_a_rerank_of_half_the_strength(people: Audience) -> None:
+    half = half_rerank("half", people, torch.zeros(D_MODEL), CARRIES)
+    torch.testing.assert_close(half.scores(0.3), rerank(people, CARRIES).scores(0.3))
+    assert half.strengths[-1] == rerank(people, CARRIES).strengths[-1] / 2
+
+
+def test_the_strongest_leave_out_what_lowers_the_attribute(basis: Effects) -> None:
+    assert (basis.strongest(0, 100).mass > 0).all()
+    assert 0 < len(basis.strongest(0, 100).vectors) < len(basis.vectors)
 
 
 def test_a_rival_equal_to_the_rerank_lies_on_its_frontier(people: Audience) -> None:

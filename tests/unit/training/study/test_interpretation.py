@@ -15,6 +15,7 @@ from training.study.interpretation import (
     InterpretationStudy,
     Question,
     StudySettings,
+    areas_table,
     interpretation_study,
     interpretation_table,
     predicted_shares,
@@ -116,3 +117,11 @@ def test_the_table_has_a_row_for_each_set_and_one_for_chance(study: Interpretati
     with console.capture() as shown:
         console.print(table)
     assert "1.000, 1 / 1" in shown.get()
+
+
+def test_areas_are_averaged_by_the_attributes_name(study: InterpretationStudy) -> None:
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(areas_table(study, LAST))
+    assert "genre, 1" in shown.get()
+    assert "1.000" in shown.get()

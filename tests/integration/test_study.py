@@ -1,0 +1,37 @@
+"""The studies on a base model and an SAE that are really trained, on ml-100k."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model_store.cards import AttributeValue
+from training.config import TINY
+from training.dataset import Dataset
+from training.pipeline import Run
+from training.study import frontier, interpretation
+from training.study.interpretation import LAST, StudySettings
+
+
+@pytest.fixture(scope="module")
+def run(ml100k: Dataset, bundle_dir: Path) -> Run:
+    """The run that made the tests' bundle: nothing of it is trained again."""
+    return Run(TINY, ml100k, bundle_dir.parent / "work")
+
+
+def test_a_trained_sae_tells_more_than_an_untrained_models(run: Run) -> None:
+    settings = StudySettings(per_user=3, n_clusters=4, draws=10)
+    sets = {judged.name: judged for judged in interpretation.study_of(run, settings).sets}
+    areas = {name: judged.targets[0] for name, judged in sets.items()}
+    assert areas["SAE"].target == LAST
+    assert areas["SAE"].mean_best_auc > areas["SAE, untrained model"].mean_best_auc + 0.05
+
+
+def test_a_group_doubles_a_share_that_one_random_direction_does_not(run: Run) -> None:
+    carries = run.dataset.carries("genre", "Horror")[:, None]
+    (study,) = frontier.study_of(run, [AttributeValue(name="genre", value="Horror")], carries)
+    reached = {f.rival: f.at[0].kept for f in study.frontiers}
+    assert reached[frontier.RERANK] == pytest.approx(1, abs=0.2)
+    assert reached[frontier.TODAY] is not None
+    highest = {f.rival: np.max(f.shares) for f in study.frontiers}
+    assert highest["one random direction"] < highest[frontier.TODAY]
