@@ -10,7 +10,8 @@ from training.config import TINY
 from training.dataset import Dataset
 from training.pipeline import Run
 from training.study import frontier, interpretation
-from training.study.interpretation import LAST, StudySettings
+from training.study.question import LAST, StudySettings
+from training.study.rivals import RERANK, TODAY
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def test_a_group_doubles_a_share_that_one_random_direction_does_not(run: Run) ->
     carries = run.dataset.carries("genre", "Horror")[:, None]
     (study,) = frontier.study_of(run, [AttributeValue(name="genre", value="Horror")], carries)
     reached = {f.rival: f.at[0].kept for f in study.frontiers}
-    assert reached[frontier.RERANK] == pytest.approx(1, abs=0.2)
-    assert reached[frontier.TODAY] is not None
+    assert reached[RERANK] == pytest.approx(1, abs=0.2)
+    assert reached[TODAY] is not None
     highest = {f.rival: np.max(f.shares) for f in study.frontiers}
-    assert highest["one random direction"] < highest[frontier.TODAY]
+    assert highest["one random direction"] < highest[TODAY]

@@ -17,8 +17,6 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from training.attributes import AttributeTable
-from training.batches import generator
 from training.builtin import load_dataset
 from training.config import TrainConfig
 from training.pipeline import Run
@@ -34,42 +32,21 @@ from training.study.directions import (
     untrained_features,
     whitened_random_directions,
 )
-from training.study.moments import Moments, newest_hidden, sampled_moments
+from training.study.moments import newest_hidden, sampled_moments
 from training.study.monosemanticity import (
     item_means,
-    jaccard,
     monosemanticity,
     random_similarity,
 )
+from training.study.question import LAST, NEXT, SHARE, Question, StudySettings, question
 from training.study.separation import auc_interval, correlations, p_values, q_values, roc_aucs
 from training.study.values import co_occurrence, study_values
 
-LAST, NEXT, SHARE = "last item", "next item", "history share"
 FALSE_DISCOVERY_RATE = 0.05
 COVERED_AUC = (0.8, 0.9)
-DERIVED = ("popularity", "cluster")
-"""Attribute names that the catalogue does not give."""
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class StudySettings:
-    """How much is read, and how."""
-
-    per_user: int = 20
-    """Moments sampled of each training history."""
-    min_items: int = 10
-    """Fewest items of an attribute value."""
-    n_clusters: int = 10
-    """Co-occurrence clusters of items."""
-    min_item_count: int = 5
-    """Fewest times that a top item was read as the newest."""
-    draws: int = 200
-    """Of the bootstrap."""
-    seed: int = 0
-    """Of moments, halves, random directions, clusters and bootstrap."""
 
 
 @dataclass(frozen=True)
@@ -151,54 +128,6 @@ class InterpretationStudy:
     """Of two items drawn at random."""
     sets: tuple[SetMeasures, ...]
     """In the order given."""
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """What every set is asked: the same rows, labels and halves."""
-
-    moments: Moments
-    """The rows."""
-    values: tuple[str, ...]
-    """`name=value` of each label column."""
-    labels: dict[str, Bools]
-    """By target, [rows, n_values]."""
-    picks: Bools
-    """[rows] whether the row's user is in the half that picks."""
-    similarities: tuple[Floats, Floats]
-    """Of items [n_items + 1, n_items + 1]: by attributes, by co-occurrence."""
-    shown: Bools
-    """[n_items + 1] items read often enough to be a top item."""
-    settings: StudySettings
-    """How much is read."""
-
-
-def question(
-    moments: Moments, table: AttributeTable, cosine: Floats, settings: StudySettings
-) -> Question:
-    """The labels, halves and similarities of a study.
-
-    Args:
-        moments: what is read.
-        table: attribute values of items.
-        cosine: co-occurrence of items [n_items + 1, n_items + 1].
-        settings: halves and top items.
-    """
-    share = moments.share(table.carries)
-    given = np.array([value.name not in DERIVED for value in table.values])
-    return Question(
-        moments=moments,
-        values=tuple(f"{value.name}={value.value}" for value in table.values),
-        labels={
-            LAST: table.carries[moments.last_items],
-            NEXT: table.carries[moments.next_items],
-            SHARE: share > np.median(share, axis=0),
-        },
-        picks=_picking_half(moments.users, settings.seed),
-        similarities=(jaccard(table.carries[:, given]), cosine),
-        shown=np.bincount(moments.last_items, minlength=len(cosine)) >= settings.min_item_count,
-        settings=settings,
-    )
 
 
 def interpretation_study(
@@ -300,12 +229,6 @@ def _target_measures(
         discovered_share=float((q <= FALSE_DISCOVERY_RATE).mean()),
     )
     return measures, best
-
-
-def _picking_half(users: npt.NDArray[np.int64], seed: int) -> Bools:
-    known = np.unique(users)
-    half = generator(seed, 6).permutation(known)[: len(known) // 2]
-    return np.isin(users, half)
 
 
 def _mean(values: Floats) -> float:

@@ -19,16 +19,13 @@ from training.study.edits import (
     imitation,
     item_space_projection,
 )
-from training.study.frontier import (
+from training.study.frontier import FrontierStudy, frontier_study, frontier_table, kept_at
+from training.study.rivals import (
     RERANK,
     TODAY,
-    FrontierStudy,
     candidates,
     fixed_shift,
-    frontier_study,
-    frontier_table,
     half_rerank,
-    kept_at,
     rerank,
     rivals_for,
 )

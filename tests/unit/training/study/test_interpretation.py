@@ -11,17 +11,14 @@ from model_store.cards import AttributeValue
 from training.attributes import AttributeTable
 from training.study.directions import DirectionSet
 from training.study.interpretation import (
-    LAST,
     InterpretationStudy,
-    Question,
-    StudySettings,
     areas_table,
     interpretation_study,
     interpretation_table,
     predicted_shares,
-    question,
 )
 from training.study.moments import Moments, sampled_moments
+from training.study.question import LAST, Question, StudySettings, question
 from training.study.values import co_occurrence
 
 N_ITEMS = 40
