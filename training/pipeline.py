@@ -39,8 +39,12 @@ from training.split import LeaveOneOut, leave_one_out
 from training.train_base import BaseTrainer, train_base
 from training.train_sae import SaeTrainer, train_sae
 
-STEPS_REVISION = 1
-"""Raised when a step computes something else from the same settings: old outputs are redone."""
+BASE_REVISION = 1
+"""Raised when training the base model gives something else by the same settings: it is redone."""
+SAE_REVISION = 1
+"""The same for the SAE."""
+CARDS_REVISION = 1
+"""The same for feature cards, groups and effects."""
 CHECKPOINT_FILE = "checkpoint.pt"
 SAE_SHAPE_FILE = "shape.json"
 METRICS_FILE = "metrics.json"
@@ -232,17 +236,17 @@ class Run:
 
     @cached_property
     def _base_key(self) -> str:
-        start = [STEPS_REVISION, self.dataset.sha256, self.config.seed]
+        start = [BASE_REVISION, self.dataset.sha256, self.config.seed]
         return _fingerprint(*start, _settings(self.config.base))
 
     @cached_property
     def _sae_key(self) -> str:
-        return _fingerprint(self._base_key, _settings(self.config.sae))
+        return _fingerprint(SAE_REVISION, self._base_key, _settings(self.config.sae))
 
     @cached_property
     def _cards_key(self) -> str:
         items = [[i.item_id, i.title, dict(i.attributes)] for i in self.dataset.items]
-        return _fingerprint(self._sae_key, _settings(self.config.cards), items)
+        return _fingerprint(CARDS_REVISION, self._sae_key, _settings(self.config.cards), items)
 
 
 def train(
