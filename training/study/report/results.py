@@ -1,0 +1,87 @@
+"""What a report is made from: the results of the study's parts, and how they came to be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from training.dataset import Dataset
+from training.study.frontier import FrontierStudy
+from training.study.interpretation import InterpretationStudy
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a study came to be: enough to run it again."""
+
+    command: str
+    """As it was called."""
+    code_commit: str
+    """Of the code that ran; see `training.code_commit`."""
+    seeds: tuple[int, ...]
+    """Of the base models."""
+    machine: str
+    """One line: processor, cores, memory, versions of Python and torch."""
+    started: str
+    """Day and time in UTC, ISO 8601."""
+    is_quick: bool = False
+    """Whether everything was shrunk to run in minutes: the figures prove nothing then."""
+    settings: str = ""
+    """The study's and the training's settings as YAML."""
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """The data set that was studied."""
+
+    name: str
+    """What tables call it."""
+    n_users: int
+    """Histories."""
+    n_items: int
+    """Size of the catalogue."""
+    n_interactions: int
+    """Of all users."""
+    n_evaluated: int
+    """Users with a test item."""
+    n_values: Mapping[str, int]
+    """Different values of each attribute name."""
+    notes: tuple[str, ...] = ()
+    """What was left out while reading, one sentence each."""
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """All that a report shows; None: the part has not run. `dataclasses.asdict` of it is JSON."""
+
+    origin: Origin
+    """How it came to be."""
+    data: DataFacts
+    """What was studied."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Wall time of each part that has run, by its name."""
+    interpretation: InterpretationStudy | None = None
+    """Do features mean something?"""
+    frontier: tuple[FrontierStudy, ...] | None = None
+    """What does raising an attribute cost, by each rival?"""
+
+
+def data_facts(dataset: Dataset, n_evaluated: int) -> DataFacts:
+    """The facts of a data set.
+
+    Args:
+        dataset: as read.
+        n_evaluated: users with a test item.
+    """
+    names = sorted({name for item in dataset.items for name in item.attributes})
+    return DataFacts(
+        name=dataset.name,
+        n_users=len(dataset.user_ids),
+        n_items=dataset.n_items,
+        n_interactions=dataset.n_interactions,
+        n_evaluated=n_evaluated,
+        n_values={name: _n_values(dataset, name) for name in names},
+        notes=dataset.notes,
+    )
+
+
+def _n_values(dataset: Dataset, name: str) -> int:
+    return len({value for item in dataset.items for value in item.attributes.get(name, ())})
