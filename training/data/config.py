@@ -93,6 +93,8 @@ class AttributeConfig(_Part):
     take: Literal["value", "year", "decade"] = "value"
     """`year` and `decade` read a column such as `1995` or `Toy Story (1995)`; an item without a
     year there carries no value."""
+    leave_out: tuple[str, ...] = ()
+    """Values that are not read, e.g. a root category that all items carry."""
 
 
 def _spelled_out(attribute: object) -> object:
@@ -107,6 +109,8 @@ class ItemsConfig(FileConfig):
     """Column of the item's id."""
     title: str | None = "title"
     """Column of the title; None: items are called by their ids."""
+    html_entities: bool = False
+    """Whether titles and attributes are written for HTML: `&#39;` is then read as an apostrophe."""
     attributes: dict[str, Annotated[AttributeConfig, BeforeValidator(_spelled_out)]] | None = None
     """Attribute name to column; None: `genre` in the MovieLens formats, nothing in others."""
 
@@ -122,10 +126,16 @@ class DataConfig(_Part):
     """What the items are; None: the catalogue is what the interactions mention."""
     min_history: Annotated[int, Field(ge=1)] = 1
     """Users with fewer interactions are left out; evaluation needs 3."""
+    k_core: Annotated[int, Field(ge=1)] = 1
+    """Users and items with fewer interactions are left out, again and again until none is left."""
 
 
-def load_data_config(path: Path) -> DataConfig:
-    """The config in a YAML file, paths relative to the file's folder, named after the file.
+def load_data_config(path: Path, *, files: Path | None = None) -> DataConfig:
+    """The config in a YAML file, named after the file.
+
+    Args:
+        path: the YAML file.
+        files: folder that relative paths start from; None: the YAML file's own.
 
     Raises:
         InvalidDataConfig: the file cannot be read, is not YAML, repeats a key, or says something
@@ -134,7 +144,7 @@ def load_data_config(path: Path) -> DataConfig:
     content = _mapping(path)
     settings = {"name": path.stem, **content}
     try:
-        return DataConfig.model_validate(settings, context={"folder": path.parent})
+        return DataConfig.model_validate(settings, context={"folder": files or path.parent})
     except ValidationError as error:
         raise InvalidDataConfig(path.name, _sentences(error, content)) from error
 

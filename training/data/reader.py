@@ -26,7 +26,8 @@ def read_dataset(config: DataConfig) -> Dataset:
         None if described is None else {item.item_id for item in described.items},
         "" if config.items is None else config.items.path.name,
     )
-    kept = _long_enough(config, found.frame)
+    core = _core(found.frame, config.k_core)
+    kept = _long_enough(config, core)
     items = _catalogue(kept, described)
     item_ids = [item.item_id for item in items]
     user_ids, histories = _histories(kept, item_ids)
@@ -36,22 +37,32 @@ def read_dataset(config: DataConfig) -> Dataset:
         user_ids=user_ids,
         histories=histories,
         sha256=history_sha256(user_ids, histories, item_ids),
-        notes=_notes(config, described, found, n_users=len(user_ids), n_items=len(items)),
+        notes=_notes(config, described, found, core, n_users=len(user_ids), n_items=len(items)),
     )
 
 
-def _long_enough(config: DataConfig, frame: pl.DataFrame) -> pl.DataFrame:
+def _long_enough(config: DataConfig, core: pl.DataFrame) -> pl.DataFrame:
     """The rows of users with a history of the least length.
 
     Raises:
         InvalidData: no user has one.
     """
-    kept = frame.filter(pl.len().over("user") >= config.min_history)
+    kept = core.filter(pl.len().over("user") >= config.min_history)
     if kept.is_empty():
-        problem = f"no user has a usable history of {config.min_history} or more interactions"
+        within = f" within the {config.k_core}-core" if config.k_core > 1 else ""
+        problem = (
+            f"no user has a usable history of {config.min_history} or more interactions{within}"
+        )
         remedy = "add interactions or lower `min_history`"
         raise InvalidData([DataFault(config.interactions.path, None, problem, remedy)])
     return kept
+
+
+def _core(frame: pl.DataFrame, k: int) -> pl.DataFrame:
+    """The rows left when users and items with fewer than k rows are left out until none is."""
+    enough = [pl.len().over(column) >= k for column in ("user", "item")]
+    kept = frame.filter(*enough)
+    return kept if len(kept) == len(frame) else _core(kept, k)
 
 
 def _catalogue(frame: pl.DataFrame, described: ItemFile | None) -> tuple[Item, ...]:
@@ -90,13 +101,17 @@ def _notes(
     config: DataConfig,
     described: ItemFile | None,
     found: InteractionFile,
+    core: pl.DataFrame,
     *,
     n_users: int,
     n_items: int,
 ) -> tuple[str, ...]:
     """What was left out, sorted or filled in."""
     notes = [*found.notes]
-    n_short = found.frame["user"].n_unique() - n_users
+    n_outside = len(found.frame) - len(core)
+    if n_outside:
+        notes.append(f"interactions outside the {config.k_core}-core, left out: {n_outside}")
+    n_short = core["user"].n_unique() - n_users
     if n_short:
         notes.append(
             f"users with fewer than {config.min_history} interactions, left out: {n_short}"

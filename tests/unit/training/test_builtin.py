@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import CACHE
-from training.builtin import ML_100K, cached_files, load_dataset
+from training.builtin import DESCRIBED, ML_100K, RECIPES, cached_files, load_dataset
+from training.data import load_data_config
 from training.dataset import Dataset
-from training.errors import CorruptDownload, UnavailableDownload
+from training.errors import CorruptDownload, FilesNotGiven, UnavailableDownload
 
 
 def test_ml_100k_has_its_published_size(ml100k: Dataset) -> None:
@@ -68,3 +69,17 @@ def test_a_wheel_with_other_files_is_refused(tmp_path: Path) -> None:
     other = replace(ML_100K, file_sha256={"ml-100k.item": "0" * 64})
     with pytest.raises(CorruptDownload, match=r"^ml-100k\.item: sha256 is 51d7.*expected 0000"):
         cached_files("ml-100k", other, tmp_path)
+
+
+@pytest.mark.parametrize("name", DESCRIBED)
+def test_a_described_data_set_is_called_by_its_folder(name: str) -> None:
+    assert load_data_config(RECIPES / name / "data.yaml").name == name
+
+
+def test_a_described_data_set_asks_for_its_files() -> None:
+    with pytest.raises(FilesNotGiven) as refused:
+        load_dataset("ml-1m")
+    assert str(refused.value) == (
+        "ml-1m is not ours to hand out: say which folder holds ratings.parquet and movies.dat "
+        "(`files`)"
+    )

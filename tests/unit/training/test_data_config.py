@@ -44,6 +44,12 @@ def test_a_config_file_is_a_data_set(tmp_path: Path) -> None:
     assert load_dataset(path).name == "shop"
 
 
+def test_files_may_lie_elsewhere(tmp_path: Path) -> None:
+    path = write(tmp_path / "shop.yaml", GOOD)
+    config = load_data_config(path, files=tmp_path / "data")
+    assert config.interactions.path == tmp_path / "data" / "clicks.csv"
+
+
 BAD: dict[str, tuple[str, str]] = {
     "misspelled section": (
         "interactons:\n  path: a.csv\n",
@@ -61,7 +67,8 @@ BAD: dict[str, tuple[str, str]] = {
     ),
     "unlike any key": (
         "interactions:\n  path: a.csv\nqq: 1\n",
-        "s.yaml: line 3: unknown key `qq`; known here: name, interactions, items, min_history",
+        "s.yaml: line 3: unknown key `qq`; known here: name, interactions, items, min_history, "
+        "k_core",
     ),
     "key twice": (
         "interactions:\n  path: a.csv\ninteractions:\n  path: b.csv\n",
@@ -109,6 +116,6 @@ def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(UnknownDataset) as refused:
         load_dataset("ml-100")
     assert str(refused.value) == (
-        "unknown data set 'ml-100': did you mean 'ml-100k'? it is no file, and built in is only "
-        "ml-100k"
+        "unknown data set 'ml-100': did you mean 'ml-100k'? it is no file; built in is ml-100k, "
+        "and with files of yours ml-1m, amazon-beauty, movietweetings"
     )

@@ -48,6 +48,30 @@ def test_the_data_set_is_called_by_its_file(rows: Path) -> None:
     assert read(rows).name == "r"
 
 
+def test_a_k_core_leaves_out_users_and_items_until_none_is_short(tmp_path: Path) -> None:
+    rows = "u,a,1\nu,b,2\nv,a,1\nv,b,2\nw,a,1\nw,c,2\n"
+    core = read(write(tmp_path / "r.csv", HEADER + rows), k_core=2)
+    assert (core.user_ids, [item.item_id for item in core.items]) == (("u", "v"), ["a", "b"])
+
+
+def test_what_lies_outside_the_core_is_noted(tmp_path: Path) -> None:
+    rows = write(tmp_path / "r.csv", HEADER + "u,a,1\nu,b,2\nv,a,1\nv,b,2\nw,a,1\n")
+    assert read(rows, k_core=2).notes == ("interactions outside the 2-core, left out: 1",)
+
+
+def test_html_entities_are_read_where_the_config_says_so(rows: Path, tmp_path: Path) -> None:
+    items = write(tmp_path / "i.csv", "item_id,title\na,L&#39;Or\nb,B\nc,C\n")
+    found = read(rows, items, item_settings={"html_entities": True})
+    assert found.items[0].title == "L'Or"
+
+
+def test_a_value_may_be_left_out(rows: Path, tmp_path: Path) -> None:
+    items = write(tmp_path / "i.csv", "item_id,title,path\na,A,All|Nails\nb,B,All\nc,C,\n")
+    taken = {"column": "path", "separator": "|", "leave_out": ["All"]}
+    found = read(rows, items, item_settings={"attributes": {"category": taken}})
+    assert [item.attributes for item in found.items] == [{"category": ("Nails",)}, {}, {}]
+
+
 def test_items_come_in_order_of_their_file(rows: Path, tmp_path: Path) -> None:
     items = write(tmp_path / "i.csv", "item_id,title\nc,C\nb,B\na,A\n")
     assert [item.item_id for item in read(rows, items).items] == ["c", "b", "a"]
