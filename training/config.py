@@ -106,6 +106,8 @@ class SaeConfig(Settings):
     """Positions that an edit touches; ALL only where blocks remain above the hook."""
     newest_positions: Annotated[int, Field(ge=0)] = 40_000
     """Newest positions of sampled beginnings of histories, learned from beside all positions."""
+    seed: Annotated[int, Field(ge=0)] | None = None
+    """Of weights and batches; None: the run's. Features of two seeds are compared on one model."""
     steps: Count = 2_500
     """Optimiser steps."""
     batch_size: Count = 1_024
@@ -195,6 +197,11 @@ class TrainConfig(Settings):
     def hook_point(self) -> HookPoint:
         """Where the SAE reads and the edit writes."""
         return HookPoint(block=self.sae.block or self.base.n_blocks, positions=self.sae.positions)
+
+    @property
+    def sae_seed(self) -> int:
+        """Of the SAE's weights and batches."""
+        return self.seed if self.sae.seed is None else self.sae.seed
 
 
 TINY = TrainConfig(

@@ -193,7 +193,7 @@ class Run:
             device=self.device,
         )
         learned_from = torch.cat([self._hidden[0], newest])
-        return SaeTrainer(self.config.sae, learned_from, seed=self.config.seed)
+        return SaeTrainer(self.config.sae, learned_from, seed=self.config.sae_seed)
 
     @cached_property
     def _hidden(self) -> tuple[torch.Tensor, torch.Tensor]:
