@@ -10,7 +10,7 @@ from training.config import TINY
 from training.dataset import Dataset
 from training.pipeline import Run
 from training.study import frontier, interpretation
-from training.study.question import LAST, StudySettings
+from training.study.question import LAST, InterpretationSettings
 from training.study.rivals import RERANK, TODAY
 
 
@@ -21,7 +21,7 @@ def run(ml100k: Dataset, bundle_dir: Path) -> Run:
 
 
 def test_a_trained_sae_tells_more_than_an_untrained_models(run: Run) -> None:
-    settings = StudySettings(per_user=3, n_clusters=4, draws=10)
+    settings = InterpretationSettings(per_user=3, n_clusters=4, draws=10)
     sets = {judged.name: judged for judged in interpretation.study_of(run, settings).sets}
     areas = {name: judged.targets[0] for name, judged in sets.items()}
     assert areas["SAE"].target == LAST

@@ -38,7 +38,7 @@ from training.study.monosemanticity import (
     monosemanticity,
     random_similarity,
 )
-from training.study.question import LAST, NEXT, SHARE, Question, StudySettings, question
+from training.study.question import LAST, NEXT, SHARE, Question, InterpretationSettings, question
 from training.study.separation import auc_interval, correlations, p_values, q_values, roc_aucs
 from training.study.values import co_occurrence, study_values
 
@@ -238,10 +238,10 @@ def _mean(values: Floats) -> float:
 
 
 def study_of(
-    run: Run, settings: StudySettings | None = None, report: Report = silent
+    run: Run, settings: InterpretationSettings | None = None, report: Report = silent
 ) -> InterpretationStudy:
     """The study of a run's base model and SAE, on its training histories."""
-    settings = settings or StudySettings()
+    settings = settings or InterpretationSettings()
     train, seed = run.split.train, settings.seed
     moments = sampled_moments(train, per_user=settings.per_user, seed=seed)
     hidden = newest_hidden(run.base_model, moments.begun, run.block)
@@ -325,7 +325,7 @@ def main() -> None:
     given = parser.parse_args()
     run = Run(TrainConfig(), load_dataset(given.data), given.work)
     with progress_bars(Console(stderr=True)) as report:
-        study = study_of(run, StudySettings(seed=given.seed), report)
+        study = study_of(run, InterpretationSettings(seed=given.seed), report)
     console = Console(width=150)
     console.print(interpretation_table(study))
     for target in (LAST, NEXT, SHARE):

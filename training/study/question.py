@@ -1,12 +1,15 @@
 """What every set of directions is asked: the same rows, labels, halves of users and items."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from training.attributes import AttributeTable
 from training.batches import generator
+from training.config import Count, Settings
 from training.study.moments import Moments
 from training.study.monosemanticity import jaccard
 
@@ -18,22 +21,33 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class StudySettings:
+class InterpretationSettings(Settings):
     """How much is read, and how."""
 
-    per_user: int = 20
-    """Moments sampled of each training history."""
-    min_items: int = 10
+    max_moments: Count = 20_000
+    """Moments read; more are sampled down, the same number of each user as far as that goes."""
+    per_user: Count = 20
+    """Most moments of one training history."""
+    min_items: Count = 10
     """Fewest items of an attribute value."""
-    n_clusters: int = 10
-    """Co-occurrence clusters of items."""
-    min_item_count: int = 5
+    max_values: Count = 60
+    """Most attribute values of the catalogue that are asked about: those read most often."""
+    n_clusters: Annotated[int, Field(ge=0)] = 10
+    """Co-occurrence clusters of items; 0: none."""
+    min_item_count: Count = 5
     """Fewest times that a top item was read as the newest."""
-    draws: int = 200
-    """Of the bootstrap."""
-    seed: int = 0
-    """Of moments, halves, random directions, clusters and bootstrap."""
+    strongest_share: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    """Part of the moments, where a direction is strongest, that precision looks at."""
+    random_draws: Count = 3
+    """Times that each random control is drawn."""
+    draws: Count = 1_000
+    """Times that users are drawn for an interval."""
+    similarity_draws: Annotated[int, Field(ge=2)] = 20
+    """The same for how alike top items are, which is costly."""
+    n_examples: Count = 24
+    """Features shown with their items."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of moments, halves, random directions, clusters and drawn users."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +66,12 @@ class Question:
     """Of items [n_items + 1, n_items + 1]: by attributes, by co-occurrence."""
     shown: Bools
     """[n_items + 1] items read often enough to be a top item."""
-    settings: StudySettings
+    settings: InterpretationSettings
     """How much is read."""
 
 
 def question(
-    moments: Moments, table: AttributeTable, cosine: Floats, settings: StudySettings
+    moments: Moments, table: AttributeTable, cosine: Floats, settings: InterpretationSettings
 ) -> Question:
     """The labels, halves and similarities of a study.
 

@@ -18,11 +18,11 @@ from training.study.interpretation import (
     predicted_shares,
 )
 from training.study.moments import Moments, sampled_moments
-from training.study.question import LAST, Question, StudySettings, question
+from training.study.question import LAST, Question, InterpretationSettings, question
 from training.study.values import co_occurrence
 
 N_ITEMS = 40
-SETTINGS = StudySettings(draws=20, min_item_count=1)
+SETTINGS = InterpretationSettings(draws=20, min_item_count=1)
 
 
 @pytest.fixture(scope="module")
