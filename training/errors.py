@@ -6,6 +6,7 @@ TrainingError
 ├── InvalidDataConfig     a config file or a flag that cannot be: every fault at once
 ├── InvalidTrainConfig    a training config that cannot be: every fault at once
 ├── InvalidStudyConfig    a study config that cannot be: every fault at once
+├── UnusableOutput        a study's folder that cannot be written, or is in use
 ├── InvalidSaeLens        files of SAELens that cannot be read: every fault of a file at once
 ├── InvalidData           files that cannot be used as they are: the first faults, and how many
 ├── UnavailableDownload   a built-in data set could not be fetched
@@ -66,6 +67,15 @@ class InvalidStudyConfig(TrainingError):
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = tuple(faults)
+
+
+class UnusableOutput(TrainingError):
+    """A study cannot write where it should; `reason` is what the system said."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} cannot be written: {reason}; name another folder (`--out`)")
+        self.path = path
+        self.reason = reason
 
 
 class InvalidSaeLens(TrainingError):

@@ -1,0 +1,96 @@
+"""How long a study still takes: from seconds that were measured, else from written weights."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass
+class _Step:
+    """A step of the running part, as it was when its first news came."""
+
+    name: str
+    began: float
+    done_then: int
+    left_s: float = 0.0
+
+
+class Clock:
+    """Time left of a study whose parts run one after the other.
+
+    A part that was measured before is expected to take as long again; any other takes its weight,
+    times the mean ratio of seconds to weight of the parts that were measured.
+    """
+
+    def __init__(
+        self,
+        weights_s: Mapping[str, float],
+        measured_s: Mapping[str, float],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Nothing runs yet.
+
+        Args:
+            weights_s: seconds that each part is supposed to take, in order.
+            measured_s: seconds that some of them took in an earlier run.
+            now: seconds since any moment.
+        """
+        self._weights_s = weights_s
+        self._measured_s = dict(measured_s)
+        self._now = now
+        self._waiting = list(weights_s)
+        self._running: str | None = None
+        self._began = 0.0
+        self._step: _Step | None = None
+
+    @property
+    def elapsed_s(self) -> float:
+        """Of the running part."""
+        return self._now() - self._began if self._running else 0.0
+
+    def start(self, part: str) -> None:
+        """The part runs from now on."""
+        self._running, self._began, self._step = part, self._now(), None
+
+    def news(self, step: str, done: int, total: int) -> None:
+        """`done` of `total` units of a step of the running part are done."""
+        now = self._now()
+        if self._step is None or self._step.name != step:
+            self._step = _Step(step, now, done)
+        since = done - self._step.done_then
+        if since > 0:
+            self._step.left_s = (now - self._step.began) / since * (total - done)
+
+    def finish(self, part: str, seconds: float | None = None) -> None:
+        """The part is done; `seconds` is what it took if it ran just now."""
+        if seconds is not None:
+            self._measured_s[part] = seconds
+        self._waiting.remove(part)
+        self._running, self._step = None, None
+
+    def left_s(self) -> float:
+        """Seconds until all parts are done."""
+        waiting = sum(self._expected_s(part) for part in self._waiting if part != self._running)
+        return waiting + self._running_left_s()
+
+    def _running_left_s(self) -> float:
+        if self._running is None:
+            return 0.0
+        step_left_s = self._step.left_s if self._step else 0.0
+        return max(self._expected_s(self._running) - self.elapsed_s, step_left_s)
+
+    def _expected_s(self, part: str) -> float:
+        if part in self._measured_s:
+            return self._measured_s[part]
+        known = [name for name in self._measured_s if self._weights_s.get(name)]
+        weight_s = sum(self._weights_s[name] for name in known)
+        ratio = sum(self._measured_s[name] for name in known) / weight_s if weight_s else 1.0
+        return self._weights_s[part] * ratio
+
+
+def in_words(seconds: float) -> str:
+    """A length of time as people say it: `40 s`, `7 min`, `2 h 05 min`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
