@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -74,6 +74,11 @@ class Run:
     def block(self) -> int:
         """The block below the hook."""
         return self.config.hook_point.block
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """Fingerprints of base model, SAE and cards: for whoever keeps what is measured of them."""
+        return {"base": self._base_key, "sae": self._sae_key, "cards": self._cards_key}
 
     @cached_property
     def base_model(self) -> Sasrec:
