@@ -92,6 +92,10 @@ def _show_pointer(label: str, version: str, *, as_json: bool) -> None:
         show(f"{label} -> {version}")
 
 
+def _hook(block: int, n_blocks: int) -> str:
+    return f"block {block} of {n_blocks}" if block <= n_blocks else "final norm"
+
+
 def _facts_table(manifest: Manifest, labels: Mapping[str, str]) -> Table:
     shape, sae, hook = manifest.base_model, manifest.sae, manifest.hook_point
     made = table("fact", "value")
@@ -102,7 +106,7 @@ def _facts_table(manifest: Manifest, labels: Mapping[str, str]) -> Table:
         ("code commit", manifest.code_commit),
         ("data", f"{manifest.data.name}, {manifest.data.n_users} users"),
         ("base model", f"{shape.n_items} items, d_model {shape.d_model}, seq {shape.max_seq}"),
-        ("hook point", f"block {hook.block} of {shape.n_blocks}, positions {hook.positions}"),
+        ("hook point", f"{_hook(hook.block, shape.n_blocks)}, positions {hook.positions}"),
         ("SAE", f"{sae.kind}, {sae.d_sae} features"),
         ("feature space", manifest.feature_space),
         ("size", f"{sum(f.size_bytes for f in manifest.files.values()) / 2**20:.1f} MiB"),

@@ -81,7 +81,7 @@ def parsed_manifest(contents: bytes) -> Manifest:
 
 def _check_manifest(manifest: Manifest) -> None:
     shape, sae = manifest.base_model, manifest.sae
-    if manifest.hook_point.block > shape.n_blocks:
+    if manifest.hook_point.block > shape.n_blocks + 1:  # the final norm counts as one more
         reason = f"hook_point.block {manifest.hook_point.block} of {shape.n_blocks} blocks"
         raise BundleCorrupt(MANIFEST_FILE, reason)
     if sae.kind is SaeKind.TOPK and sae.k is None:

@@ -67,7 +67,8 @@ class HookPoint(Record):
     """The layer whose output the SAE reads, and the positions that an edit touches."""
 
     block: Annotated[int, Field(ge=1)]
-    """The hidden state is read after this block, from 1 to n_blocks."""
+    """The hidden state is read after this block, from 1 to n_blocks; n_blocks + 1: after the final
+    norm, where scores are linear in it."""
     positions: EditPositions
     """LAST or ALL."""
 

@@ -52,7 +52,7 @@ def _check_signature(graph: Graph, inputs: Mapping[str, str], outputs: Mapping[s
 def _run_through(graphs: Graphs, manifest: Manifest, items: NDArray[np.int64]) -> None:
     shape, sae = manifest.base_model, manifest.sae
     batch, seq = items.shape
-    positions = 1 if manifest.hook_point.block == shape.n_blocks else seq
+    positions = 1 if manifest.hook_point.block >= shape.n_blocks else seq
     hidden = _run(graphs.lower, lambda: graphs.hidden(items))
     _check_shape(graphs.lower, "hidden", hidden, (batch, positions, shape.d_model))
     activations = _run(graphs.encoder, lambda: graphs.activations(hidden[:, -1]))

@@ -85,7 +85,7 @@ def sealed(
     created_at: datetime = datetime(2026, 1, 1, tzinfo=UTC),
 ) -> Manifest:
     """The manifest of a folder that holds the model's files, perhaps altered since."""
-    is_last = model.hook_block == model.n_blocks
+    is_last = model.hook_block >= model.n_blocks
     return seal(
         folder,
         base_model=BaseModelShape(

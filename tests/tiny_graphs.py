@@ -71,9 +71,9 @@ _ENCODE = """
 
 def write_lower(path: Path, model: TinyModel) -> None:
     """Items to the hidden state after the hook's block."""
-    body = _CAUSAL + _EMBED + _blocks(0, model.hook_block)
-    if model.hook_block == model.n_blocks:
-        body += f"hidden = Gather <axis = 1> (state_{model.hook_block}, only_last)"
+    body = _CAUSAL + _EMBED + _blocks(0, min(model.hook_block, model.n_blocks))
+    if model.hook_block >= model.n_blocks:
+        body += f"hidden = Gather <axis = 1> (state_{model.n_blocks}, only_last)"
     else:
         body += f"hidden = Identity(state_{model.hook_block})"
     signature = f"(int64[batch, seq] items) => (float[batch, positions, {model.d_model}] hidden)"

@@ -33,7 +33,7 @@ class TinyModel:
     n_blocks: int = 2
     """Causal blocks."""
     hook_block: int = 2
-    """The SAE reads after this block."""
+    """The SAE reads after this block; n_blocks + 1 is after a final norm that changes nothing."""
     sae_k: int = 6
     """Active features per position."""
     seed: int = 0

@@ -101,7 +101,7 @@ class SaeConfig(Settings):
     jumprelu: JumpReluConfig = JumpReluConfig()
     """Only for JUMPRELU."""
     block: Count | None = None
-    """The hook is after this block; None: after the last."""
+    """The hook is after this block; n_blocks + 1: the final norm; None: the last block."""
     positions: EditPositions = EditPositions.LAST
     """Positions that an edit touches; ALL only where blocks remain above the hook."""
     newest_positions: Annotated[int, Field(ge=0)] = 40_000
@@ -186,10 +186,10 @@ class TrainConfig(Settings):
 
     @model_validator(mode="after")
     def _hook_fits(self) -> Self:
-        block = self.hook_point.block
-        if block > self.base.n_blocks:
-            raise ValueError(f"sae.block {block} is above the last block, {self.base.n_blocks}")
-        if self.sae.positions is EditPositions.ALL and block == self.base.n_blocks:
+        block, n_blocks = self.hook_point.block, self.base.n_blocks
+        if block > n_blocks + 1:
+            raise ValueError(f"sae.block {block} is above the final norm, {n_blocks + 1}")
+        if self.sae.positions is EditPositions.ALL and block >= n_blocks:
             raise ValueError("sae.positions: all needs a hook below the last block")
         return self
 

@@ -21,7 +21,7 @@ BLIND = -1e9
 
 
 def write_graphs(folder: Path, model: Sasrec, sae: Sae, block: int) -> None:
-    """Writes lower.onnx, encoder.onnx and upper.onnx for a hook after `block`."""
+    """Writes lower.onnx, encoder.onnx and upper.onnx, cut after `block` (see `sasrec.Cut`)."""
     onnx.save(lower_graph(model, block), folder / "lower.onnx")
     onnx.save(encoder_graph(sae), folder / "encoder.onnx")
     onnx.save(upper_graph(model, block), folder / "upper.onnx")
@@ -31,8 +31,11 @@ def lower_graph(model: Sasrec, block: int) -> onnx.ModelProto:
     """`items` int64 [batch, seq] -> `hidden` [batch, positions, d_model]."""
     graph = GraphBuilder("lower")
     items = graph.input("items", np.int64, ["batch", "seq"])
-    hidden = _run(graph, model, range(block), _embed(graph, model, items), items)
-    positions = 1 if block == model.shape.n_blocks else "seq"
+    blocks = range(min(block, model.shape.n_blocks))
+    hidden = _run(graph, model, blocks, _embed(graph, model, items), items)
+    if block > model.shape.n_blocks:
+        hidden = _norm(graph, "final_norm", model.final_norm, hidden)
+    positions = 1 if block >= model.shape.n_blocks else "seq"
     graph.output(hidden, "hidden", np.float32, ["batch", positions, model.shape.d_model])
     return graph.model()
 
@@ -60,6 +63,8 @@ def upper_graph(model: Sasrec, block: int) -> onnx.ModelProto:
     if remaining:
         items = graph.input("items", np.int64, ["batch", "seq"])
         hidden = _run(graph, model, remaining, hidden, items)
+    if block <= shape.n_blocks:
+        hidden = _norm(graph, "final_norm", model.final_norm, hidden)
     excluded = graph.input("excluded", np.int64, ["batch", "m"])
     k = graph.input("k", np.int64, [1])
     scores = _exclude(graph, _score(graph, model, hidden), excluded)
@@ -162,8 +167,7 @@ def _newest(graph: GraphBuilder, x: str, *, axis: int) -> str:
     return graph.node("Slice", x, minus_one, end, graph.constant(f"axis_{axis}", np.array([axis])))
 
 
-def _score(graph: GraphBuilder, model: Sasrec, hidden: str) -> str:
-    final = _norm(graph, "final_norm", model.final_norm, hidden)
+def _score(graph: GraphBuilder, model: Sasrec, final: str) -> str:
     newest = graph.node("Squeeze", final, graph.constant("axis_1", np.array([1])))
     return graph.node("MatMul", newest, graph.weight("item_vectors", model.item_embedding.weight.T))
 

@@ -1,4 +1,4 @@
-"""The base model: SASRec as a pre-norm transformer that can be cut after any block.
+"""The base model: SASRec as a pre-norm transformer, cut after any block or after the final norm.
 
 Source: Kang and McAuley, arXiv 1808.09781; pre-norm blocks and full-catalogue scores as in
 Klenitskiy and Vasilev, arXiv 2309.07602.
@@ -82,9 +82,10 @@ class Cut(NamedTuple):
     """Where the model is cut in two, and how much of it is computed."""
 
     block: int
-    """`lower` ends after this block, from 1 to n_blocks."""
+    """`lower` ends after this block, from 1 to n_blocks, or, as n_blocks + 1, the final norm."""
     newest_only: bool = True
-    """The last block computes the newest position alone: all that a slate needs."""
+    """The last block, and so the final norm, computes the newest position alone: all that a slate
+    needs."""
 
 
 class Sasrec(nn.Module):
@@ -119,18 +120,25 @@ class Sasrec(nn.Module):
         return cast("Tensor", self.embedding_dropout(embedded))
 
     def lower(self, items: Tensor, cut: Cut) -> Tensor:
-        """Hidden state after the cut's block, [batch, positions, d_model].
+        """Hidden state at the cut, [batch, positions, d_model].
 
         Args:
             items: Item indices int64 [batch, seq], seq at most max_seq.
-            cut: `positions` is 1 where the cut is after the last block and asks for the newest.
+            cut: `positions` is 1 where no block remains above and the cut asks for the newest.
         """
-        return self._run(self.embed(items), items, range(cut.block), cut)
+        blocks = range(min(cut.block, self.shape.n_blocks))
+        hidden = self._run(self.embed(items), items, blocks, cut)
+        return cast("Tensor", self.final_norm(hidden)) if self._is_above_norm(cut) else hidden
 
     def upper(self, hidden: Tensor, items: Tensor, cut: Cut) -> Tensor:
         """Final hidden state, normalised, [batch, positions, d_model], from `lower`'s output."""
+        if self._is_above_norm(cut):
+            return hidden
         blocks = range(cut.block, self.shape.n_blocks)
         return cast("Tensor", self.final_norm(self._run(hidden, items, blocks, cut)))
+
+    def _is_above_norm(self, cut: Cut) -> bool:
+        return cut.block > self.shape.n_blocks
 
     def _run(self, hidden: Tensor, items: Tensor, blocks: range, cut: Cut) -> Tensor:
         visible = visible_positions(items)

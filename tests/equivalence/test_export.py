@@ -62,9 +62,9 @@ def _sae(shape: SaeShape) -> Sae:
     return sae
 
 
-@pytest.fixture(scope="module", params=range(1, SHAPE.n_blocks + 1))
+@pytest.fixture(scope="module", params=range(1, SHAPE.n_blocks + 2))
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """The same model hooked after each block."""
+    """The same model hooked after each block, and after the final norm."""
     folder, block = tmp_path_factory.mktemp("graphs"), int(request.param)
     model = _model()
     write_graphs(folder, model, _sae(SAE_SHAPES[0]), block)
@@ -125,7 +125,7 @@ def test_an_edited_newest_position(exported: Exported) -> None:
 
 
 def test_an_edit_at_every_position(exported: Exported) -> None:
-    if exported.block == SHAPE.n_blocks:
+    if exported.block >= SHAPE.n_blocks:
         pytest.skip("after the last block there is only the newest position")
     items = left_padded(_random([6, 12, 2]), SHAPE.max_seq)
     cut = Cut(exported.block)
@@ -154,7 +154,7 @@ def test_a_history_alone_gets_what_it_gets_in_a_batch(exported: Exported) -> Non
 def test_the_lower_graph_computes_the_newest_position_where_that_is_enough(
     exported: Exported,
 ) -> None:
-    positions = 1 if exported.block == SHAPE.n_blocks else 5
+    positions = 1 if exported.block >= SHAPE.n_blocks else 5
     hidden = exported.graphs.hidden(left_padded(_random([5]), SHAPE.max_seq).numpy())
     assert hidden.shape == (1, positions, SHAPE.d_model)
 

@@ -23,9 +23,11 @@ FEATURE, VALUE = 4, 0.75
 UNLIMITED = Limits(1e9, 1e9, 1e9)
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["all positions", "last position"])
+@pytest.fixture(
+    scope="module", params=[1, 2, 3], ids=["all positions", "last position", "final norm"]
+)
 def model(request: pytest.FixtureRequest) -> TinyModel:
-    """Hooked below the last block (the edit touches all positions), and after it."""
+    """Hooked below the last block (the edit touches all positions), after it, after the norm."""
     return TinyModel(hook_block=request.param)
 
 
@@ -61,7 +63,7 @@ def asked(bundle: Bundle, space: FeatureSpace, *questions: Question) -> list[Ans
 def steered_scores(model: TinyModel, history: Sequence[int]) -> NDArray[np.float64]:
     """The reference's scores with VALUE added to FEATURE at every position that is edited."""
     hidden = model.hidden(history)
-    edited = slice(-1, None) if model.hook_block == model.n_blocks else slice(None)
+    edited = slice(-1, None) if model.hook_block >= model.n_blocks else slice(None)
     hidden[edited] += VALUE * model.W_dec[FEATURE]
     return model.scores(hidden)
 

@@ -119,7 +119,7 @@ def test_a_manifest_cannot_name_files_outside_its_folder(folder: Path, manifest:
         (TinyModel(n_items=51), "catalogue.jsonl"),
         (TinyModel(n_blocks=3), "lower.onnx"),
         (TinyModel(max_seq=9), "golden.json"),
-        (TinyModel(n_blocks=1), "manifest.json"),
+        (TinyModel(n_blocks=1, hook_block=3), "manifest.json"),
     ],
 )
 def test_a_manifest_of_another_shape_is_refused(folder: Path, model: TinyModel, file: str) -> None:
@@ -253,7 +253,9 @@ def test_bad_cards_are_refused(folder: Path, edit: Edit, reason: str) -> None:
     assert reason in refused.reason
 
 
-@pytest.fixture(params=[2, 1], ids=["hook after the last block", "hook below it"], scope="module")
+@pytest.fixture(
+    params=[2, 1, 3], ids=["after the last block", "below it", "after the norm"], scope="module"
+)
 def hooked(request: pytest.FixtureRequest) -> TinyModel:
     return TinyModel(hook_block=request.param)
 

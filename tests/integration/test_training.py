@@ -92,11 +92,12 @@ def test_another_sae_reuses_the_base_model(few_users: Dataset, tmp_path: Path) -
     [
         {"block": 1, "positions": EditPositions.LAST},
         {"block": 1, "positions": EditPositions.ALL},
+        {"block": 3},
         {"kind": SaeKind.BATCHTOPK},
         {"kind": SaeKind.RELU},
         {"kind": SaeKind.JUMPRELU},
     ],
-    ids=["below, last", "below, all", "batchtopk", "relu", "jumprelu"],
+    ids=["below, last", "below, all", "final norm", "batchtopk", "relu", "jumprelu"],
 )
 def test_every_kind_and_hook_makes_a_bundle_that_verifies(
     few_users: Dataset, tmp_path: Path, sae: dict[str, object]

@@ -128,7 +128,9 @@ class Model(_message.Message):
     max_seq: _builtins.int
     """Number of newest history items that the model reads."""
     hook_block: _builtins.int
-    """The block after which the SAE reads the hidden state, from 1."""
+    """The block after which the SAE reads the hidden state, from 1; one more than there are blocks:
+    after the final norm.
+    """
     sae_kind: Global___SaeKind.ValueType
     """Kind of the SAE."""
     edit_positions: Global___EditPositions.ValueType

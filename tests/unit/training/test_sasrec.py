@@ -56,18 +56,25 @@ def test_the_newest_position_alone_is_what_the_whole_sequence_gives(model: Sasre
     torch.testing.assert_close(model.slate_scores(items), expected, atol=TOLERANCE, rtol=0)
 
 
-@pytest.mark.parametrize("block", [1, 2])
+@pytest.mark.parametrize("block", [1, 2, 3])
 def test_lower_then_upper_is_the_whole_model(model: Sasrec, block: int) -> None:
     items, cut = _padded(HISTORY, 6), Cut(block)
     final = model.upper(model.lower(items, cut), items, cut)
     torch.testing.assert_close(final[:, -1], model(items)[:, -1], atol=TOLERANCE, rtol=0)
 
 
-@pytest.mark.parametrize(("block", "positions"), [(1, 6), (2, 1)])
+@pytest.mark.parametrize(("block", "positions"), [(1, 6), (2, 1), (3, 1)])
 def test_the_last_block_keeps_the_newest_position(
     model: Sasrec, block: int, positions: int
 ) -> None:
     assert model.lower(_padded(HISTORY, 6), Cut(block)).shape == (1, positions, 16)
+
+
+def test_the_last_hook_is_the_final_hidden_state_itself(model: Sasrec) -> None:
+    items = _padded(HISTORY, 6)
+    final = model.lower(items, Cut(SHAPE.n_blocks + 1, newest_only=False))
+    assert torch.equal(final, model(items))
+    assert model.upper(final, items, Cut(SHAPE.n_blocks + 1)) is final
 
 
 def test_padding_is_never_the_best_item(model: Sasrec) -> None:

@@ -52,8 +52,9 @@ def test_what_is_no_yaml_is_refused(tmp_path: Path) -> None:
         ("sae: {jumprelu: {bandwidth: 3}}", "jumprelu has settings, but kind is topk"),
         ("sae: {kind: relu, relu: {l1_weight: 0}}", r"sae\.relu\.l1_weight: .* greater than 0"),
         ("sae: {kind: relu, relu: {bandwidth: 1}}", r"sae\.relu\.bandwidth: Extra inputs"),
-        ("sae: {block: 3}", "sae.block 3 is above the last block, 2"),
+        ("sae: {block: 4}", "sae.block 4 is above the final norm, 3"),
         ("sae: {positions: all}", "needs a hook below the last block"),
+        ("sae: {block: 3, positions: all}", "needs a hook below the last block"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -68,6 +69,11 @@ def test_a_penalised_kind_reads_no_k() -> None:
 
 def test_the_hook_is_after_the_last_block_unless_it_says_otherwise() -> None:
     assert TrainConfig().hook_point.block == TrainConfig().base.n_blocks
+
+
+def test_the_final_norm_is_the_hook_above_the_last_block() -> None:
+    config = TrainConfig(sae=SaeConfig(block=3))
+    assert config.hook_point.block == config.base.n_blocks + 1
 
 
 def test_an_edit_of_all_positions_needs_a_block_above() -> None:

@@ -1,5 +1,7 @@
 """A sweep's grid: each autoencoder once, and what its training is given."""
 
+from itertools import pairwise
+
 import pytest
 
 from model_store.manifest import SaeKind
@@ -24,7 +26,7 @@ def test_hooks_are_after_each_block_and_after_the_final_norm() -> None:
 
 def test_autoencoders_of_one_hook_follow_each_other() -> None:
     blocks = [cell.block for cell in cells(SweepSettings(), 3)]
-    changes = sum(one != other for one, other in zip(blocks, blocks[1:], strict=False))
+    changes = sum(one != other for one, other in pairwise(blocks))
     assert changes == len(set(blocks)) - 1
 
 
