@@ -72,7 +72,7 @@ class LabelEvidence(Record):
     """One sentence for people."""
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class Band:
     """A measured value and how far it may be off."""
 
@@ -84,7 +84,7 @@ class Band:
     """Upper end."""
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class DosePoint:
     """What one strength does to slates; bands are 95 % bootstrap intervals over users.
 

@@ -5,70 +5,19 @@ edits compare as vectors. Their length is a dial; their direction is what is com
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.optimize import nnls
 from torch import Tensor
 
+from training.imitation import Effects, imitating_weights, least_squares
 from training.study.audience import Audience
 
 RIDGE = 1e-3
 """Of the projection on the item space, relative to the mean squared effect."""
 
-Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Effects:
-    """What each of some vectors does when it is added at the newest position."""
-
-    vectors: Tensor
-    """[n, d_model], at the dose at which they were measured."""
-    mass: Floats
-    """Change of an attribute's mean probability among unread items [n, n_values]."""
-    scores: Floats
-    """Mean change of each item's score [n, n_items + 1]; padding has 0."""
-    popularity: Floats
-    """Mean probability of each item when nothing is added [n_items + 1]."""
-
-    def strongest(self, value: int, size: int) -> "Effects":
-        """Of the vectors with the largest positive effect on a value alone, at most `size`."""
-        effect = self.mass[:, value]
-        members = np.argsort(-effect, kind="stable")[:size]
-        members = members[effect[members] > 0]
-        rows = torch.from_numpy(members).to(self.vectors.device)
-        return Effects(
-            self.vectors[rows], self.mass[members], self.scores[members], self.popularity
-        )
-
-
-@torch.no_grad()
-def effects(people: Audience, vectors: Tensor, carries: Bools) -> Effects:
-    """The effects of vectors [n, d_model] on the scores of some users.
-
-    Args:
-        people: on whom it is measured.
-        vectors: [n, d_model].
-        carries: [n_items + 1, n_values].
-    """
-    values = torch.from_numpy(carries).to(vectors.device, vectors.dtype)
-    base = people.scores()
-    plain = torch.softmax(base, dim=1)
-    shown = torch.isfinite(base)
-    seen_by = shown.sum(0).clamp_min(1)
-    mass, moved = [], []
-    for vector in vectors:
-        scores = people.scores(vector)
-        mass.append(((torch.softmax(scores, dim=1) - plain) @ values).mean(0))
-        change = torch.where(shown, scores - base, torch.zeros_like(base))
-        moved.append(change.sum(0) / seen_by)
-    return Effects(
-        vectors, _array(torch.stack(mass)), _array(torch.stack(moved)), _array(plain.mean(0))
-    )
 
 
 def group(measured: Effects, value: int, size: int, *, weighting: str = "effect") -> Tensor:
@@ -101,7 +50,7 @@ def imitation(measured: Effects, carries: Bools) -> Tensor:
         measured: of the candidates.
         carries: [n_items + 1].
     """
-    weights, _ = nnls(*_least_squares(measured, carries))
+    weights = imitating_weights(measured, carries)
     return torch.from_numpy(weights).to(measured.vectors) @ measured.vectors
 
 
@@ -112,7 +61,7 @@ def item_space_projection(measured: Effects, carries: Bools) -> Tensor:
         measured: of a basis of the hidden space.
         carries: [n_items + 1].
     """
-    design, wanted = _least_squares(measured, carries)
+    design, wanted = least_squares(measured, carries)
     gram = design.T @ design
     gram += RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))
     weights = np.linalg.solve(gram, design.T @ wanted)
@@ -139,18 +88,3 @@ def doses(hidden: Tensor) -> Iterator[Tensor]:
     sizes = torch.quantile((hidden - hidden.mean(0)).abs(), 0.99, dim=0)
     yield from torch.diag(sizes)
     yield from -torch.diag(sizes)
-
-
-def _least_squares(measured: Effects, carries: Bools) -> tuple[Floats, Floats]:
-    """Design [n_items, n] and wanted change [n_items], weighted, weighted means removed."""
-    weights = measured.popularity[1:] / measured.popularity[1:].sum()
-    design, wanted = measured.scores[:, 1:].T, carries[1:].astype(np.float64)
-    root = np.sqrt(weights)
-    return (
-        root[:, None] * (design - weights @ design),
-        root * (wanted - weights @ wanted),
-    )
-
-
-def _array(values: Tensor) -> Floats:
-    return np.asarray(values.double().cpu().numpy())

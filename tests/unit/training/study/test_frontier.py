@@ -8,22 +8,32 @@ import pytest
 import torch
 
 from model_store.manifest import BaseModelShape
+from training.imitation import Effects, effects
 from training.sasrec import Sasrec
-from training.study.audience import Audience, audience, outcome
+from training.study.audience import Audience, audience
 from training.study.edits import (
-    Effects,
-    effects,
     embedding_difference,
-    gradients,
     group,
     imitation,
     item_space_projection,
 )
-from training.study.frontier import FrontierStudy, frontier_study, frontier_table, kept_at
+from training.study.frontier import (
+    AttributeFrontier,
+    FrontierStudy,
+    attribute_frontier,
+    frontier_table,
+    race,
+    summaries,
+)
+from training.study.outcomes import user_draws
+from training.study.paths import Path, kept_at, path_along
 from training.study.rivals import (
+    KINDS,
     RERANK,
     TODAY,
+    Rival,
     candidates,
+    dial,
     fixed_shift,
     half_rerank,
     rerank,
@@ -63,7 +73,17 @@ def study(people: Audience) -> FrontierStudy:
     features = torch.randn(20, D_MODEL, generator=torch.Generator().manual_seed(1))
     made_of = candidates(people, features, CARRIES[:, None], seed=0)
     rivals = rivals_for(made_of, people, CARRIES[:, None], 0)
-    return frontier_study(rivals, people, CARRIES, "genre=Fourth", draws=20)
+    return _study(rivals, people)
+
+
+def _study(rivals: list[Rival], people: Audience) -> FrontierStudy:
+    races = [race(rivals, people, CARRIES, user_draws(40, 20, seed=0))]
+    found = attribute_frontier("genre=Fourth", races[0], int(CARRIES.sum()))
+    return FrontierStudy(2, 40, 40, 0.5, (found,), summaries(races))
+
+
+def _path(scores: torch.Tensor, people: Audience) -> Path:
+    return path_along([scores], people, CARRIES)
 
 
 def test_no_shift_is_the_models_own_slate(model: Sasrec, people: Audience) -> None:
@@ -91,10 +111,10 @@ def test_a_shift_touches_the_newest_position_alone(model: Sasrec, block: int) ->
 
 
 def test_gain_and_share_are_of_each_users_slate(people: Audience) -> None:
-    found = outcome(people.scores(), people, CARRIES)
-    np.testing.assert_allclose(found.gains, 0.5)
+    found = _path(people.scores(), people)
+    np.testing.assert_allclose(found.gains[0], 0.5)
     slates = people.scores().topk(20).indices.numpy()
-    np.testing.assert_allclose(found.shares, CARRIES[slates].mean(1))
+    np.testing.assert_allclose(found.shares[0], CARRIES[slates].mean(1), rtol=1e-6)
 
 
 def test_kept_is_interpolated_where_the_share_is_first_reached() -> None:
@@ -139,11 +159,10 @@ def test_what_some_vectors_do_exactly_is_imitated_by_them() -> None:
     torch.testing.assert_close(item_space_projection(measured, CARRIES), half, atol=0.02, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["embedding", "gradient", "projection", "imitation"])
+@pytest.mark.parametrize("name", ["embedding", "projection", "imitation"])
 def test_each_direction_raises_the_attribute(people: Audience, basis: Effects, name: str) -> None:
     shift = {
         "embedding": embedding_difference(people, CARRIES),
-        "gradient": gradients(people, CARRIES),
         "projection": item_space_projection(basis, CARRIES),
         "imitation": imitation(basis, CARRIES),
     }[name]
@@ -153,16 +172,17 @@ def test_each_direction_raises_the_attribute(people: Audience, basis: Effects, n
 
 
 def test_a_rerank_at_full_strength_fills_the_slate(people: Audience) -> None:
-    strong = rerank(people, CARRIES).scores(100.0)
+    strong = rerank(people, CARRIES, 5).scores(100.0)
     n_left = [int(CARRIES.sum() - CARRIES[items].sum()) for items in people.histories]
-    shares = outcome(strong, people, CARRIES).shares
-    np.testing.assert_allclose(shares, [min(n, 20) / 20 for n in n_left])
+    shares = _path(strong, people).shares[0]
+    np.testing.assert_allclose(shares, [min(n, 20) / 20 for n in n_left], rtol=1e-6)
 
 
 def test_half_a_rerank_beside_no_shift_is_a_rerank_of_half_the_strength(people: Audience) -> None:
-    half = half_rerank("half", people, torch.zeros(D_MODEL), CARRIES)
-    torch.testing.assert_close(half.scores(0.3), rerank(people, CARRIES).scores(0.3))
-    assert half.strengths[-1] == rerank(people, CARRIES).strengths[-1] / 2
+    plain = rerank(people, CARRIES, 5)
+    half = half_rerank("half", people, torch.zeros(D_MODEL), CARRIES, plain)
+    torch.testing.assert_close(half.scores(0.3), plain.scores(0.3))
+    assert half.strengths[-1] == plain.strengths[-1] / 2
 
 
 def test_the_strongest_leave_out_what_lowers_the_attribute(basis: Effects) -> None:
@@ -171,40 +191,56 @@ def test_the_strongest_leave_out_what_lowers_the_attribute(basis: Effects) -> No
 
 
 def test_a_rival_equal_to_the_rerank_lies_on_its_frontier(people: Audience) -> None:
-    plain = rerank(people, CARRIES)
-    twin = dataclasses.replace(plain, name="twin")
-    found = frontier_study([plain, twin], people, CARRIES, "genre=Fourth", draws=5)
-    assert [kept.over_rerank for kept in found.frontiers[1].at] == [0, 0]
+    plain = rerank(people, CARRIES, 5)
+    found = _study([plain, dataclasses.replace(plain, name="twin")], people)
+    over = [kept.over_rerank for kept in found.attributes[0].frontiers[1].at]
+    assert {band.value for band in over if band} == {0}
+    assert found.summaries[1].at[0].n_reached == 1
 
 
-def test_every_path_starts_at_the_models_own_slates(study: FrontierStudy) -> None:
-    for frontier in study.frontiers:
-        assert frontier.shares[0] == pytest.approx(study.share)
+@pytest.fixture
+def found(study: FrontierStudy) -> AttributeFrontier:
+    return study.attributes[0]
+
+
+def test_every_path_starts_at_the_models_own_slates(found: AttributeFrontier) -> None:
+    for frontier in found.frontiers:
+        assert frontier.shares[0] == pytest.approx(found.share)
         assert frontier.kept_shares[0] == 1
 
 
-def test_the_wrong_sign_loses_share(study: FrontierStudy) -> None:
-    wrong = next(f for f in study.frontiers if f.rival == "group of 10, wrong sign")
-    assert wrong.shares[-1] < study.share
+def test_the_wrong_sign_loses_share(found: AttributeFrontier) -> None:
+    wrong = next(f for f in found.frontiers if f.rival == "wrong sign")
+    assert wrong.shares[-1] < found.share
 
 
-def test_rivals_have_names_of_their_own(study: FrontierStudy) -> None:
-    names = [f.rival for f in study.frontiers]
+def test_rivals_have_names_of_their_own_and_a_known_kind(found: AttributeFrontier) -> None:
+    names = [f.rival for f in found.frontiers]
     assert len(set(names)) == len(names)
     assert {RERANK, TODAY} <= set(names)
+    assert {f.kind for f in found.frontiers} <= set(KINDS)
 
 
-def test_an_interval_holds_its_estimate(study: FrontierStudy) -> None:
-    found = [kept for f in study.frontiers for kept in f.at if kept.kept is not None]
-    assert all((kept.low or 0) <= (kept.kept or 0) <= (kept.high or 0) for kept in found)
+def test_an_interval_holds_its_estimate(found: AttributeFrontier) -> None:
+    bands = [kept.kept for f in found.frontiers for kept in f.at if kept.kept is not None]
+    assert bands
+    assert all(band.low <= band.value <= band.high for band in bands)
 
 
 def test_a_fixed_shift_has_the_length_of_its_strength(people: Audience) -> None:
-    rival = fixed_shift("one", people, torch.full((D_MODEL,), 3.0), norm=2.0)
+    vector = torch.full((D_MODEL,), 3.0)
+    rival = fixed_shift("one", "probe", people, vector, norm=2.0, steps=(0.0, 0.5))
     unit = torch.full((D_MODEL,), 2.0 / D_MODEL**0.5)
     torch.testing.assert_close(rival.scores(0.5), people.scores(0.5 * unit))
 
 
+def test_a_dial_starts_at_nothing_and_steps_further_each_time() -> None:
+    steps = np.diff(dial(2.0, 6))
+    assert dial(2.0, 6)[0] == 0
+    assert dial(2.0, 6)[-1] == 2
+    assert (np.diff(steps) > 0).all()
+
+
 def test_the_study_is_json_and_a_table(study: FrontierStudy) -> None:
     assert json.loads(json.dumps(dataclasses.asdict(study)))["n_users"] == 40
-    assert frontier_table([study], "x2").row_count == len(study.frontiers)
+    assert frontier_table(study, "x2").row_count == len(study.summaries)

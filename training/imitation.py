@@ -1,0 +1,105 @@
+"""What vectors added to the hidden state do to scores, and sums of them that imitate a re-rank.
+
+A re-rank adds a constant to the score of whatever carries an attribute, and nothing else. A group
+of features whose joint effect is most like that moves the attribute and disturbs the rest least
+(training/LOG.md, 2026-11-23).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.optimize import nnls
+from torch import Tensor
+
+from training.progress import Report, silent
+from training.study.audience import Audience
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """What each of some vectors does when it is added at the newest position."""
+
+    vectors: Tensor
+    """[n, d_model], at the dose at which they were measured."""
+    mass: Floats
+    """Change of an attribute's mean probability among unread items [n, n_values]."""
+    scores: Floats
+    """Mean change of each item's score [n, n_items + 1]; padding has 0."""
+    popularity: Floats
+    """Mean probability of each item when nothing is added [n_items + 1]."""
+
+    def strongest(self, value: int, size: int) -> "Effects":
+        """Of the vectors with the largest positive effect on a value alone, at most `size`."""
+        return self.of(strongest(self.mass[:, value], size))
+
+    def of(self, members: npt.NDArray[np.int64]) -> "Effects":
+        """Of some vectors, by index."""
+        rows = torch.from_numpy(members).to(self.vectors.device)
+        return Effects(
+            self.vectors[rows], self.mass[members], self.scores[members], self.popularity
+        )
+
+
+def strongest(effect: Floats, size: int) -> npt.NDArray[np.int64]:
+    """Indices of the largest positive effects [n], largest first, at most `size`."""
+    members = np.argsort(-effect, kind="stable")[:size]
+    return members[effect[members] > 0]
+
+
+@torch.no_grad()
+def effects(people: Audience, vectors: Tensor, carries: Bools, report: Report = silent) -> Effects:
+    """The effects of vectors [n, d_model] on the scores of some users; a zero vector has none.
+
+    Args:
+        people: on whom it is measured.
+        vectors: [n, d_model].
+        carries: [n_items + 1, n_values].
+        report: told after each vector.
+    """
+    values = torch.from_numpy(carries).to(vectors.device, vectors.dtype)
+    base = people.scores()
+    plain = torch.softmax(base, dim=1)
+    shown = torch.isfinite(base)
+    seen_by = shown.sum(0).clamp_min(1)
+    mass = torch.zeros(len(vectors), values.shape[1], dtype=torch.float64)
+    moved = torch.zeros(len(vectors), values.shape[0], dtype=torch.float64)
+    for row, vector in enumerate(vectors):
+        if vector.any():
+            scores = people.scores(vector)
+            mass[row] = ((torch.softmax(scores, dim=1) - plain) @ values).mean(0)
+            change = torch.where(shown, scores - base, 0.0)
+            moved[row] = change.sum(0) / seen_by
+        report("effects", row + 1, len(vectors))
+    return Effects(vectors, mass.numpy(), moved.numpy(), plain.mean(0).double().cpu().numpy())
+
+
+def imitating_weights(measured: Effects, carries: Bools) -> Floats:
+    """Non-negative weights [n] with which the sum of vectors is most like the attribute itself.
+
+    By least squares on the change of scores, items weighted by their probability, constants over
+    all items left out since they change no slate. All 0 where no vector points that way.
+
+    Args:
+        measured: of the candidates.
+        carries: [n_items + 1].
+    """
+    if not len(measured.vectors):
+        return np.zeros(0)
+    weights, _ = nnls(*least_squares(measured, carries))
+    return np.asarray(weights)
+
+
+def least_squares(measured: Effects, carries: Bools) -> tuple[Floats, Floats]:
+    """Design [n_items, n] and wanted change [n_items], weighted, weighted means removed."""
+    weights = measured.popularity[1:] / measured.popularity[1:].sum()
+    design, wanted = measured.scores[:, 1:].T, carries[1:].astype(np.float64)
+    root = np.sqrt(weights)
+    return (
+        root[:, None] * (design - weights @ design),
+        root * (wanted - weights @ wanted),
+    )
