@@ -39,6 +39,7 @@ class Clock:
         self._measured_s = dict(measured_s)
         self._now = now
         self._waiting = list(weights_s)
+        self._done_s = 0.0
         self._running: str | None = None
         self._began = 0.0
         self._step: _Step | None = None
@@ -65,6 +66,7 @@ class Clock:
         """The part is done; `seconds` is what it took if it ran just now."""
         if seconds is not None:
             self._measured_s[part] = seconds
+            self._done_s += seconds
         self._waiting.remove(part)
         self._running, self._step = None, None
 
@@ -72,6 +74,11 @@ class Clock:
         """Seconds until all parts are done."""
         waiting = sum(self._expected_s(part) for part in self._waiting if part != self._running)
         return waiting + self._running_left_s()
+
+    def done_share(self) -> float:
+        """Part of this run that is done by the same estimate, 0..1."""
+        done_s, left_s = self._done_s + self.elapsed_s, self.left_s()
+        return done_s / (done_s + left_s) if done_s + left_s else 1.0
 
     def _running_left_s(self) -> float:
         if self._running is None:
@@ -90,7 +97,7 @@ class Clock:
 
 def in_words(seconds: float) -> str:
     """A length of time as people say it: `40 s`, `7 min`, `2 h 05 min`."""
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
