@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_store.cards import AttributeValue
 from training.config import TINY
 from training.dataset import Dataset
 from training.pipeline import Run
@@ -29,10 +28,11 @@ def test_a_trained_sae_tells_more_than_an_untrained_models(run: Run) -> None:
 
 
 def test_a_group_doubles_a_share_that_one_random_direction_does_not(run: Run) -> None:
-    carries = run.dataset.carries("genre", "Horror")[:, None]
-    (study,) = frontier.study_of(run, [AttributeValue(name="genre", value="Horror")], carries)
+    settings = frontier.FrontierSettings(attributes=("genre=Horror",), draws=20)
+    (study,) = frontier.study_of(run, settings).attributes
     reached = {f.rival: f.at[0].kept for f in study.frontiers}
-    assert reached[RERANK] == pytest.approx(1, abs=0.2)
+    assert reached[RERANK] is not None
+    assert reached[RERANK].value == pytest.approx(1, abs=0.2)
     assert reached[TODAY] is not None
     highest = {f.rival: np.max(f.shares) for f in study.frontiers}
     assert highest["one random direction"] < highest[TODAY]

@@ -1,21 +1,20 @@
 """Users whose slates are looked at, and what a shift of their hidden states does to them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from model_store.manifest import EditPositions
 from training.batches import Items, left_padded
-from training.metrics import ranks
 from training.sasrec import Cut, Sasrec
 
-SLATE = 20
-K = 10
-
-Floats = npt.NDArray[np.float64]
+BATCH = 256
+"""Users scored at once: whole histories of many users would not fit into the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,54 +41,51 @@ class Audience:
         """Hidden state at the newest position [n, d_model]."""
         return self.hidden[:, -1]
 
-    def scores(self, shift: Tensor | None = None) -> Tensor:
-        """Scores [n, n_items + 1] under a shift of the newest position; read items have -inf.
+    def edited(self, positions: EditPositions) -> Tensor:
+        """Hidden state at the positions that an edit touches [n, n_edited, d_model]."""
+        return self.hidden if positions is EditPositions.ALL else self.hidden[:, -1:]
 
-        Args:
-            shift: [d_model], or [n, d_model]; None: the model's own.
-        """
+    def part(self, rows: Tensor) -> Self:
+        """Some of the users, by row index or mask."""
+        chosen = torch.arange(len(self.items))[rows.cpu()]
+        return replace(
+            self,
+            histories=tuple(self.histories[row] for row in chosen.tolist()),
+            targets=self.targets[chosen.numpy()],
+            items=self.items[rows],
+            read=self.read[rows],
+            hidden=self.hidden[rows],
+        )
+
+    def final(self, shift: Tensor | None = None) -> Tensor:
+        """Final hidden state, normalised [n, d_model], under a shift; see `scores`."""
         hidden = self.hidden
         if shift is not None:
-            hidden = torch.cat([hidden[:, :-1], (hidden[:, -1] + shift)[:, None]], dim=1)
-        final = self.model.upper(hidden, self.items, self.cut)[:, -1]
-        return self.model.scores(final).masked_fill(self.read, -torch.inf)
+            n_shifted = shift.shape[-2] if shift.ndim == 3 else 1
+            moved = hidden[:, -n_shifted:] + (shift[:, None] if shift.ndim == 2 else shift)
+            hidden = torch.cat([hidden[:, :-n_shifted], moved], dim=1)
+        parts = zip(torch.split(hidden, BATCH), torch.split(self.items, BATCH), strict=True)
+        return torch.cat([self.model.upper(h, items, self.cut)[:, -1] for h, items in parts])
 
+    def scores(self, shift: Tensor | None = None) -> Tensor:
+        """Scores [n, n_items + 1] under a shift at the hook; read items have -inf.
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What one set of slates gives each user."""
-
-    shares: Floats
-    """Part of the top 20 that carries the attribute [n]."""
-    gains: Floats
-    """NDCG@10 of the item that came next [n]."""
+        Args:
+            shift: [d_model] or [n, d_model] at the newest position, [n, n_edited, d_model] at the
+                newest n_edited of the hook's; None: the model's own.
+        """
+        return self.model.scores(self.final(shift)).masked_fill_(self.read, -torch.inf)
 
 
 @torch.no_grad()
 def audience(
     model: Sasrec, block: int, histories: Sequence[Items], targets: npt.NDArray[np.int32]
 ) -> Audience:
-    """The histories, read up to the hook after `block`."""
+    """The histories, read up to the hook of `block`."""
     cut, device = Cut(block), model.item_embedding.weight.device
     items = left_padded(histories, model.shape.max_seq).to(device)
     whole = left_padded(histories, max(map(len, histories))).to(device)
     read = torch.zeros(len(items), model.shape.n_items + 1, dtype=torch.bool, device=device)
     read.scatter_(1, whole, True)
-    return Audience(model, cut, tuple(histories), targets, items, read, model.lower(items, cut))
-
-
-def outcome(scores: Tensor, people: Audience, carries: npt.NDArray[np.bool_]) -> Outcome:
-    """Shares and gains of the slates that scores [n, n_items + 1] make.
-
-    Ties for the item that came next: the smaller index first, as served; a slate is never short
-    where the catalogue holds 20 unread items.
-
-    Args:
-        scores: -inf for what is never shown.
-        people: whose slates they are.
-        carries: [n_items + 1] by item index.
-    """
-    slates = scores.topk(SLATE, dim=1).indices.cpu().numpy()
-    places = ranks(scores.cpu().numpy(), people.targets, people.histories)
-    gains = np.where(places <= K, 1 / np.log2(places + 1.0), 0.0)
-    return Outcome(carries[slates].mean(1), gains)
+    hidden = torch.cat([model.lower(part, cut) for part in torch.split(items, BATCH)])
+    return Audience(model, cut, tuple(histories), targets, items, read, hidden)

@@ -1,16 +1,21 @@
 """Paths of share and gain along a dial, and their comparison at equal share over drawn users."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
-from training.batches import generator
+from model_store.cards import Band
+from training.study.audience import Audience
+from training.study.outcomes import gains, shares, slates_of
 
 WANTED = ("x1.5", "x2", "+10", "+25")
 """Shares at which paths are compared: factors of the unsteered share, or points more."""
 
+Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 
@@ -24,22 +29,22 @@ class Path:
     """NDCG@10 [n_strengths, n]."""
 
 
-@dataclass(frozen=True)
-class Band:
-    """An estimate and its 95 % interval, users drawn with replacement."""
+def path_along(along: Iterable[Tensor], people: Audience, carries: Bools) -> Path:
+    """The outcomes of scores [n, n_items + 1] at each position of a dial.
 
-    value: float
-    """On all users."""
-    low: float
-    """2.5 % quantile over the draws that define it."""
-    high: float
-    """97.5 % quantile."""
-
-
-def drawn_weights(n: int, draws: int, seed: int) -> Floats:
-    """Weights of users [1 + draws, n]: all alike, then those of each draw with replacement."""
-    counts = generator(seed, 9).multinomial(n, np.full(n, 1 / n), size=draws)
-    return np.vstack([np.full(n, 1 / n), counts / n])
+    Args:
+        along: at each position, the first without any edit.
+        people: whose scores they are.
+        carries: [n_items + 1] which items carry the attribute.
+    """
+    targets = torch.from_numpy(people.targets.astype(np.int64)).to(people.items.device)
+    carried = torch.from_numpy(carries).to(people.items.device, torch.float32)[:, None]
+    found = []
+    for scores in along:
+        slates = slates_of(scores)
+        found.append((shares(slates, carried)[:, 0].double(), gains(slates, targets)))
+    both = torch.stack([torch.stack(one) for one in found], dim=1).cpu().numpy()
+    return Path(both[0], both[1])
 
 
 def wanted_share(wanted: str, share: float) -> float:

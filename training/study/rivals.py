@@ -9,24 +9,26 @@ import torch
 from torch import Tensor
 
 from training.batches import generator
+from training.imitation import Effects, effects
+from training.pipeline import Run
 from training.study.audience import Audience
 from training.study.edits import (
-    Effects,
     doses,
-    effects,
     embedding_difference,
-    gradients,
     group,
     imitation,
     item_space_projection,
 )
 
+KINDS = ("re-rank", "sae", "hybrid", "probe", "control", "calibration")
+"""Rivals: on scores alone; of SAE features; both; without an SAE; proving nothing by themselves;
+to a target mix."""
 RERANK = "re-rank"
 TODAY = "group of 10, by effect"
-NORM_SHARES = tuple(np.round(1.5 * (np.arange(25) / 24) ** 1.5, 4).tolist())
-"""Length of a shift over the mean norm of the hidden state, from none."""
-SCORE_SHARES = tuple(np.round(4 * (np.arange(25) / 24) ** 1.5, 4).tolist())
-"""What the re-rank adds over the deviation of a user's scores, from nothing."""
+MAX_NORM_SHARE = 1.5
+"""Longest shift over the mean norm of the hidden state."""
+MAX_SCORE_SHARE = 4.0
+"""Most that the re-rank adds, over the mean deviation of a user's scores."""
 
 Bools = npt.NDArray[np.bool_]
 
@@ -37,10 +39,17 @@ class Rival:
 
     name: str
     """What tables call it."""
+    kind: str
+    """One of `KINDS`."""
     scores: Callable[[float], Tensor]
     """Scores [n, n_items + 1] at a strength."""
-    strengths: tuple[float, ...] = NORM_SHARES
+    strengths: tuple[float, ...]
     """The dial's positions, ascending from 0."""
+
+
+def dial(longest: float, n: int) -> tuple[float, ...]:
+    """Positions from 0 to `longest`, closer together where shares still move little."""
+    return tuple(np.round(longest * (np.arange(n) / (n - 1)) ** 1.5, 4).tolist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +86,9 @@ def candidates(choosers: Audience, features: Tensor, carries: Bools, *, seed: in
     )
 
 
-def rivals_for(made_of: Candidates, people: Audience, carries: Bools, value: int) -> list[Rival]:
+def rivals_for(
+    made_of: Candidates, people: Audience, carries: Bools, value: int, *, n_strengths: int = 13
+) -> list[Rival]:
     """Every rival for one attribute value; "imitating" is of the re-rank, see `imitation`.
 
     Args:
@@ -85,43 +96,57 @@ def rivals_for(made_of: Candidates, people: Audience, carries: Bools, value: int
         people: whose scores are asked for.
         carries: [n_items + 1, n_values].
         value: column of the attribute value.
+        n_strengths: positions of each dial.
     """
-    sae, carried = made_of.features, carries[:, value]
-    ten = group(sae, value, 10)
-    fixed = {
-        TODAY: ten,
-        "best feature": group(sae, value, 1),
-        "group of 3": group(sae, value, 3),
-        "group of 30": group(sae, value, 30),
-        "group of 10, uniform": group(sae, value, 10, weighting="uniform"),
-        "group of 10, unit norm": group(sae, value, 10, weighting="unit"),
-        "group of 10, wrong sign": -ten,
-        "features imitating": imitation(sae, carried),
-        "30 features imitating": imitation(sae.strongest(value, 30), carried),
-        "random imitating": imitation(made_of.random, carried),
-        "best hidden dimension": group(made_of.dimensions, value, 1),
-        "one random direction": made_of.random.vectors[0],
-        "best random direction": group(made_of.random, value, 1),
-        "group of 10 random": group(made_of.random, value, 10),
-        "embedding difference": embedding_difference(people, carried),
-        "item-space projection": item_space_projection(made_of.dimensions, carried),
-    }
+    steps, carried = dial(MAX_NORM_SHARE, n_strengths), carries[:, value]
+    fixed = _fixed(made_of, people, carried, value)
+    plain = rerank(people, carried, n_strengths)
     return [
-        rerank(people, carried),
-        *(fixed_shift(name, people, vector, made_of.norm) for name, vector in fixed.items()),
-        norm_shift("group of 10, per user's norm", people, ten.expand_as(people.newest)),
-        norm_shift("gradient of each user", people, gradients(people, carried)),
-        half_rerank("features + re-rank", people, fixed["features imitating"], carried),
-        half_rerank("random + re-rank", people, fixed["random imitating"], carried),
+        plain,
+        *(
+            fixed_shift(name, kind, people, vector, made_of.norm, steps)
+            for name, (kind, vector) in fixed.items()
+        ),
+        half_rerank("features + re-rank", people, fixed["features imitating"][1], carried, plain),
+        half_rerank("random + re-rank", people, fixed["random imitating"][1], carried, plain),
     ]
 
 
-def rerank(people: Audience, carries: Bools) -> Rival:
+def _fixed(
+    made_of: Candidates, people: Audience, carries: Bools, value: int
+) -> dict[str, tuple[str, Tensor]]:
+    """Kind and direction [d_model] of every rival that shifts all users alike, by name."""
+    sae, random = made_of.features, made_of.random
+    ten = group(sae, value, 10)
+    return {
+        TODAY: ("sae", ten),
+        "best feature": ("sae", group(sae, value, 1)),
+        "group of 30": ("sae", group(sae, value, 30)),
+        "features imitating": ("sae", imitation(sae, carries)),
+        "30 features imitating": ("sae", imitation(sae.strongest(value, 30), carries)),
+        "random imitating": ("control", imitation(random, carries)),
+        "wrong sign": ("control", -ten),
+        "best hidden dimension": ("control", group(made_of.dimensions, value, 1)),
+        "one random direction": ("control", random.vectors[0]),
+        "group of 10 random": ("control", group(random, value, 10)),
+        "embedding difference": ("probe", embedding_difference(people, carries)),
+        "item-space projection": ("probe", item_space_projection(made_of.dimensions, carries)),
+    }
+
+
+@torch.no_grad()
+def score_deviation(people: Audience) -> float:
+    """Mean standard deviation of a user's scores of unread items: the unit of the re-rank."""
+    return float(torch.stack([row[torch.isfinite(row)].std() for row in people.scores()]).mean())
+
+
+def rerank(people: Audience, carries: Bools, n_strengths: int) -> Rival:
     """Score + lambda x attribute, lambda in mean deviations of a user's scores."""
-    return Rival(RERANK, _reranked(people, carries, torch.zeros_like(people.newest)), SCORE_SHARES)
+    steps = dial(MAX_SCORE_SHARE, n_strengths)
+    return Rival(RERANK, "re-rank", _reranked(people, carries, None), steps)
 
 
-def half_rerank(name: str, people: Audience, vector: Tensor, carries: Bools) -> Rival:
+def half_rerank(name: str, people: Audience, vector: Tensor, carries: Bools, plain: Rival) -> Rival:
     """Half of the re-rank, and a shift that imitates the other half.
 
     Args:
@@ -129,28 +154,34 @@ def half_rerank(name: str, people: Audience, vector: Tensor, carries: Bools) -> 
         people: whose scores are asked for.
         vector: [d_model], whose effect is about 1 on the scores of items with the attribute.
         carries: [n_items + 1].
+        plain: the re-rank, whose dial is halved.
     """
-    halved = tuple(strength / 2 for strength in SCORE_SHARES)
-    return Rival(name, _reranked(people, carries, vector), halved)
+    halved = tuple(strength / 2 for strength in plain.strengths)
+    return Rival(name, "hybrid", _reranked(people, carries, vector), halved)
 
 
-@torch.no_grad()
-def _reranked(people: Audience, carries: Bools, vector: Tensor) -> Callable[[float], Tensor]:
+def _reranked(people: Audience, carries: Bools, vector: Tensor | None) -> Callable[[float], Tensor]:
     """Scores under lambda x vector, and lambda more for items with the attribute."""
-    plain = people.scores()
-    unit = float(torch.stack([row[torch.isfinite(row)].std() for row in plain]).mean())
-    carried = torch.from_numpy(carries).to(plain)
-    return lambda strength: people.scores(strength * unit * vector) + strength * unit * carried
+    unit = score_deviation(people)
+    carried = torch.from_numpy(carries).to(people.hidden)
+
+    def scores(strength: float) -> Tensor:
+        shift = None if vector is None else strength * unit * vector
+        return people.scores(shift) + strength * unit * carried
+
+    return scores
 
 
-def fixed_shift(name: str, people: Audience, vector: Tensor, norm: float) -> Rival:
+def fixed_shift(
+    name: str, kind: str, people: Audience, vector: Tensor, norm: float, steps: tuple[float, ...]
+) -> Rival:
     """The same shift for everyone: `vector` [d_model] at a length in units of `norm`."""
     unit = torch.nn.functional.normalize(vector, dim=0) * norm
-    return Rival(name, lambda strength: people.scores(strength * unit))
+    return Rival(name, kind, lambda strength: people.scores(strength * unit), steps)
 
 
-def norm_shift(name: str, people: Audience, vectors: Tensor) -> Rival:
-    """Each user's own vector of [n, d_model], at a length in units of that user's hidden norm."""
-    norms = people.newest.norm(dim=1, keepdim=True)
-    units = torch.nn.functional.normalize(vectors, dim=1) * norms
-    return Rival(name, lambda strength: people.scores(strength * units))
+def feature_vectors(run: Run) -> Tensor:
+    """Decoder rows of live features at their reference activation [n_live, d_model]."""
+    references = torch.tensor([card.reference_activation for card in run.cards.features])
+    scaled = run.sae.W_dec.detach() * references.to(run.sae.W_dec)[:, None]
+    return scaled[references > 0]

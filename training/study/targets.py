@@ -1,4 +1,4 @@
-"""Which attribute values a study of control aims at: named ones, or by a rule that any data fits."""
+"""Which attribute values a study of control aims at: named ones, or by a rule."""
 
 from collections import defaultdict
 from collections.abc import Sequence

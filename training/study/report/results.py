@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from training.dataset import Dataset
+from training.study.doses import DosesStudy
 from training.study.frontier import FrontierStudy
-from training.study.interpretation import InterpretationStudy
+from training.study.interpretation_results import InterpretationStudy
+from training.study.labels import LabelsStudy
+from training.study.suppression import SuppressionStudy
+from training.study.sweep import SweepStudy
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,18 @@ class StudyResults:
     """What was studied."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Wall time of each part that has run, by its name."""
+    sweep: SweepStudy | None = None
+    """Which autoencoder is used, and why?"""
     interpretation: InterpretationStudy | None = None
     """Do features mean something?"""
-    frontier: tuple[FrontierStudy, ...] | None = None
+    labels: LabelsStudy | None = None
+    """Do their labels hold on other users?"""
+    frontier: FrontierStudy | None = None
     """What does raising an attribute cost, by each rival?"""
+    doses: DosesStudy | None = None
+    """What does each dose do?"""
+    suppression: SuppressionStudy | None = None
+    """Can an attribute be brought to almost none?"""
 
 
 def data_facts(dataset: Dataset, n_evaluated: int) -> DataFacts:
