@@ -210,7 +210,7 @@ def race(rivals: Sequence[Rival], people: Audience, carries: Bools, weights: Flo
     """
     raced = []
     for rival in rivals:
-        path = path_along(map(rival.scores, rival.strengths), people, carries)
+        path = path_along(map(rival.slates, rival.strengths), people, carries)
         raced.append(Raced(rival, path, kept_of(path, weights)))
     return raced
 

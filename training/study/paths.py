@@ -10,7 +10,7 @@ from torch import Tensor
 
 from model_store.cards import Band
 from training.study.audience import Audience
-from training.study.outcomes import gains, shares, slates_of
+from training.study.outcomes import gains, shares
 
 WANTED = ("x1.5", "x2", "+10", "+25")
 """Shares at which paths are compared: factors of the unsteered share, or points more."""
@@ -30,20 +30,20 @@ class Path:
 
 
 def path_along(along: Iterable[Tensor], people: Audience, carries: Bools) -> Path:
-    """The outcomes of scores [n, n_items + 1] at each position of a dial.
+    """The outcomes of slates [n, 20] at each position of a dial.
 
     Args:
         along: at each position, the first without any edit.
-        people: whose scores they are.
+        people: whose slates they are.
         carries: [n_items + 1] which items carry the attribute.
     """
     targets = torch.from_numpy(people.targets.astype(np.int64)).to(people.items.device)
     carried = torch.from_numpy(carries).to(people.items.device, torch.float32)[:, None]
-    found = []
-    for scores in along:
-        slates = slates_of(scores)
-        found.append((shares(slates, carried)[:, 0].double(), gains(slates, targets)))
-    both = torch.stack([torch.stack(one) for one in found], dim=1).cpu().numpy()
+    found = [
+        torch.stack([shares(slates, carried)[:, 0].double(), gains(slates, targets)])
+        for slates in along
+    ]
+    both = torch.stack(found, dim=1).cpu().numpy()
     return Path(both[0], both[1])
 
 

@@ -19,6 +19,7 @@ from training.study.edits import (
     imitation,
     item_space_projection,
 )
+from training.study.outcomes import slates_of
 
 KINDS = ("re-rank", "sae", "hybrid", "probe", "control", "calibration")
 """Rivals: on scores alone; of SAE features; both; without an SAE; proving nothing by themselves;
@@ -41,8 +42,8 @@ class Rival:
     """What tables call it."""
     kind: str
     """One of `KINDS`."""
-    scores: Callable[[float], Tensor]
-    """Scores [n, n_items + 1] at a strength."""
+    slates: Callable[[float], Tensor]
+    """Slates [n, 20] at a strength."""
     strengths: tuple[float, ...]
     """The dial's positions, ascending from 0."""
 
@@ -161,15 +162,15 @@ def half_rerank(name: str, people: Audience, vector: Tensor, carries: Bools, pla
 
 
 def _reranked(people: Audience, carries: Bools, vector: Tensor | None) -> Callable[[float], Tensor]:
-    """Scores under lambda x vector, and lambda more for items with the attribute."""
+    """Slates under lambda x vector, and lambda more for items with the attribute."""
     unit = score_deviation(people)
     carried = torch.from_numpy(carries).to(people.hidden)
 
-    def scores(strength: float) -> Tensor:
+    def slates(strength: float) -> Tensor:
         shift = None if vector is None else strength * unit * vector
-        return people.scores(shift) + strength * unit * carried
+        return slates_of(people.scores(shift) + strength * unit * carried)
 
-    return scores
+    return slates
 
 
 def fixed_shift(
@@ -177,7 +178,7 @@ def fixed_shift(
 ) -> Rival:
     """The same shift for everyone: `vector` [d_model] at a length in units of `norm`."""
     unit = torch.nn.functional.normalize(vector, dim=0) * norm
-    return Rival(name, kind, lambda strength: people.scores(strength * unit), steps)
+    return Rival(name, kind, lambda strength: slates_of(people.scores(strength * unit)), steps)
 
 
 def feature_vectors(run: Run) -> Tensor:

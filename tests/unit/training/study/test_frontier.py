@@ -25,7 +25,7 @@ from training.study.frontier import (
     race,
     summaries,
 )
-from training.study.outcomes import user_draws
+from training.study.outcomes import slates_of, user_draws
 from training.study.paths import Path, kept_at, path_along
 from training.study.rivals import (
     KINDS,
@@ -83,7 +83,7 @@ def _study(rivals: list[Rival], people: Audience) -> FrontierStudy:
 
 
 def _path(scores: torch.Tensor, people: Audience) -> Path:
-    return path_along([scores], people, CARRIES)
+    return path_along([slates_of(scores)], people, CARRIES)
 
 
 def test_no_shift_is_the_models_own_slate(model: Sasrec, people: Audience) -> None:
@@ -172,16 +172,16 @@ def test_each_direction_raises_the_attribute(people: Audience, basis: Effects, n
 
 
 def test_a_rerank_at_full_strength_fills_the_slate(people: Audience) -> None:
-    strong = rerank(people, CARRIES, 5).scores(100.0)
+    strong = rerank(people, CARRIES, 5).slates(100.0)
     n_left = [int(CARRIES.sum() - CARRIES[items].sum()) for items in people.histories]
-    shares = _path(strong, people).shares[0]
+    shares = path_along([strong], people, CARRIES).shares[0]
     np.testing.assert_allclose(shares, [min(n, 20) / 20 for n in n_left], rtol=1e-6)
 
 
 def test_half_a_rerank_beside_no_shift_is_a_rerank_of_half_the_strength(people: Audience) -> None:
     plain = rerank(people, CARRIES, 5)
     half = half_rerank("half", people, torch.zeros(D_MODEL), CARRIES, plain)
-    torch.testing.assert_close(half.scores(0.3), plain.scores(0.3))
+    torch.testing.assert_close(half.slates(0.3), plain.slates(0.3))
     assert half.strengths[-1] == plain.strengths[-1] / 2
 
 
@@ -231,7 +231,7 @@ def test_a_fixed_shift_has_the_length_of_its_strength(people: Audience) -> None:
     vector = torch.full((D_MODEL,), 3.0)
     rival = fixed_shift("one", "probe", people, vector, norm=2.0, steps=(0.0, 0.5))
     unit = torch.full((D_MODEL,), 2.0 / D_MODEL**0.5)
-    torch.testing.assert_close(rival.scores(0.5), people.scores(0.5 * unit))
+    torch.testing.assert_close(rival.slates(0.5), slates_of(people.scores(0.5 * unit)))
 
 
 def test_a_dial_starts_at_nothing_and_steps_further_each_time() -> None:
