@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 OURS = ROOMS | {"steerrec", "tests"}
-PART_OF = {"pydantic-core": "pydantic"}
+PART_OF = {"markupsafe": "jinja2", "pydantic-core": "pydantic"}
 """Distributions that another one always brings along."""
 
 
@@ -32,9 +32,10 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def needed(room: str) -> set[str]:
-    """Distributions that the room's modules import."""
-    trees = (ast.parse(path.read_text()) for path in (ROOT / room).rglob("*.py"))
+def needed(room: str, *, beside: str = "") -> set[str]:
+    """Distributions that the room's modules import; those in the folder `beside` do not count."""
+    paths = (path for path in (ROOT / room).rglob("*.py") if not beside or beside not in path.parts)
+    trees = (ast.parse(path.read_text()) for path in paths)
     tops = {name.partition(".")[0] for tree in trees for name in imported_names(tree)}
     homes = packages_distributions()
     found = (homes[top][0] for top in tops - OURS - sys.stdlib_module_names if top != "google")
@@ -56,7 +57,13 @@ def test_the_plain_install_has_all_that_serving_imports(room: str) -> None:
 
 
 def test_training_imports_what_its_extra_has() -> None:
-    assert needed("training") <= names(PROJECT["dependencies"] + EXTRAS["train"])
+    extra = names(PROJECT["dependencies"] + EXTRAS["train"])
+    assert needed("training", beside="study") <= extra
+
+
+def test_studies_import_what_their_extra_has() -> None:
+    extra = names(PROJECT["dependencies"] + EXTRAS["train"] + EXTRAS["study"])
+    assert needed("training/study") <= extra
 
 
 @pytest.mark.parametrize("module", ["service.server", "cli.main"])
