@@ -28,6 +28,14 @@ def left_padded(histories: Sequence[Items], max_seq: int) -> Tensor:
     return torch.from_numpy(padded)
 
 
+def left_aligned(histories: Sequence[Items]) -> Tensor:
+    """Item indices int64 [n, seq], padding behind; seq is the longest history's."""
+    aligned = np.zeros((len(histories), max(map(len, histories))), dtype=np.int64)
+    for row, items in enumerate(histories):
+        aligned[row, : len(items)] = items
+    return torch.from_numpy(aligned)
+
+
 def windows(
     histories: Sequence[Items], length: int, rng: np.random.Generator | None = None
 ) -> list[Items]:
@@ -47,16 +55,47 @@ def windows(
 
 
 def length_batches(
-    histories: Sequence[Items], batch_size: int, rng: np.random.Generator | None = None
+    histories: Sequence[Items],
+    batch_size: int,
+    rng: np.random.Generator | None = None,
+    *,
+    positions: int | None = None,
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Row indices of each batch: rows of like length together, batches in random order with `rng`.
 
     Without `rng` the shortest come first.
+
+    Args:
+        histories: What the rows hold.
+        batch_size: Rows of a batch.
+        rng: Draws the order of batches, and which of equally long rows share one.
+        positions: Where given, a batch has at least `batch_size` rows and as many more as have,
+            padded, no more positions than this: short rows make large batches.
     """
     lengths = np.array([len(items) for items in histories])
     ties = np.zeros(len(lengths)) if rng is None else rng.random(len(lengths))
     order = np.lexsort((ties, lengths))
-    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    batches = list(_consecutive(order, lengths[order], batch_size, positions or 0))
     if rng is not None:
         rng.shuffle(batches)
     yield from batches
+
+
+def _consecutive(
+    order: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], fewest: int, positions: int
+) -> Iterator[npt.NDArray[np.int64]]:
+    """`order` in pieces, each of `fewest` rows or as many as have `positions`, all as its longest.
+
+    Args:
+        order: Row indices, by length.
+        lengths: Their lengths, ascending.
+        fewest: Rows of a piece, at least.
+        positions: Positions of a piece, at most, unless it has the fewest rows.
+    """
+    start = 0
+    while start < len(order):
+        n_rows = np.arange(1, len(order) - start + 1)
+        n_fit = int(np.searchsorted(n_rows * lengths[start:], positions, side="right"))
+        stop = start + max(fewest, n_fit)
+        yield order[start:stop]
+        start = stop

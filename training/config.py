@@ -41,11 +41,16 @@ class BaseModelConfig(Settings):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Share of units dropped in training."""
     learning_rate: Rate = 3e-3
-    """Of AdamW, constant after the warm-up."""
+    """Of AdamW, constant between the warm-up and the fall."""
+    decay_share: Share = 0.0
+    """Last share of max_epochs over which the learning rate falls linearly to 0."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     """Of AdamW, on everything but biases, norms and embeddings' padding."""
     batch_size: Count = 64
-    """Windows of histories in a step."""
+    """Windows of histories in a step; with `batch_positions` at least so many."""
+    batch_positions: Count | None = None
+    """Positions that short windows together fill in a step; None: `batch_size` windows, short or
+    long."""
     max_epochs: Count = 40
     """Passes over all interactions, if patience lasts."""
     patience: Count = 6
@@ -143,6 +148,37 @@ class SaeConfig(Settings):
         return SaeShape(kind=self.kind, d_sae=self.d_sae, k=self.k if self.is_counted else None)
 
 
+Strength = Annotated[float, Field(ge=-1e6, le=1e6)]
+Factor = Annotated[float, Field(ge=0, le=1e6)]
+
+
+class EffectsConfig(Settings):
+    """Effect cards: which doses are tried, and on how many users of the carded cohort."""
+
+    users: Annotated[int, Field(ge=0)] = 200
+    """On whom each feature is tried, at most; 0: features have no effects."""
+    group_users: Annotated[int, Field(ge=0)] = 2_000
+    """On whom each attribute group is tried, at most; 0: groups have no effects."""
+    feature_scale: tuple[Factor, ...] = (0.0, 2.0, 4.0, 8.0)
+    """Factors of a feature."""
+    feature_add: tuple[Strength, ...] = (-2.0, -1.0, 1.0, 2.0, 4.0)
+    """Reference units added to a feature."""
+    group_scale: tuple[Factor, ...] = (0.0, 0.5, 2.0, 4.0, 8.0, 16.0)
+    """Factors of a group's features."""
+    group_add: tuple[Strength, ...] = (-4, -2, -1, -0.5, 0.5, 1, 1.5, 2, 3, 4, 6, 8)
+    """Reference units added to a group."""
+    off_target_scale: Factor = 2.0
+    """Factor at which changes of other attributes are given: the nearest of those tried."""
+    off_target_add: Strength = 1.0
+    """The same in reference units."""
+    max_off_target: Annotated[int, Field(ge=0)] = 5
+    """Changes of other attributes on a card."""
+    random_directions: Count = 8
+    """Directions of equal norm that every dose is compared with."""
+    draws: Annotated[int, Field(ge=0)] = 200
+    """Of the bootstrap over users."""
+
+
 class CardsConfig(Settings):
     """What is measured of each feature."""
 
@@ -161,11 +197,15 @@ class CardsConfig(Settings):
     label_lift: Rate = 1.5
     """Lowest lift at which an attribute labels a feature."""
     effect_users: Count = 300
-    """Histories on which the effect of each feature is measured."""
+    """Users who choose, on whose training histories the effect of each feature is measured."""
     effect_dose: Rate = 1.0
     """Reference units added to a feature to measure its effect."""
     group_size: Count = 10
     """Most features in an attribute's group."""
+    group_candidates: Count = 30
+    """Features that raise an attribute most, of which its group is chosen."""
+    effects: EffectsConfig = EffectsConfig()
+    """What doses do."""
 
 
 class TrainConfig(Settings):
@@ -207,7 +247,20 @@ class TrainConfig(Settings):
 TINY = TrainConfig(
     base=BaseModelConfig(d_model=32, max_epochs=5, dropout=0.1, learning_rate=1e-2),
     sae=SaeConfig(d_sae=128, k=24, newest_positions=5_000, steps=300, dead_after_steps=25),
-    cards=CardsConfig(max_positions=20_000, effect_users=100),
+    cards=CardsConfig(
+        max_positions=20_000,
+        effect_users=100,
+        effects=EffectsConfig(
+            users=30,
+            group_users=200,
+            feature_scale=(4.0,),
+            feature_add=(2.0,),
+            group_scale=(4.0,),
+            group_add=(-1.0, 1.0, 2.0, 4.0),
+            random_directions=2,
+            draws=20,
+        ),
+    ),
     threads=1,
 )
 """Trains on ml-100k in seconds: for tests."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model_store.manifest import BaseModelShape
+from training.dropout import Dropout
 
 FEED_FORWARD_FACTOR = 4
 EMBEDDING_STD = 0.02
@@ -19,29 +20,29 @@ EMBEDDING_STD = 0.02
 class Attention(nn.Module):
     """Multi-head self-attention whose queries may be the newest position only."""
 
-    def __init__(self, d_model: int, n_heads: int, dropout: float) -> None:
+    def __init__(self, d_model: int, n_heads: int) -> None:
         super().__init__()
         self.n_heads = n_heads
-        self.dropout_share = dropout
         self.query = nn.Linear(d_model, d_model)
         self.key = nn.Linear(d_model, d_model)
         self.value = nn.Linear(d_model, d_model)
         self.output = nn.Linear(d_model, d_model)
 
-    def forward(self, queries: Tensor, context: Tensor, visible: Tensor) -> Tensor:
+    def forward(self, queries: Tensor, context: Tensor, visible: Tensor | None) -> Tensor:
         """Attended context of each query, [batch, n_queries, d_model].
 
         Args:
             queries: [batch, n_queries, d_model].
             context: [batch, seq, d_model].
-            visible: Boolean [batch, 1, n_queries, seq], True where a query may look.
+            visible: Boolean [batch, 1, n_queries, seq], True where a query may look; None: each
+                looks at itself and what stands before it, for which there is a faster kernel.
         """
         attended = functional.scaled_dot_product_attention(
             self._heads(self.query(queries)),
             self._heads(self.key(context)),
             self._heads(self.value(context)),
             attn_mask=visible,
-            dropout_p=self.dropout_share if self.training else 0.0,
+            is_causal=visible is None,
         )
         return cast("Tensor", self.output(attended.transpose(1, 2).flatten(2)))
 
@@ -56,23 +57,26 @@ class Block(nn.Module):
     def __init__(self, d_model: int, n_heads: int, dropout: float) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(d_model)
-        self.attention = Attention(d_model, n_heads, dropout)
+        self.attention = Attention(d_model, n_heads)
         self.feed_forward_norm = nn.LayerNorm(d_model)
         self.widen = nn.Linear(d_model, FEED_FORWARD_FACTOR * d_model)
         self.narrow = nn.Linear(FEED_FORWARD_FACTOR * d_model, d_model)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
-    def forward(self, hidden: Tensor, visible: Tensor, *, newest_only: bool = False) -> Tensor:
+    def forward(
+        self, hidden: Tensor, visible: Tensor | None, *, newest_only: bool = False
+    ) -> Tensor:
         """Hidden state after this block, [batch, seq, d_model], or [batch, 1, d_model].
 
         Args:
             hidden: [batch, seq, d_model].
-            visible: Boolean [batch, 1, seq, seq].
+            visible: Boolean [batch, 1, seq, seq]; None as in `Attention`, with every position.
             newest_only: Compute the newest position alone.
         """
         first = hidden.shape[1] - 1 if newest_only else 0
         context = self.attention_norm(hidden)
-        attended = self.attention(context[:, first:], context, visible[:, :, first:])
+        seen = None if visible is None else visible[:, :, first:]
+        attended = self.attention(context[:, first:], context, seen)
         hidden = hidden[:, first:] + self.dropout(attended)
         widened = functional.gelu(self.widen(self.feed_forward_norm(hidden)))
         return cast("Tensor", hidden + self.dropout(self.narrow(self.dropout(widened))))
@@ -99,7 +103,7 @@ class Sasrec(nn.Module):
         self.shape = shape
         self.item_embedding = nn.Embedding(shape.n_items + 1, shape.d_model, padding_idx=0)
         self.position_embedding = nn.Embedding(shape.max_seq, shape.d_model)
-        self.embedding_dropout = nn.Dropout(dropout)
+        self.embedding_dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(
             Block(shape.d_model, shape.n_heads, dropout) for _ in range(shape.n_blocks)
         )
@@ -112,9 +116,15 @@ class Sasrec(nn.Module):
         with torch.no_grad():
             self.item_embedding.weight[0].zero_()
 
-    def embed(self, items: Tensor) -> Tensor:
-        """Item plus position embeddings, [batch, seq, d_model], of item indices [batch, seq]."""
-        age = torch.arange(items.shape[1] - 1, -1, -1, device=items.device)
+    def embed(self, items: Tensor, age: Tensor | None = None) -> Tensor:
+        """Item plus position embeddings, [batch, seq, d_model], of item indices [batch, seq].
+
+        Args:
+            items: Item indices int64 [batch, seq].
+            age: Items after each position, int64 [batch, seq]; None: rows are right-aligned.
+        """
+        if age is None:
+            age = torch.arange(items.shape[1] - 1, -1, -1, device=items.device)
         scale = float(self.shape.d_model) ** 0.5
         embedded = self.item_embedding(items) * scale + self.position_embedding(age)
         return cast("Tensor", self.embedding_dropout(embedded))
@@ -151,6 +161,17 @@ class Sasrec(nn.Module):
         """Final hidden state of every position, normalised, [batch, seq, d_model]."""
         cut = Cut(self.shape.n_blocks, newest_only=False)
         return self.upper(self.lower(items, cut), items, cut)
+
+    def left_aligned(self, items: Tensor) -> Tensor:
+        """What `forward` gives, of rows whose padding stands behind: what training reads.
+
+        Nothing behind a position is visible to it, so padding needs no mask.
+        """
+        age = (items != 0).sum(1, keepdim=True) - 1 - torch.arange(items.shape[1]).to(items)
+        hidden = self.embed(items, age.clamp_min(0))
+        for block in self.blocks:
+            hidden = block(hidden, None)
+        return cast("Tensor", self.final_norm(hidden))
 
     def scores(self, final: Tensor) -> Tensor:
         """Score of each item index, [..., n_items + 1], of final hidden states [..., d_model].

@@ -1,6 +1,5 @@
 """Training the base model: next-item cross-entropy, stopped by validation NDCG@10."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,12 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from training.batches import Items, generator, left_padded, length_batches, windows
+from training.batches import Items, generator, left_aligned, length_batches, windows
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import BaseModelConfig
 from training.evaluate import K, slate_ranks
+from training.loss import next_item_loss
 from training.metrics import ndcg
 from training.progress import Report, silent
 from training.sasrec import Sasrec
@@ -76,18 +75,27 @@ class BaseTrainer:
         rng = generator(self.seed, epoch)
         cut = windows(self.split.train, self.config.max_seq + 1, rng)
         self.model.train()
-        batches = length_batches(cut, self.config.batch_size, rng)
-        losses = [self._step([cut[row] for row in rows]) for rows in batches]
+        positions = self.config.batch_positions
+        batches = list(length_batches(cut, self.config.batch_size, rng, positions=positions))
+        losses = []
+        for number, rows in enumerate(batches):
+            self._set_rate(self.course.epoch + number / len(batches))
+            losses.append(self._step([cut[row] for row in rows]))
         self.course.epoch = epoch
         return sum(losses) / len(losses)
 
-    def _step(self, histories: Sequence[Items]) -> float:
-        items = left_padded(histories, self.config.max_seq + 1).to(self.device)
-        self.course.step += 1
+    def _set_rate(self, epochs: float) -> None:
+        """The learning rate after so many epochs: it warms up, stays, and falls at the end."""
+        left = 1 - epochs / self.config.max_epochs
+        falling = min(1, left / self.config.decay_share) if self.config.decay_share else 1
+        warming = min(1, (self.course.step + 1) / WARM_UP_STEPS)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * min(1, self.course.step / WARM_UP_STEPS)
+            group["lr"] = self.config.learning_rate * warming * falling
+
+    def _step(self, histories: Sequence[Items]) -> float:
+        self.course.step += 1
         self.optimiser.zero_grad()
-        loss = self._loss(items)
+        loss = self._loss(left_aligned(histories).to(self.device))
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_NORM)
         self.optimiser.step()
@@ -102,18 +110,23 @@ class BaseTrainer:
         """
         steps = self.course.step
         keep = min(self.config.average_decay, steps / (steps + AVERAGE_WARM_UP))
-        for name, weight in self.model.state_dict().items():
-            self.average[name].lerp_(weight, 1 - keep)
+        weights = self.model.state_dict()
+        average = [self.average[name] for name in weights]
+        torch._foreach_lerp_(average, list(weights.values()), 1 - keep)
 
     def _loss(self, items: Tensor) -> Tensor:
-        """Mean cross-entropy of each next item of [batch, seq + 1] given those before it."""
-        inputs, targets = items[:, :-1], items[:, 1:]
+        """Mean cross-entropy of each next item of [batch, seq + 1] given those before it.
+
+        The newest item of a row is a target alone, so it is no input either.
+        """
+        targets = items[:, 1:]
+        learned = targets != 0
+        inputs = items[:, :-1] * learned
         narrow = self.config.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=narrow):
-            final = self.model(inputs)[inputs != 0]
             return next_item_loss(
-                final,
-                targets[inputs != 0],
+                self.model.left_aligned(inputs)[learned],
+                targets[learned],
                 self.model.item_embedding.weight,
                 negatives=self.config.negatives,
             )
@@ -184,26 +197,6 @@ def train_base(
     return trainer.best_model()
 
 
-def next_item_loss(
-    final: Tensor, targets: Tensor, embedding: Tensor, *, negatives: int | None
-) -> Tensor:
-    """Mean cross-entropy, nats, over the catalogue or over sampled negatives.
-
-    Args:
-        final: Final hidden states [rows, d_model].
-        targets: Item indices 1..n_items [rows].
-        embedding: Item embeddings [n_items + 1, d_model]; row 0 is padding, never a candidate.
-        negatives: Items drawn uniformly, shared by all rows; None: the whole catalogue.
-    """
-    if negatives is None:
-        return functional.cross_entropy(final @ embedding[1:].T, targets - 1)
-    drawn = torch.randint(1, len(embedding), (negatives,), device=final.device)
-    against = (final @ embedding[drawn].T).masked_fill(drawn == targets[:, None], -math.inf)
-    target = (final * embedding[targets]).sum(-1, keepdim=True)
-    first = torch.zeros_like(targets)
-    return functional.cross_entropy(torch.cat([target, against], dim=1), first)
-
-
 def _optimiser(model: Sasrec, config: BaseModelConfig) -> torch.optim.Optimizer:
     matrices = [p for p in model.blocks.parameters() if p.ndim > 1]
     decayed = {id(p) for p in matrices}
@@ -212,7 +205,7 @@ def _optimiser(model: Sasrec, config: BaseModelConfig) -> torch.optim.Optimizer:
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=True)
 
 
 def _copy(model: Sasrec) -> Weights:

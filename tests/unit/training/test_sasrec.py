@@ -56,6 +56,12 @@ def test_the_newest_position_alone_is_what_the_whole_sequence_gives(model: Sasre
     torch.testing.assert_close(model.slate_scores(items), expected, atol=TOLERANCE, rtol=0)
 
 
+def test_rows_aligned_to_the_left_give_what_rows_aligned_to_the_right_do(model: Sasrec) -> None:
+    padded = torch.tensor([[*HISTORY, 0, 0]])
+    found = model.left_aligned(padded)[:, : len(HISTORY)]
+    torch.testing.assert_close(found, model(_padded(HISTORY, 4)), atol=TOLERANCE, rtol=0)
+
+
 @pytest.mark.parametrize("block", [1, 2, 3])
 def test_lower_then_upper_is_the_whole_model(model: Sasrec, block: int) -> None:
     items, cut = _padded(HISTORY, 6), Cut(block)

@@ -9,7 +9,7 @@ import torch
 from training.config import BaseModelConfig
 from training.dataset import Dataset, Item
 from training.split import LeaveOneOut, leave_one_out
-from training.train_base import BaseTrainer, Course, next_item_loss, train_base
+from training.train_base import WARM_UP_STEPS, BaseTrainer, Course, train_base
 
 N_ITEMS = 20
 CONFIG = BaseModelConfig(
@@ -62,16 +62,22 @@ def test_training_stops_when_patience_is_used_up() -> None:
     assert not Course(epoch=10, best_epoch=7).is_over(config)
 
 
-def test_full_loss_leaves_padding_out() -> None:
-    final, targets = torch.zeros(2, 4), torch.tensor([1, 3])
-    loss = next_item_loss(final, targets, torch.randn(6, 4), negatives=None)
-    assert loss.item() == pytest.approx(np.log(5))
+def test_short_windows_share_a_step_up_to_its_positions(split: LeaveOneOut) -> None:
+    wide = CONFIG.model_copy(update={"batch_positions": 10_000})
+    trainer = _trainer(split, wide)
+    trainer.epoch()
+    assert trainer.course.step == 1
 
 
-def test_a_negative_that_is_the_target_does_not_count_against_it() -> None:
-    embedding = torch.eye(2, 4)
-    loss = next_item_loss(torch.ones(1, 4), torch.tensor([1]), embedding, negatives=3)
-    assert loss.item() == pytest.approx(0)
+def test_the_learning_rate_falls_to_nothing_at_the_end(split: LeaveOneOut) -> None:
+    falling = CONFIG.model_copy(update={"decay_share": 0.5, "max_epochs": 4})
+    trainer = _trainer(split, falling)
+    trainer.course.step = WARM_UP_STEPS
+    rates = []
+    for epochs in (0.0, 2.0, 3.0, 4.0):
+        trainer._set_rate(epochs)
+        rates.append(trainer.optimiser.param_groups[0]["lr"])
+    assert rates == pytest.approx([3e-3, 3e-3, 1.5e-3, 0])
 
 
 def test_bfloat16_trains(split: LeaveOneOut) -> None:
