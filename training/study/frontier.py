@@ -25,7 +25,7 @@ from training.config import Count, TrainConfig
 from training.pipeline import Run
 from training.progress import Report, progress_bars, silent
 from training.study.audience import Audience
-from training.study.cohorts import audience_at_test, audience_at_validation, cohorts
+from training.study.cohorts import audience_at_test, audience_at_validation
 from training.study.outcomes import user_draws
 from training.study.paths import WANTED, Path, band, kept_of, mean_of_defined, path_along
 from training.study.rivals import RERANK, Rival, candidates, feature_vectors, rivals_for
@@ -191,7 +191,7 @@ def choosers_and_measured(run: Run, settings: FrontierSettings) -> tuple[Audienc
 
     Carded users choose as well: no effect card is read here.
     """
-    dealt = cohorts(run.split, seed=settings.seed)
+    dealt = run.cohorts
     choosing = np.concatenate([dealt.choosers, dealt.carded])[: settings.n_choosers]
     measured = dealt.promised[: settings.n_users]
     where = (run.base_model, run.block, run.split)

@@ -2,16 +2,42 @@
 
 Fans of a value are the tenth of the measured users with the largest share of it in their history.
 What brings it under 5 % of their top 20, and what is that worth in NDCG?
+
+    python -m training.study.suppression ml-100k --work var/work genre=Horror genre=Comedy
 """
 
+import argparse
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Annotated
 
+import numpy as np
+import numpy.typing as npt
+import torch
 from pydantic import Field
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
 
+from model_store.cards import AttributeGroup, AttributeValue, Band
 from model_store.manifest import Share
-from training.config import Count
-from training.study.targets import TargetSettings
+from training.builtin import load_dataset
+from training.config import Count, TrainConfig
+from training.dosing import Operation, Subjects, Target
+from training.pipeline import Run
+from training.progress import Report, progress_bars, silent
+from training.study.audience import Audience
+from training.study.cohorts import audience_at_test
+from training.study.outcomes import mean_band, ratio_band, slates_of, user_draws
+from training.study.paths import Path, path_along
+from training.study.rivals import MAX_SCORE_SHARE, dial, score_deviation
+from training.study.targets import TargetSettings, targets
+
+ADD, SCALE, RERANK = "add", "scale", "re-rank"
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 
 
 class SuppressionSettings(TargetSettings):
@@ -24,10 +50,12 @@ class SuppressionSettings(TargetSettings):
     min_fans: Count = 50
     """Fewest fans, where there are as many users."""
     wanted_share: Share = 0.05
-    """Largest share of the value in the top 20 that counts as suppressed."""
-    add_strengths: tuple[float, ...] = (-0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0, -8.0)
-    """Reference units added to the group."""
-    n_rerank: Count = 12
+    """A smaller share of the value in the top 20 counts as suppressed."""
+    add_strengths: tuple[float, ...] = (0, -0.5, -1, -1.5, -2, -3, -4, -6, -8, -12)
+    """Reference units added to the group, from 0 downwards."""
+    scale_strengths: tuple[float, ...] = (1, 0.5, 0)
+    """Factors of the group's activations, from 1 downwards."""
+    n_rerank: Annotated[int, Field(ge=2)] = 12
     """Strengths of the negative re-rank."""
     draws: Count = 300
     """Of the bootstrap over fans."""
@@ -41,19 +69,11 @@ class Suppressed:
 
     strength: float
     """Reference units, a factor, or what the re-rank takes off in deviations of scores."""
-    share: float
+    share: Band
     """Mean share of the attribute in the fans' top 20 there."""
-    share_low: float
-    """Lower end of the 95 % interval, fans drawn with replacement."""
-    share_high: float
-    """Upper end."""
-    kept: float
+    kept: Band
     """NDCG@10 over that without."""
-    kept_low: float
-    """Lower end of its 95 % interval."""
-    kept_high: float
-    """Upper end."""
-    kept_others: float | None
+    kept_others: Band | None
     """The same over the fans whose next item does not carry the attribute; None: there are none."""
 
 
@@ -69,10 +89,8 @@ class SuppressionPath:
     """Mean share of the attribute in the fans' top 20."""
     kept_shares: tuple[float, ...]
     """NDCG@10 over that without."""
-    kept_others_shares: tuple[float, ...]
-    """The same over the fans whose next item does not carry the attribute."""
     reached: Suppressed | None
-    """Where the wanted share is first reached; None: nowhere."""
+    """Where the share is first small enough; None: nowhere."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +120,173 @@ class SuppressionStudy:
     n_users: int
     """Users among whom fans were looked for."""
     wanted_share: float
-    """Largest share that counts as suppressed."""
+    """A smaller share counts as suppressed."""
     attributes: tuple[AttributeSuppression, ...]
-    """By attribute."""
+    """By attribute; those without a group of features are left out."""
+
+
+@torch.no_grad()
+def study_of(run: Run, settings: SuppressionSettings, report: Report = silent) -> SuppressionStudy:
+    """Suppression by the bundle's own groups, on users who did not choose them.
+
+    Args:
+        run: trained.
+        settings: of what, and for whom.
+        report: told after each attribute.
+    """
+    dealt = run.cohorts
+    rows = np.concatenate([dealt.promised, dealt.carded])
+    everyone = audience_at_test(run.base_model, run.block, run.split, rows)
+    table, groups = targets(run.dataset, settings), _groups(run.cards.groups)
+    found = []
+    for column, value in enumerate(table.values):
+        if value in groups:
+            carries = table.carries[:, column]
+            people = everyone.part(fans(everyone, carries, settings))
+            positions = run.config.hook_point.positions
+            subjects = Subjects.of(people, run.sae, positions, run.cards.features)
+            name = f"{value.name}={value.value}"
+            found.append(suppression(name, subjects, groups[value], carries, settings))
+        report("suppression", column + 1, len(table.values))
+    return SuppressionStudy(len(rows), settings.wanted_share, tuple(found))
+
+
+def fans(people: Audience, carries: Bools, settings: SuppressionSettings) -> Tensor:
+    """Row indices of the users with the largest share of an attribute in the history."""
+    share = np.array([carries[items].mean() for items in people.histories])
+    n_fans = min(max(round(settings.fans_share * len(share)), settings.min_fans), len(share))
+    return torch.from_numpy(np.sort(np.argsort(-share, kind="stable")[:n_fans]))
+
+
+def suppression(
+    name: str, subjects: Subjects, target: Target, carries: Bools, settings: SuppressionSettings
+) -> AttributeSuppression:
+    """Every method on the fans of one attribute.
+
+    Args:
+        name: `name=value` of the attribute.
+        subjects: its fans.
+        target: its group.
+        carries: [n_items + 1].
+        settings: strengths.
+    """
+    people = subjects.people
+    weights = user_draws(len(people.targets), settings.draws, seed=settings.seed)
+    others = ~carries[people.targets]
+    paths = []
+    for method, strengths, slates in _methods(subjects, target, carries, settings):
+        path = path_along(slates, people, carries)
+        first = reached(path, strengths, weights, others, settings.wanted_share)
+        paths.append(_path(method, strengths, path, first))
+    return AttributeSuppression(
+        attribute=name,
+        n_fans=len(people.targets),
+        history_share=float(np.mean([carries[items].mean() for items in people.histories])),
+        share=paths[0].shares[0],
+        ndcg=float(path.gains[0].mean()),
+        next_share=float(carries[people.targets].mean()),
+        paths=tuple(paths),
+    )
+
+
+def reached(
+    path: Path, strengths: tuple[float, ...], weights: Floats, others: Bools, wanted: float
+) -> Suppressed | None:
+    """What the first strength gives at which the share is below `wanted`.
+
+    Args:
+        path: the first strength does nothing.
+        strengths: of the path.
+        weights: of users [1 + draws, n].
+        others: whose next item does not carry the attribute [n].
+        wanted: share of the top 20.
+    """
+    small = np.flatnonzero(path.shares.mean(1) < wanted)
+    if not len(small):
+        return None
+    place = int(small[0])
+    return Suppressed(
+        strength=strengths[place],
+        share=mean_band(path.shares[place], weights),
+        kept=ratio_band(path.gains[place], path.gains[0], weights),
+        kept_others=ratio_band(path.gains[place] * others, path.gains[0] * others, weights)
+        if (path.gains[0] * others).any()
+        else None,
+    )
+
+
+def _methods(
+    subjects: Subjects, target: Target, carries: Bools, settings: SuppressionSettings
+) -> Iterator[tuple[str, tuple[float, ...], Iterable[Tensor]]]:
+    """Name, strengths and slates at each of them, of every method."""
+    people = subjects.people
+    yield ADD, settings.add_strengths, _steered(subjects, target, "ADD", settings.add_strengths)
+    factors = settings.scale_strengths
+    yield SCALE, factors, _steered(subjects, target, "SCALE", factors)
+    unit = score_deviation(people)
+    steps = tuple(-step for step in dial(MAX_SCORE_SHARE, settings.n_rerank))
+    carried = torch.from_numpy(carries).to(people.hidden)
+    yield RERANK, steps, (slates_of(people.scores() + step * unit * carried) for step in steps)
+
+
+def _steered(
+    subjects: Subjects, target: Target, operation: Operation, strengths: Iterable[float]
+) -> Iterator[Tensor]:
+    for strength in strengths:
+        shift = subjects.shift(operation, target, strength)
+        yield slates_of(subjects.people.scores(shift))
+
+
+def _path(
+    method: str, strengths: tuple[float, ...], path: Path, first: Suppressed | None
+) -> SuppressionPath:
+    gains = path.gains.mean(1)
+    return SuppressionPath(
+        method=method,
+        strengths=strengths,
+        shares=tuple(path.shares.mean(1).tolist()),
+        kept_shares=tuple((gains / max(gains[0], 1e-12)).tolist()),
+        reached=first,
+    )
+
+
+def _groups(groups: Iterable[AttributeGroup]) -> dict[AttributeValue, Target]:
+    return {group.attribute: Target.group(group) for group in groups}
+
+
+def suppression_table(study: SuppressionStudy) -> Table:
+    """A row for each attribute: share before, and strength, share and NDCG kept by each method."""
+    methods = (ADD, SCALE, RERANK)
+    table = Table(title=f"first strength with a share below {study.wanted_share:g}: share, kept")
+    for name in ("attribute", "fans", "history", "share", *methods):
+        table.add_column(name)
+    for one in study.attributes:
+        found = {path.method: _cell(path) for path in one.paths}
+        before = (f"{one.n_fans}", f"{one.history_share:.2f}", f"{one.share:.2f}")
+        table.add_row(one.attribute, *before, *(found[method] for method in methods))
+    return table
+
+
+def _cell(path: SuppressionPath) -> str:
+    if path.reached is None:
+        return f"never; {path.strengths[-1]:g}: {path.shares[-1]:.3f}, {path.kept_shares[-1]:.2f}"
+    at = path.reached
+    others = "" if at.kept_others is None else f" ({at.kept_others.value:.2f} others)"
+    return f"{at.strength:g}: {at.share.value:.3f}, {at.kept.value:.2f}{others}"
+
+
+def main() -> None:
+    """Prints what suppression costs in the default config's run, trained if needed."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("data", help="a known data set or a data config")
+    parser.add_argument("--work", type=FilePath, required=True, help="work folder of training")
+    parser.add_argument("attributes", nargs="*", help="name=value; none: by the rule")
+    given = parser.parse_args()
+    run = Run(TrainConfig(), load_dataset(given.data), given.work)
+    with progress_bars(Console(stderr=True)) as report:
+        study = study_of(run, SuppressionSettings(attributes=tuple(given.attributes)), report)
+    Console(width=150).print(suppression_table(study))
+
+
+if __name__ == "__main__":
+    main()
