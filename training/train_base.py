@@ -1,6 +1,8 @@
 """Training the base model: next-item cross-entropy, stopped by validation NDCG@10."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,10 @@ class Course:
     """Best validation NDCG@10."""
     best_epoch: int = 0
     """The epoch that had it."""
+    wall_s: float = 0.0
+    """Seconds in epochs and their validation."""
+    cpu_s: float = 0.0
+    """Processor seconds of this process in them."""
 
     def is_over(self, config: BaseModelConfig) -> bool:
         """Whether the epochs or the patience are used up."""
@@ -186,8 +192,9 @@ def train_base(
     if checkpoint and (state := load_checkpoint(checkpoint)):
         trainer.restore(state)
     while not trainer.course.is_over(trainer.config):
-        loss = trainer.epoch()
-        reached = trainer.validate()
+        with _timed(trainer.course):
+            loss = trainer.epoch()
+            reached = trainer.validate()
         if checkpoint:
             save_checkpoint(checkpoint, trainer.state())
         note = f"loss {loss:.3f}  ndcg@10 {reached:.4f}  best {trainer.course.best_ndcg:.4f}"
@@ -195,6 +202,15 @@ def train_base(
         epochs = trainer.course.epoch if is_over else trainer.config.max_epochs
         report("base model", trainer.course.epoch, epochs, note)
     return trainer.best_model()
+
+
+@contextmanager
+def _timed(course: Course) -> Iterator[None]:
+    """Adds what the body takes to the course."""
+    wall_s, cpu_s = time.perf_counter(), time.process_time()
+    yield
+    course.wall_s += time.perf_counter() - wall_s
+    course.cpu_s += time.process_time() - cpu_s
 
 
 def _optimiser(model: Sasrec, config: BaseModelConfig) -> torch.optim.Optimizer:
