@@ -130,7 +130,7 @@ class DoseResponse(Record):
     random_share_at_20: tuple[Band, ...] = ()
     """One per point: mean, lowest and highest share under random directions of equal norm."""
     saturation_strength: float | None = None
-    """Smallest raising strength above which the share gains less than a point; None: it goes on."""
+    """Smallest strength with 95 % of the largest rise; None: still rising at the last, or never."""
     inactive_share: Share
     """Part of the users for whom SCALE finds nothing to act on."""
     off_target_strength: float

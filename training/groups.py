@@ -1,4 +1,4 @@
-"""Attribute groups: which features carry an attribute, by what adding them does to the scores."""
+"""Attribute groups: features whose joint effect on the scores is most like a plain re-rank."""
 
 from collections.abc import Sequence
 
@@ -9,87 +9,55 @@ from torch import Tensor
 
 from model_store.cards import AttributeGroup, FeatureCard, GroupMember
 from training.attributes import AttributeTable
-from training.batches import Items, generator, left_padded
 from training.config import CardsConfig
-from training.progress import Report, silent
+from training.imitation import Bools, Effects, Floats, imitating_weights, strongest
 from training.sae import Sae
-from training.sasrec import Cut, Sasrec
-
-Effects = npt.NDArray[np.float64]
 
 
 def attribute_groups(
-    effects: Effects, cards: Sequence[FeatureCard], table: AttributeTable, config: CardsConfig
+    measured: Effects, table: AttributeTable, config: CardsConfig
 ) -> tuple[AttributeGroup, ...]:
-    """For each attribute value the features with the largest positive effect on it.
+    """For each attribute value the features that imitate a re-rank, among those that raise it most.
 
-    Weights are proportional to the effect. A value that no feature raises has no group.
+    A value that no feature raises has no group.
 
     Args:
-        effects: [d_sae, n_values], from `measured_effects`.
-        cards: by feature index; dead features are left out.
+        measured: of every feature by index, none for a dead one.
         table: the attribute values.
-        config: how large a group may be.
+        config: among how many features is chosen, and how many a group may hold.
     """
-    alive = np.array([not card.is_dead for card in cards])[:, None]
-    raised = np.where(alive, np.maximum(effects, 0.0), 0.0)
+    groups = []
+    for column, value in enumerate(table.values):
+        candidates = strongest(measured.mass[:, column], config.group_candidates)
+        weights = _weights(measured.of(candidates), column, table.carries[:, column], config)
+        if weights.any():
+            groups.append(AttributeGroup(attribute=value, members=_members(candidates, weights)))
+    return tuple(groups)
+
+
+def feature_vectors(sae: Sae, cards: Sequence[FeatureCard], dose: float) -> Tensor:
+    """What `dose` reference units of each feature add to the hidden state [d_sae, d_model]."""
+    references = torch.tensor([card.reference_activation for card in cards])
+    return dose * references.to(sae.W_dec)[:, None] * sae.W_dec.detach()
+
+
+def _weights(candidates: Effects, value: int, carries: Bools, config: CardsConfig) -> Floats:
+    """Weights of candidates [n], largest effect first; by effect where nothing imitates.
+
+    Chosen among all, then fitted again among the heaviest: what is left out leaves a gap to fill.
+    """
+    heaviest = strongest(imitating_weights(candidates, carries), config.group_size)
+    weights = np.zeros(len(candidates.vectors))
+    weights[heaviest] = imitating_weights(candidates.of(heaviest), carries)
+    if not weights.any():
+        weights[: config.group_size] = candidates.mass[: config.group_size, value]
+    return weights
+
+
+def _members(features: npt.NDArray[np.int64], weights: Floats) -> tuple[GroupMember, ...]:
+    heaviest = strongest(weights, len(weights))
+    shares = weights[heaviest] / weights.sum()
     return tuple(
-        AttributeGroup(attribute=value, members=_members(column, config.group_size))
-        for value, column in zip(table.values, raised.T, strict=True)
-        if column.any()
+        GroupMember(feature_index=int(feature), weight=float(share))
+        for feature, share in zip(features[heaviest], shares, strict=True)
     )
-
-
-def _members(effect: Effects, size: int) -> tuple[GroupMember, ...]:
-    strongest = [int(f) for f in np.argsort(-effect, kind="stable")[:size] if effect[f] > 0]
-    total = effect[strongest].sum()
-    return tuple(GroupMember(feature_index=f, weight=float(effect[f] / total)) for f in strongest)
-
-
-@torch.no_grad()
-def measured_effects(
-    model: Sasrec,
-    sae: Sae,
-    block: int,
-    histories: Sequence[Items],
-    cards: Sequence[FeatureCard],
-    table: AttributeTable,
-    config: CardsConfig,
-    *,
-    seed: int,
-    report: Report = silent,
-) -> Effects:
-    """Mean change of each attribute's probability when a feature is raised, [d_sae, n_values].
-
-    Each live feature alone is raised by `effect_dose` reference units at the newest position of
-    sampled training histories. An attribute's probability is the softmax mass of its items that
-    are not in the history: smooth where a share of a slate moves in jumps.
-    """
-    device = sae.W_dec.device
-    items = _sampled(histories, model.shape.max_seq, config.effect_users, seed).to(device)
-    hidden = model.lower(items, Cut(block))
-    carries = torch.from_numpy(table.carries).float().to(device)
-    before = _mass(model, block, items, hidden, carries)
-    effects = np.zeros((len(cards), len(table.values)))
-    for card in cards:
-        if not card.is_dead:
-            raised = hidden.clone()
-            dose = config.effect_dose * card.reference_activation
-            raised[:, -1] += dose * sae.W_dec[card.feature_index]
-            change = _mass(model, block, items, raised, carries) - before
-            effects[card.feature_index] = change.double().cpu().numpy()
-        report("effects", card.feature_index + 1, len(cards))
-    return effects
-
-
-def _sampled(histories: Sequence[Items], max_seq: int, n_users: int, seed: int) -> Tensor:
-    known = [items for items in histories if len(items)]
-    drawn = generator(seed, 1).permutation(len(known))[:n_users]
-    return left_padded([known[user] for user in drawn], max_seq)
-
-
-def _mass(model: Sasrec, block: int, items: Tensor, hidden: Tensor, carries: Tensor) -> Tensor:
-    """Mean probability of each attribute value among unread items, [n_values]."""
-    final = model.upper(hidden, items, Cut(block))[:, -1]
-    unread = model.scores(final).scatter(1, items, -torch.inf)
-    return (torch.softmax(unread, dim=-1) @ carries).mean(0)

@@ -29,21 +29,28 @@ from training.cards import feature_cards, readings
 from training.code_commit import code_commit
 from training.config import TrainConfig
 from training.dataset import Dataset
+from training.dosing import Subjects
+from training.effect_cards import with_effects
 from training.evaluate import base_metrics, hidden_states, newest_hidden_states, sae_metrics
-from training.groups import attribute_groups, measured_effects
+from training.groups import attribute_groups, feature_vectors
+from training.imitation import effects
 from training.progress import Report, silent
 from training.sae import Sae
 from training.saelens import write_saelens
 from training.sasrec import Sasrec
 from training.split import LeaveOneOut, leave_one_out
+from training.study.audience import Audience
+from training.study.cohorts import Cohorts, Rows, audience_at_validation, cohorts
+from training.study.outcomes import Yardstick
 from training.train_base import BaseTrainer, train_base
 from training.train_sae import SaeTrainer, train_sae
+from training.trial import TrialSettings
 
-BASE_REVISION = 1
+BASE_REVISION = 2
 """Raised when training the base model gives something else by the same settings: it is redone."""
 SAE_REVISION = 1
 """The same for the SAE."""
-CARDS_REVISION = 1
+CARDS_REVISION = 2
 """The same for feature cards, groups and effects."""
 CHECKPOINT_FILE = "checkpoint.pt"
 SAE_SHAPE_FILE = "shape.json"
@@ -69,6 +76,11 @@ class Run:
     def split(self) -> LeaveOneOut:
         """Training, validation and test parts."""
         return leave_one_out(self.dataset)
+
+    @cached_property
+    def cohorts(self) -> Cohorts:
+        """Who chooses, whom cards are measured on, and who is promised to."""
+        return cohorts(self.split, seed=self.config.seed)
 
     @property
     def block(self) -> int:
@@ -211,20 +223,23 @@ class Run:
         settings, seed = self.config.cards, self.config.seed
         table = attribute_table(self.dataset, settings.min_items)
         read = readings(self.sae, *self._hidden, max_positions=settings.max_positions, seed=seed)
-        cards = feature_cards(read, self.dataset, table, settings, self.report)
-        effects = measured_effects(
-            self.base_model,
-            self.sae,
-            self.block,
-            self.split.train,
-            cards,
-            table,
-            settings,
-            seed=seed,
-            report=self.report,
-        )
-        groups = attribute_groups(effects, cards, table, settings)
-        return FeatureCards(features=cards, groups=groups)
+        features = feature_cards(read, self.dataset, table, settings, self.report)
+        choosers = self._by_validation(self.cohorts.choosers[: settings.effect_users])
+        vectors = feature_vectors(self.sae, features, settings.effect_dose)
+        measured = effects(choosers, vectors, table.carries, self.report)
+        groups = attribute_groups(measured, table, settings)
+        cards = FeatureCards(features=features, groups=groups)
+        most = max(settings.effects.users, settings.effects.group_users)
+        rows = self.cohorts.carded[:most]
+        if not len(rows):
+            return cards
+        positions = self.config.hook_point.positions
+        carded = Subjects.of(self._by_validation(rows), self.sae, positions, features)
+        tried = TrialSettings(table, Yardstick.of(table, self.split.train), settings.effects, seed)
+        return with_effects(cards, measured, carded, tried, self.report)
+
+    def _by_validation(self, rows: Rows) -> Audience:
+        return audience_at_validation(self.base_model, self.block, self.split, rows)
 
     def _data_identity(self) -> DataIdentity:
         return DataIdentity(

@@ -23,19 +23,17 @@ class Cohorts:
     """Rows of a split's validation and test parts, in random order, so that a beginning samples."""
 
     choosers: Rows
-    """A third of the users, rounded down."""
+    """A third of the users; the first to get what does not divide."""
     carded: Rows
-    """Another third, rounded down."""
+    """Another third."""
     promised: Rows
-    """The others."""
+    """The last third."""
 
 
 def cohorts(split: LeaveOneOut, *, seed: int) -> Cohorts:
     """Every evaluated user, in one of three cohorts of like size."""
-    n = len(split.test_users)
-    drawn = generator(seed, 11).permutation(n)
-    third = n // 3
-    return Cohorts(drawn[:third], drawn[third : 2 * third], drawn[2 * third :])
+    drawn = generator(seed, 11).permutation(len(split.test_users))
+    return Cohorts(*np.array_split(drawn, 3))
 
 
 def audience_at_validation(model: Sasrec, block: int, split: LeaveOneOut, rows: Rows) -> Audience:

@@ -70,13 +70,13 @@ class Outcomes:
 
 
 def slates_of(scores: Tensor) -> Tensor:
-    """The best items of each row, int64 [n, 20], best first; 0 where nothing finite is left.
+    """The best items of each row, int64 [n, 20] on the CPU, best first; 0: nothing finite is left.
 
     Args:
         scores: [n, n_items + 1]; -inf is never shown.
     """
     best = scores.topk(min(SLATE, scores.shape[1]), dim=1)
-    items = torch.where(torch.isfinite(best.values), best.indices, 0)
+    items = torch.where(torch.isfinite(best.values), best.indices, 0).cpu()
     return functional.pad(items, (0, SLATE - items.shape[1]))
 
 
@@ -120,7 +120,7 @@ def gains(slates: Tensor, targets: Tensor) -> Tensor:
     """
     found = slates[:, :TOP] == targets[:, None]
     discount = 1 / torch.log2(torch.arange(2, 2 + found.shape[1], dtype=torch.float64))
-    return (found * discount.to(slates.device)).sum(1)
+    return (found * discount).sum(1)
 
 
 def overlaps(slates: Tensor, plain: Tensor) -> Tensor:

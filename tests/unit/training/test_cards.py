@@ -1,4 +1,4 @@
-"""Feature cards and attribute groups, from activations whose meaning is known."""
+"""Feature cards, from activations whose meaning is known."""
 
 import numpy as np
 import pytest
@@ -6,16 +6,14 @@ import torch
 from scipy import sparse
 
 from model_store.cards import FeatureCard
-from model_store.manifest import BaseModelShape, SaeKind, SaeShape
+from model_store.manifest import SaeKind, SaeShape
 from training.attributes import AttributeTable, attribute_table
 from training.cards import Readings, feature_cards, mean_by_item, readings
 from training.config import CardsConfig
 from training.dataset import Dataset, Item
-from training.groups import attribute_groups, measured_effects
 from training.sae import Sae
-from training.sasrec import Sasrec
 
-CONFIG = CardsConfig(min_items=2, min_item_count=1, effect_users=20, group_size=2)
+CONFIG = CardsConfig(min_items=2, min_item_count=1)
 GENRES = [("Horror",), ("Horror",), ("Comedy",), ("Comedy",), ("Comedy", "Horror"), ()]
 
 
@@ -97,32 +95,3 @@ def test_a_large_reading_is_sampled() -> None:
     read = readings(sae, torch.randn(100, 4), items, max_positions=30, seed=0)
     assert read.activations.shape == (30, 8)
     assert len(set(read.items.tolist())) == 30
-
-
-def test_groups_hold_what_raises_an_attribute(table: AttributeTable) -> None:
-    effects = np.array([[0.3, -0.1], [0.1, 0.0], [0.05, -0.2], [0.9, 0.0]])
-    alive = [
-        FeatureCard(feature_index=f, reference_activation=float(f != 3), density=0)
-        for f in range(4)
-    ]
-    (group,) = attribute_groups(effects, alive, table, CONFIG)
-    assert group.attribute == table.values[0]
-    assert [member.feature_index for member in group.members] == [0, 1]
-    assert [member.weight for member in group.members] == pytest.approx([0.75, 0.25])
-
-
-@pytest.mark.parametrize("block", [1, 2])
-def test_a_feature_that_points_at_an_attribute_raises_it(
-    dataset: Dataset, table: AttributeTable, block: int
-) -> None:
-    torch.manual_seed(0)
-    shape = BaseModelShape(n_items=6, max_seq=6, d_model=16, n_blocks=2, n_heads=2)
-    model = Sasrec(shape).eval().requires_grad_(False)
-    sae = Sae(SaeShape(kind=SaeKind.TOPK, d_sae=4, k=2), 16).requires_grad_(False)
-    horror = table.values.index(next(v for v in table.values if v.value == "Horror"))
-    sae.W_dec[0] = 30 * model.item_embedding.weight[[1, 2, 5]].mean(0)
-    live = [FeatureCard(feature_index=f, reference_activation=1, density=1) for f in range(4)]
-    short = [history[:2] for history in dataset.histories]
-    effects = measured_effects(model, sae, block, short, live, table, CONFIG, seed=0)
-    assert effects[0, horror] > 0.02
-    assert effects[0, horror] == effects[:, horror].max()
