@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli.commands import demo, features, models, presets, recommend, serve, train
+from cli.commands import demo, features, models, presets, recommend, serve, study, train
 from cli.errors import CliError
 from cli.exit_code import ExitCode
 
@@ -37,6 +37,7 @@ app = typer.Typer(
     help="Sequential recommendations whose answers can be steered while the service runs.",
 )
 app.add_typer(train.app, name="train")
+app.command("study")(study.study)
 app.command("serve")(serve.serve)
 app.command("recommend")(recommend.recommend)
 app.add_typer(features.app, name="features")

@@ -13,13 +13,19 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from training.builtin import RECIPES
 from training.config import TINY, Settings, TrainConfig
 from training.data.spelling import nearest
 from training.errors import InvalidStudyConfig
+from training.study.doses import DosesSettings
+from training.study.frontier import FrontierSettings
+from training.study.grid import QUICK_SWEEP, SweepSettings
+from training.study.labels import LabelsSettings
+from training.study.question import InterpretationSettings
+from training.study.suppression import SuppressionSettings
 
-RECIPES = Path(__file__).parent / "recipes"
-"""A folder for each data set whose study is written down: `data.yaml`, `study.yaml`."""
 STUDY_FILE = "study.yaml"
+"""In the folder of a data set whose study is written down, beside its `data.yaml`."""
 
 Seed = Annotated[int, Field(ge=0)]
 
@@ -33,6 +39,19 @@ class StudyConfig(Settings):
     """Of the base models; the first one's model is studied beyond its metrics."""
     is_swept: bool = True
     """Whether the sweep's rule picks the SAE; false: `train.sae` is studied as it stands."""
+
+    sweep: SweepSettings = SweepSettings()
+    """Which SAEs are compared, and how one is picked."""
+    interpretation: InterpretationSettings = InterpretationSettings()
+    """What features and other directions are asked."""
+    labels: LabelsSettings = LabelsSettings()
+    """How labels are checked."""
+    frontier: FrontierSettings = FrontierSettings()
+    """Which attributes are raised, by whom and on whom."""
+    doses: DosesSettings = DosesSettings()
+    """Which doses are measured."""
+    suppression: SuppressionSettings = SuppressionSettings()
+    """What is suppressed, and for whom."""
 
     @model_validator(mode="after")
     def _seeds_say_it_all(self) -> Self:
@@ -48,7 +67,20 @@ class StudyConfig(Settings):
         return self.train.model_copy(update={"seed": self.seeds[0]})
 
 
-QUICK = StudyConfig(train=TINY, seeds=(0, 1))
+QUICK = StudyConfig(
+    train=TINY,
+    seeds=(0, 1),
+    sweep=QUICK_SWEEP,
+    interpretation=InterpretationSettings(
+        max_moments=3_000, max_values=20, n_clusters=4, random_draws=1, draws=50, similarity_draws=3
+    ),
+    labels=LabelsSettings(max_moments=3_000, draws=50),
+    frontier=FrontierSettings(
+        n_common=2, n_rare=1, n_choosers=200, n_users=200, n_strengths=7, draws=50
+    ),
+    doses=DosesSettings(n_common=1, n_rare=1, n_choosers=200, n_users=200, n_random=2, draws=50),
+    suppression=SuppressionSettings(n_common=2, n_rerank=6, draws=50),
+)
 """Every part on ml-100k in minutes: for tests, and to see the report; its figures mean little."""
 
 

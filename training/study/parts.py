@@ -29,6 +29,12 @@ class Subject:
         self._selected: SaeConfig | None = None
 
     @cached_property
+    def catalogue(self) -> str:
+        """Fingerprint of titles and attributes, which the training's own does not hold."""
+        items = self.dataset.items
+        return fingerprint([[item.title, dict(item.attributes)] for item in items])
+
+    @cached_property
     def first(self) -> Run:
         """The first seed's base model with the SAE of the config."""
         return self.run_of(self.config.first)
@@ -75,7 +81,8 @@ class Part(Generic[Result]):
     def key(self, subject: Subject) -> str:
         """Fingerprint of everything that the result depends on."""
         settings = self.settings(subject.config).model_dump(mode="json")
-        return fingerprint(self.name, self.revision, settings, self._trained(subject))
+        trained, catalogue = self._trained(subject), subject.catalogue
+        return fingerprint(self.name, self.revision, settings, trained, catalogue)
 
     def _trained(self, subject: Subject) -> object:
         if self.reads == "seeds":
