@@ -12,6 +12,7 @@ class _Step:
     name: str
     began: float
     done_then: int
+    done: int = 0
     left_s: float = 0.0
 
 
@@ -56,8 +57,9 @@ class Clock:
     def news(self, step: str, done: int, total: int) -> None:
         """`done` of `total` units of a step of the running part are done."""
         now = self._now()
-        if self._step is None or self._step.name != step:
-            self._step = _Step(step, now, done)
+        if self._step is None or self._step.name != step or done < self._step.done:
+            self._step = _Step(step, now, done)  # fewer done than before: the step came again
+        self._step.done = done
         since = done - self._step.done_then
         if since > 0:
             self._step.left_s = (now - self._step.began) / since * (total - done)

@@ -67,6 +67,16 @@ def test_units_done_before_the_first_news_say_nothing_of_the_speed() -> None:
     assert clock.left_s() == 10
 
 
+def test_a_step_that_comes_again_is_measured_anew() -> None:
+    hands = Hands()
+    clock = Clock({"base": 1.0}, {}, hands)
+    clock.start("base")
+    for seconds, done in ((0.0, 0), (10.0, 10), (10.0, 0), (15.0, 1)):
+        hands.at = seconds
+        clock.news("epochs", done, 10)
+    assert clock.left_s() == 45
+
+
 def test_a_part_that_outlasts_its_estimate_leaves_nothing_below_zero() -> None:
     hands = Hands()
     clock = Clock({"base": 1.0}, {}, hands)
