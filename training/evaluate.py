@@ -106,16 +106,38 @@ def _pieces(histories: Sequence[Items], length: int) -> list[Items]:
 def base_metrics(model: Sasrec, split: LeaveOneOut, device: torch.device) -> dict[str, float]:
     """NDCG@10 and HR@10 on the test items, of the model and of popularity."""
     found = ranks_on_test(model.slate_scores, model, split, device)
-    popularity = torch.from_numpy(popularity_scores(split.train, model.shape.n_items))
-    popular = ranks_on_test(
-        lambda items: popularity.expand(len(items), -1), model, split, torch.device("cpu")
-    )
+    popular = popularity_ranks(split, model.shape.n_items)
     return {
         "ndcg_at_10": ndcg(found, K),
         "hit_rate_at_10": hit_rate(found, K),
         "popularity_ndcg_at_10": ndcg(popular, K),
         "popularity_hit_rate_at_10": hit_rate(popular, K),
     }
+
+
+def popularity_ranks(split: LeaveOneOut, n_items: int) -> Ranks:
+    """Rank of each test item, [n], by training counts alone."""
+    counts = torch.from_numpy(popularity_scores(split.train, n_items))
+    return slate_ranks(
+        lambda items: counts.expand(len(items), -1),
+        split.test_inputs,
+        split.test_targets,
+        max_seq=1,
+        device=torch.device("cpu"),
+    )
+
+
+def ranks_on_validation(
+    score_items: ScoreItems, model: Sasrec, split: LeaveOneOut, device: torch.device
+) -> Ranks:
+    """Rank of each validation item, [n]."""
+    return slate_ranks(
+        score_items,
+        split.validation_inputs,
+        split.validation_targets,
+        max_seq=model.shape.max_seq,
+        device=device,
+    )
 
 
 def ranks_on_test(

@@ -26,6 +26,7 @@ from model_store.store import Store
 from training.attributes import attribute_table
 from training.bundle_files import load_model, load_sae, save_model, save_sae, write_bundle_files
 from training.cards import feature_cards, readings
+from training.checkpoint import load_checkpoint
 from training.code_commit import code_commit
 from training.config import TrainConfig
 from training.dataset import Dataset
@@ -42,7 +43,7 @@ from training.split import LeaveOneOut, leave_one_out
 from training.study.audience import Audience
 from training.study.cohorts import Cohorts, Rows, audience_at_validation, cohorts
 from training.study.outcomes import Yardstick
-from training.train_base import BaseTrainer, train_base
+from training.train_base import BaseTrainer, Course, train_base
 from training.train_sae import SaeTrainer, train_sae
 from training.trial import TrialSettings
 
@@ -102,6 +103,13 @@ class Run:
             _in_one_step(path, lambda written: save_model(written, model))
         shape = self.config.base.shape(self.dataset.n_items)
         return load_model(path, shape).to(self.device)
+
+    @property
+    def base_course(self) -> Course:
+        """How the base model's training went."""
+        _ = self.base_model
+        state = load_checkpoint(self._folder("base", self._base_key) / CHECKPOINT_FILE)
+        return Course(**state["course"]) if state else Course()
 
     @cached_property
     def sae(self) -> Sae:

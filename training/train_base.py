@@ -13,7 +13,7 @@ from torch import Tensor
 from training.batches import Items, generator, left_aligned, length_batches, windows
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import BaseModelConfig
-from training.evaluate import K, slate_ranks
+from training.evaluate import K, ranks_on_validation
 from training.loss import next_item_loss
 from training.metrics import ndcg
 from training.progress import Report, silent
@@ -140,13 +140,7 @@ class BaseTrainer:
     def validate(self) -> float:
         """Validation NDCG@10 of the averaged weights; the best are kept."""
         averaged = self._averaged_model()
-        found = slate_ranks(
-            averaged.slate_scores,
-            self.split.validation_inputs,
-            self.split.validation_targets,
-            max_seq=self.config.max_seq,
-            device=self.device,
-        )
+        found = ranks_on_validation(averaged.slate_scores, averaged, self.split, self.device)
         reached = ndcg(found, K)
         if reached > self.course.best_ndcg:
             self.course.best_ndcg, self.course.best_epoch = reached, self.course.epoch
