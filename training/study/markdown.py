@@ -3,11 +3,12 @@
 from training.study.report.blocks import Cell, Section, Table
 from training.study.report.results import StudyResults
 from training.study.report.sections import sections_of
+from training.study.report.sections.summary import verdicts_of
 
 
 def markdown(results: StudyResults) -> str:
-    """Where the study comes from, then each part's answer, tables and limits."""
-    parts = [_origin(results), *map(_section, sections_of(results))]
+    """Where the study comes from, its goals, then each part's answer, tables and limits."""
+    parts = [_origin(results), _goals(results), *map(_section, sections_of(results))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -34,6 +35,14 @@ def _origin(results: StudyResults) -> str:
 
 def _seconds(results: StudyResults) -> str:
     return ", ".join(f"{part} {seconds:,.0f}" for part, seconds in results.seconds.items())
+
+
+def _goals(results: StudyResults) -> str:
+    """What was to be reached, and whether it is."""
+    words = {True: "yes", False: "no", None: "–"}
+    rows = [(v.goal, v.measured, words[v.is_reached]) for v in verdicts_of(results)]
+    lines = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
+    return "\n".join(["| goal | measured | reached |", "|---|---|---|", *lines]) if rows else ""
 
 
 def _section(section: Section) -> str:
