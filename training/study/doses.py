@@ -9,7 +9,7 @@ directions, the wrong sign, and the hidden dimension that raises the attribute m
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -30,7 +30,7 @@ from training.pipeline import Run
 from training.progress import Report, progress_bars, silent
 from training.study.hooks import Hook, dimension_at, group_at, hook_at
 from training.study.outcomes import mean_band, slates_of, user_draws
-from training.study.paths import Path, path_along
+from training.study.paths import DialPath, path_along
 from training.study.targets import TargetSettings, targets
 
 GROUP, WRONG_SIGN = "group", "wrong sign"
@@ -216,11 +216,11 @@ def replaced(shift: Tensor, edit: str, controls: Controls) -> list[Tensor]:
             return [shift]
 
 
-def _path(hook: Hook, shifts: Sequence[Sequence[Tensor]], carries: Bools) -> Path:
+def _path(hook: Hook, shifts: Sequence[Sequence[Tensor]], carries: Bools) -> DialPath:
     """Outcomes at each strength, the mean over its shifts."""
     found = [_slates(hook, alike) for alike in shifts]
     paths = [path_along(slates, hook.people, carries) for slates in found]
-    return Path(
+    return DialPath(
         np.stack([path.shares.mean(0) for path in paths]),
         np.stack([path.gains.mean(0) for path in paths]),
     )
@@ -232,7 +232,7 @@ def _slates(hook: Hook, shifts: Iterable[Tensor]) -> Iterator[Tensor]:
 
 
 def _measured(
-    path: Path, plain: Path, settings: DosesSettings
+    path: DialPath, plain: DialPath, settings: DosesSettings
 ) -> tuple[tuple[Band, ...], tuple[float, ...]]:
     """Shares with their bands, and what is kept, at each strength."""
     weights = user_draws(path.shares.shape[1], settings.draws, seed=settings.seed)
@@ -263,7 +263,7 @@ def main() -> None:
     """Prints the doses at every hook of the default config's run, trained if needed."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("data", help="a known data set or a data config")
-    parser.add_argument("--work", type=FilePath, required=True, help="work folder of training")
+    parser.add_argument("--work", type=Path, required=True, help="work folder of training")
     parser.add_argument("attributes", nargs="*", help="name=value; none: by the rule")
     given = parser.parse_args()
     run = Run(TrainConfig(), load_dataset(given.data), given.work)

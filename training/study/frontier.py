@@ -9,7 +9,7 @@ items of the others. Rivals are compared at equal share, which makes their dials
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -27,7 +27,7 @@ from training.progress import Report, progress_bars, silent
 from training.study.audience import Audience
 from training.study.cohorts import audience_at_test, audience_at_validation
 from training.study.outcomes import user_draws
-from training.study.paths import WANTED, Path, band, kept_of, mean_of_defined, path_along
+from training.study.paths import WANTED, DialPath, band, kept_of, mean_of_defined, path_along
 from training.study.rivals import RERANK, Rival, candidates, feature_vectors, rivals_for
 from training.study.targets import TargetSettings, targets
 
@@ -148,7 +148,7 @@ class Raced:
 
     rival: Rival
     """Its name and dial."""
-    path: Path
+    path: DialPath
     """Each user's outcomes."""
     kept: dict[str, Floats]
     """At each entry of `WANTED`, under each weighting of users [1 + draws]."""
@@ -314,7 +314,7 @@ def main() -> None:
     """Prints the frontiers of the default config's run, trained in the work folder if needed."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("data", help="a built-in data set or a data config")
-    parser.add_argument("--work", type=FilePath, required=True, help="work folder of training")
+    parser.add_argument("--work", type=Path, required=True, help="work folder of training")
     parser.add_argument("--seed", type=int, default=0, help="of the study, not of training")
     parser.add_argument("attributes", nargs="*", help="name=value; none: by the rule")
     given = parser.parse_args()

@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class DialPath:
     """Each user's outcomes along a dial that starts at doing nothing."""
 
     shares: Floats
@@ -29,7 +29,7 @@ class Path:
     """NDCG@10 [n_strengths, n]."""
 
 
-def path_along(along: Iterable[Tensor], people: Audience, carries: Bools) -> Path:
+def path_along(along: Iterable[Tensor], people: Audience, carries: Bools) -> DialPath:
     """The outcomes of slates [n, 20] at each position of a dial.
 
     Args:
@@ -44,7 +44,7 @@ def path_along(along: Iterable[Tensor], people: Audience, carries: Bools) -> Pat
         for slates in along
     ]
     both = torch.stack(found, dim=1).cpu().numpy()
-    return Path(both[0], both[1])
+    return DialPath(both[0], both[1])
 
 
 def wanted_share(wanted: str, share: float) -> float:
@@ -74,7 +74,7 @@ def kept_at(shares: Floats, gains: Floats, wanted: float) -> float:
     return float((gains[before] + part * (gains[after] - gains[before])) / gains[0])
 
 
-def kept_of(path: Path, weights: Floats) -> dict[str, Floats]:
+def kept_of(path: DialPath, weights: Floats) -> dict[str, Floats]:
     """What is kept at each entry of `WANTED` under each weighting of users [draws]."""
     shares, gains = weights @ path.shares.T, weights @ path.gains.T
     return {

@@ -9,7 +9,7 @@ What brings it under 5 % of their top 20, and what is that worth in NDCG?
 import argparse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -30,7 +30,7 @@ from training.progress import Report, progress_bars, silent
 from training.study.audience import Audience
 from training.study.cohorts import audience_at_test
 from training.study.outcomes import mean_band, ratio_band, slates_of, user_draws
-from training.study.paths import Path, path_along
+from training.study.paths import DialPath, path_along
 from training.study.rivals import MAX_SCORE_SHARE, dial, score_deviation
 from training.study.targets import TargetSettings, targets
 
@@ -190,7 +190,7 @@ def suppression(
 
 
 def reached(
-    path: Path, strengths: tuple[float, ...], weights: Floats, others: Bools, wanted: float
+    path: DialPath, strengths: tuple[float, ...], weights: Floats, others: Bools, wanted: float
 ) -> Suppressed | None:
     """What the first strength gives at which the share is below `wanted`.
 
@@ -238,7 +238,7 @@ def _steered(
 
 
 def _path(
-    method: str, strengths: tuple[float, ...], path: Path, first: Suppressed | None
+    method: str, strengths: tuple[float, ...], path: DialPath, first: Suppressed | None
 ) -> SuppressionPath:
     gains = path.gains.mean(1)
     return SuppressionPath(
@@ -279,7 +279,7 @@ def main() -> None:
     """Prints what suppression costs in the default config's run, trained if needed."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("data", help="a known data set or a data config")
-    parser.add_argument("--work", type=FilePath, required=True, help="work folder of training")
+    parser.add_argument("--work", type=Path, required=True, help="work folder of training")
     parser.add_argument("attributes", nargs="*", help="name=value; none: by the rule")
     given = parser.parse_args()
     run = Run(TrainConfig(), load_dataset(given.data), given.work)

@@ -26,7 +26,7 @@ from training.study.frontier import (
     summaries,
 )
 from training.study.outcomes import slates_of, user_draws
-from training.study.paths import Path, kept_at, path_along
+from training.study.paths import DialPath, kept_at, path_along
 from training.study.rivals import (
     KINDS,
     RERANK,
@@ -82,7 +82,7 @@ def _study(rivals: list[Rival], people: Audience) -> FrontierStudy:
     return FrontierStudy(2, 40, 40, 0.5, (found,), summaries(races))
 
 
-def _path(scores: torch.Tensor, people: Audience) -> Path:
+def _path(scores: torch.Tensor, people: Audience) -> DialPath:
     return path_along([slates_of(scores)], people, CARRIES)
 
 

@@ -8,12 +8,12 @@ from model_store.manifest import BaseModelShape
 from training.sasrec import Sasrec
 from training.study.audience import Audience, audience
 from training.study.outcomes import user_draws
-from training.study.paths import Path
+from training.study.paths import DialPath
 from training.study.suppression import SuppressionSettings, fans, reached
 
 CARRIES = np.arange(41) > 20
 WEIGHTS = user_draws(4, 20, seed=0)
-PATH = Path(
+PATH = DialPath(
     shares=np.array([[0.4] * 4, [0.2] * 4, [0.0, 0.0, 0.05, 0.05]]),
     gains=np.array([[1.0, 0.5, 0.5, 0.0], [1.0, 0.5, 0.25, 0.0], [0.5, 0.5, 0.0, 0.0]]),
 )
