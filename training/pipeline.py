@@ -99,7 +99,8 @@ class Run:
         folder = self._folder("base", self._base_key)
         path = folder / BASE_MODEL_FILE
         if not path.exists():
-            model = train_base(self._base_trainer(), folder / CHECKPOINT_FILE, self.report)
+            with torch.enable_grad():  # whoever asks may be measuring
+                model = train_base(self._base_trainer(), folder / CHECKPOINT_FILE, self.report)
             _in_one_step(path, lambda written: save_model(written, model))
         shape = self.config.base.shape(self.dataset.n_items)
         return load_model(path, shape).to(self.device)
@@ -117,7 +118,8 @@ class Run:
         folder = self._folder("sae", self._sae_key)
         weights, shape = folder / SAE_FILE, folder / SAE_SHAPE_FILE
         if not weights.exists():
-            sae = train_sae(self._sae_trainer(), folder / CHECKPOINT_FILE, self.report)
+            with torch.enable_grad():
+                sae = train_sae(self._sae_trainer(), folder / CHECKPOINT_FILE, self.report)
             _in_one_step(shape, lambda written: written.write_text(sae.shape.model_dump_json()))
             _in_one_step(weights, lambda written: save_sae(written, sae))
         return load_sae(weights, _read(SaeShape, shape)).to(self.device)
