@@ -3,6 +3,7 @@
 import numpy as np
 
 from model_store.cards import Band
+from training.study.base import BaseStudy, Published, Quality, Spread, Trained
 from training.study.doses import EDITS, AttributeDoses, DoseCurve, DosesStudy
 from training.study.frontier import (
     AttributeFrontier,
@@ -24,6 +25,9 @@ from training.study.labels import HeldOutLabel, LabelsOfSource, LabelsStudy
 from training.study.report.results import DataFacts, Origin, StudyResults
 from training.study.selection import SaeRow
 from training.study.suppression import (
+    ADD,
+    RERANK,
+    SCALE,
     AttributeSuppression,
     Suppressed,
     SuppressionPath,
@@ -58,12 +62,28 @@ def sample() -> StudyResults:
         ),
         data=DataFacts("ml-1m", 6040, 3706, 1_000_209, 6040, {"genre": 18, "decade": 9}),
         seconds={"sweep": 3000.0, "interpretation": 312.0, "labels": 60.0, "frontier": 601.0},
+        base=base(),
         sweep=sweep(),
         interpretation=interpretation(),
         labels=labels(),
         frontier=frontier(),
         doses=doses(),
         suppression=suppression(),
+    )
+
+
+def base() -> BaseStudy:
+    """Three seeds beside one published model."""
+    qualities = [Quality(0.19 + 0.001 * seed, 0.32 + 0.001 * seed) for seed in range(3)]
+    return BaseStudy(
+        n_users=6040,
+        models=tuple(Trained(s, q, q, 60, 50, 29.0, 28.0) for s, q in enumerate(qualities)),
+        validation_ndcg=Spread(0.191, 0.001),
+        test_ndcg=Spread(0.191, 0.001),
+        test_hit_rate=Spread(0.321, 0.001),
+        popularity=Quality(0.0205, 0.0412),
+        published=(Published("SASRec, 3,000 negatives", Quality(0.1857, 0.3159), "a paper"),),
+        is_at_level=True,
     )
 
 
@@ -197,7 +217,7 @@ def suppression() -> SuppressionStudy:
                 share=0.62,
                 ndcg=0.2,
                 next_share=0.5,
-                paths=(_suppressed("add"), _suppressed("scale"), _suppressed("re-rank")),
+                paths=(_suppressed(ADD), _suppressed(SCALE), _suppressed(RERANK)),
             )
             for name in ATTRIBUTES[:2]
         ),
@@ -274,36 +294,32 @@ def _band(value: float) -> Band:
 
 
 def _doses(name: str, block: int) -> AttributeDoses:
-    ways = [("add", "last"), ("scale", "last"), ("add", "all"), ("scale", "all")]
-    curves = [_curve(name, block, *way, edit) for way in ways for edit in EDITS]
-    return AttributeDoses(name, block, 0.08, 0.19, 0.3, tuple(curves))
+    ways = [(o, p) for p in ("last", "all")[: 3 - block] for o in ("ADD", "SCALE")]
+    curves = [_curve(*way, edit) for way in ways for edit in EDITS]
+    return AttributeDoses(name, block, 30, 0.08, 0.19, 0.3, tuple(curves))
 
 
-def _curve(name: str, block: int, operation: str, positions: str, edit: str) -> DoseCurve:
-    strengths = np.array([0.0, 0.5, 2, 4, 8] if operation == "scale" else [0.5, 1, 2, 3, 4])
+def _curve(operation: str, positions: str, edit: str) -> DoseCurve:
+    strengths = np.array([0.0, 0.5, 2, 4, 8] if operation == "SCALE" else [0.5, 1, 2, 3, 4])
     rise = {"group": 0.1, "wrong sign": -0.02, "random directions": 0.005}.get(edit, 0.04)
     shares = np.clip(0.08 + rise * strengths, 0, 1)
     return DoseCurve(
-        attribute=name,
-        block=block,
         positions=positions,
         operation=operation,
         edit=edit,
         strengths=tuple(strengths.tolist()),
         norm_shares=tuple((0.1 * strengths).tolist()),
-        shares=tuple(shares.tolist()),
-        share_lows=tuple((shares - 0.01).tolist()),
-        share_highs=tuple((shares + 0.01).tolist()),
+        shares=tuple(map(_band, shares.tolist())),
         kept_shares=tuple((1 - 0.05 * strengths).tolist()),
     )
 
 
 def _suppressed(method: str) -> SuppressionPath:
     strengths = np.linspace(0, 8, 9)
-    lowest = 0.2 if method == "scale" else 0.02
+    lowest = 0.2 if method == SCALE else 0.02
     shares = lowest + (0.62 - lowest) * np.exp(-strengths)
     kept = 0.4 + 0.6 * np.exp(-strengths)
-    there = None if method == "scale" else Suppressed(3, _band(0.04), _band(0.43), _band(0.9))
+    there = None if method == SCALE else Suppressed(-3, _band(0.04), _band(0.43), _band(0.9))
     return SuppressionPath(
         method=method,
         strengths=tuple(strengths.tolist()),

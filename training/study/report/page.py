@@ -71,6 +71,12 @@ def _environment() -> Environment:
         loader=PackageLoader(PACKAGE),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_unbroken,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _unbroken(value: object) -> object:
+    """The value; in text, a per cent sign stays with its number."""
+    return value.replace(" %", "\u00a0%") if isinstance(value, str) else value

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib as mpl
 from markupsafe import Markup
@@ -13,11 +13,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from training.study.report.svg import BAD, INK, MUTED, RC, SERIES, VARIABLES, Look, drawn
 
-PANEL = (4.3, 3.2)
+PANEL = (3.6, 2.8)
 """Inches of one of several drawings side by side."""
 WIDE = 8.6
 """Inches across, of a drawing that stands alone."""
 BAND_OPACITY = 0.18
+RING: dict[str, Any] = {"markersize": 11, "markerfacecolor": "none", "markeredgewidth": 1.4}
 
 Floats = Sequence[float]
 
@@ -111,14 +112,24 @@ def dots(
     x: Axis,
     guides: Sequence[Guide] = (),
     *,
-    width: float = WIDE,
+    is_spread: bool = True,
 ) -> Markup:
-    """A row for each label, a mark on it for each series, with intervals where there are any."""
+    """A row for each label, a mark on it for each series, with intervals where there are any.
+
+    Args:
+        name: unique in the page.
+        alt: what it shows, in words.
+        rows: labels, from above.
+        series: a mark on each row.
+        x: across.
+        guides: straight lines to compare with.
+        is_spread: whether the marks of a row lie one below the other.
+    """
     with mpl.rc_context(RC):
-        height = 0.85 + len(rows) * max(0.24, 0.1 + 0.085 * len(series))
-        figure, axes = _canvas((width, height))
+        n = len(series) if is_spread else 1
+        figure, axes = _canvas((WIDE, 0.85 + len(rows) * max(0.24, 0.1 + 0.085 * n)))
         for place, one in enumerate(series):
-            _draw_dots(axes, one, _offset(place, len(series)))
+            _draw_dots(axes, one, _offset(place % n, n))
         axes.set_yticks(range(len(rows)), labels=list(rows))
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
@@ -168,7 +179,10 @@ def swatch(look: Look, opacity: float = 1.0) -> Markup:
         if look.dash
         else ""
     )
-    mark = f'<path d="{MARKS[look.marker]}" fill="{colour}"/>' if look.marker else ""
+    paint = (
+        f'fill="none" stroke="{colour}" stroke-width="1.5"' if look.is_ring else f'fill="{colour}"'
+    )
+    mark = f'<path d="{MARKS[look.marker]}" {paint}/>' if look.marker else ""
     return Markup(  # noqa: S704 - made of constants
         f'<svg viewBox="0 0 34 14" aria-hidden="true" opacity="{opacity:g}">{line}{mark}</svg>'
     )
@@ -183,7 +197,6 @@ MARKS = {
     "P": "M15.5 2.5h3v3h3v3h-3v3h-3v-3h-3v-3h3z",
     "X": "M13 3l2-2 2 3 2-3 2 2-2 4 2 4-2 2-2-3-2 3-2-2 2-4z",
     "h": "M17 2.5l4 2.3v4.4l-4 2.3-4-2.3V4.8z",
-    "|": "M16 2h2v10h-2z",
 }
 """Outlines of markers in a box of 34 x 14."""
 
@@ -203,6 +216,7 @@ def _draw_series(axes: Axes, one: Series) -> None:
         linestyle=look.dash or "none",
         marker=look.marker or "none",
         alpha=one.opacity,
+        **(RING if look.is_ring else {}),
     )
     if len(one.low):
         ends = (list(one.x), list(one.low), list(one.high))
@@ -232,7 +246,7 @@ def _finish(axes: Axes, x: Axis, y: Axis, guides: Sequence[Guide]) -> None:
             (axes.set_xlim if drawn_axis == "x" else axes.set_ylim)(*asked.bounds)
         if asked.is_percent:
             axis.set_major_formatter(FuncFormatter(_percent_tick))
-    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     for guide in guides:
         _draw_guide(axes, guide)
 
@@ -242,15 +256,13 @@ def _percent_tick(value: float, _place: int | None) -> str:
 
 
 def _draw_guide(axes: Axes, guide: Guide) -> None:
+    place: dict[str, Any]
     if guide.axis == "x":
         axes.axvline(guide.at, color=BAD, linewidth=1, linestyle=(0, (4, 3)))
         across = axes.get_xaxis_transform()
-        axes.text(
-            guide.at, 1.0, f" {guide.name}", transform=across, color=INK, fontsize=8, va="top"
-        )
-        return
-    axes.axhline(guide.at, color=BAD, linewidth=1, linestyle=(0, (4, 3)))
-    along = axes.get_yaxis_transform()
-    axes.text(
-        1.0, guide.at, guide.name, transform=along, color=INK, fontsize=8, ha="right", va="bottom"
-    )
+        place = {"xy": (guide.at, 1.0), "xytext": (4, -1), "xycoords": across, "va": "top"}
+    else:
+        axes.axhline(guide.at, color=BAD, linewidth=1, linestyle=(0, (4, 3)))
+        along = axes.get_yaxis_transform()
+        place = {"xy": (1.0, guide.at), "xytext": (-1, 2), "xycoords": along, "ha": "right"}
+    axes.annotate(guide.name, textcoords="offset points", color=INK, fontsize=8, **place)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from training.dataset import Dataset
+from training.study.base import BaseStudy
 from training.study.doses import DosesStudy
 from training.study.frontier import FrontierStudy
 from training.study.interpretation_results import InterpretationStudy
@@ -62,6 +63,8 @@ class StudyResults:
     """What was studied."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Wall time of each part that has run, by its name."""
+    base: BaseStudy | None = None
+    """Is the base model at the published level?"""
     sweep: SweepStudy | None = None
     """Which autoencoder is used, and why?"""
     interpretation: InterpretationStudy | None = None

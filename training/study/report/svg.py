@@ -69,6 +69,8 @@ class Look:
     """Line style; empty: no line."""
     marker: str = ""
     """Marker; empty: none."""
+    is_ring: bool = False
+    """Whether marks are large and empty, to be seen around others."""
 
 
 LOOKS = (
@@ -103,7 +105,7 @@ def drawn(figure: Figure, name: str, alt: str) -> Markup:
     inner = re.sub(r'(id="|url\(#|href="#)', rf"\1{name}-", inner)
     opening = (
         f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {width:g} {height:g}" '
-        f'style="max-width:{1.3 * width:.0f}px" preserveAspectRatio="xMinYMin meet">'
+        f'style="max-width:{1.5 * width:.0f}px" preserveAspectRatio="xMinYMin meet">'
     )
     return Markup(f"{opening}{inner}</svg>")  # noqa: S704
 

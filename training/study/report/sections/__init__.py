@@ -5,6 +5,7 @@ from collections.abc import Callable
 from training.study.report.blocks import Section
 from training.study.report.results import StudyResults
 from training.study.report.sections import (
+    base,
     control,
     data,
     doses,
@@ -17,6 +18,7 @@ from training.study.report.sections import (
 
 SECTIONS: tuple[Callable[[StudyResults], Section], ...] = (
     data.section,
+    base.section,
     sweep.section,
     interpretation.section,
     labels.section,

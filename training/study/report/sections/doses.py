@@ -13,11 +13,11 @@ from training.study.report.blocks import (
     Section,
     Table,
 )
-from training.study.report.plots import Axis, Series
+from training.study.report.plots import Axis, Guide, Series
 from training.study.report.results import StudyResults
 from training.study.report.sections.absent import absent
-from training.study.report.svg import LOOKS, Look
-from training.study.report.wording import count, figure, listed, percent, value_of
+from training.study.report.svg import LOOKS, SERIES, Look
+from training.study.report.wording import DASH, count, listed, percent, value_of
 
 NAME, TITLE = "doses", "What does each dose do?"
 QUESTION = (
@@ -26,7 +26,7 @@ QUESTION = (
 )
 SHARE = Axis("share of the top 20", is_percent=True)
 KEPT = Axis("NDCG@10 kept", is_percent=True)
-UNITS = {"add": "strength (reference units added)", "scale": "factor"}
+UNITS = {"ADD": "strength (reference units added)", "SCALE": "factor"}
 
 
 def section(results: StudyResults) -> Section:
@@ -61,25 +61,25 @@ def _answer(study: DosesStudy) -> str:
     found = [doses for doses in study.doses if doses.block == block]
     told = [sentence for sentence in map(_best_dose, found) if sentence]
     return (
-        f"{_hook(study, block).capitalize()}, adding to a group of features at the newest position"
-        f" does this at the strongest dose that keeps at least 90 % of NDCG@10: {'; '.join(told)}."
+        f"A stronger dose raises the share further. {_hook(study, block).capitalize()}, the"
+        f" strongest ADD that keeps at least 90 % of NDCG@10 brings {'; '.join(told)}. Random"
+        " directions push just as far and are the control."
     )
 
 
 def _best_dose(found: AttributeDoses) -> str:
-    curve = _curve(found, "add", "last", GROUP)
-    other = _curve(found, "add", "last", RANDOM)
+    curve = _curve(found, "ADD", "last", GROUP)
+    other = _curve(found, "ADD", "last", RANDOM)
     if curve is None:
         return ""
     places = [i for i, kept in enumerate(curve.kept_shares) if kept >= 0.9]
     if not places:
         return f"{value_of(found.attribute)} has none"
-    at = max(places, key=lambda i: curve.shares[i])
-    beside = f"; random directions of the same size: {percent(other.shares[at])}" if other else ""
-    return (
-        f"{value_of(found.attribute)} from {percent(found.share)} to {percent(curve.shares[at])}"
-        f" at {curve.strengths[at]:g} ({beside.removeprefix('; ')})"
-    )
+    at = max(places, key=lambda i: curve.shares[i].value)
+    reached = percent(curve.shares[at].value)
+    beside = f" (random directions: {percent(other.shares[at].value)})" if other else ""
+    name, dose = value_of(found.attribute), f"{curve.strengths[at]:g}"
+    return f"{name} from {percent(found.share)} to {reached} by {dose} units{beside}"
 
 
 def _main_block(study: DosesStudy) -> int:
@@ -98,22 +98,22 @@ def _blocks(study: DosesStudy) -> list[Block]:
     hook = _hook(study, main)
     others = [d for d in study.doses if d.block != main]
     return [
-        _response(f"ADD {hook}, newest position: share by dose", found, "add", "last", "add"),
-        _response(
-            f"SCALE {hook}, newest position: share by factor", found, "scale", "last", "scale"
-        ),
+        _response(f"ADD {hook}, newest position: share by dose", found, "ADD", "last"),
+        _response(f"SCALE {hook}, newest position: share by factor", found, "SCALE", "last"),
         _ways(study),
-        _table(study, found, f"Doses of the group {hook}"),
-        *(
-            [Folded("Doses at the other hook points", [_table(study, others, "Other hook points")])]
-            if others
-            else []
+        Folded(
+            "All doses in figures",
+            [_table(study, found, f"The group {hook}"), *_others(study, others)],
         ),
     ]
 
 
+def _others(study: DosesStudy, found: Sequence[AttributeDoses]) -> list[Table]:
+    return [_table(study, found, "The group at the other hook points")] if found else []
+
+
 def _response(
-    caption: str, found: Sequence[AttributeDoses], operation: str, positions: str, name: str
+    caption: str, found: Sequence[AttributeDoses], operation: str, positions: str
 ) -> Figure:
     edits = list(
         dict.fromkeys(
@@ -131,7 +131,9 @@ def _response(
         title = f"{value_of(doses.attribute)}: {percent(doses.share)} unsteered"
         alt = f"{doses.attribute}: {'; '.join(map(_ends, shown))}."
         series = [_band_series(curve, looks[curve.edit]) for curve in shown]
-        svg = plots.lines(f"dose-{name}-{place}", alt, series, Axis(UNITS[operation]), SHARE)
+        unsteered = [Guide(doses.share, "unsteered")]
+        x = Axis(UNITS[operation])
+        svg = plots.lines(f"dose-{operation}-{place}", alt, series, x, SHARE, unsteered)
         panels.append(Panel(title, svg))
     legend = [LegendEntry(_edit_word(edit), plots.swatch(look)) for edit, look in looks.items()]
     return Figure(caption, panels, legend)
@@ -142,61 +144,60 @@ def _edit_word(edit: str) -> str:
 
 
 def _ends(curve: DoseCurve) -> str:
-    share, kept = percent(curve.shares[-1]), percent(curve.kept_shares[-1])
+    share, kept = percent(curve.shares[-1].value), percent(curve.kept_shares[-1])
     return f"{curve.edit} ends at share {share} with {kept} kept"
 
 
 def _band_series(curve: DoseCurve, look: Look) -> Series:
-    return Series(
-        curve.edit, curve.strengths, curve.shares, look, curve.share_lows, curve.share_highs
+    values, lows, highs = (
+        [getattr(band, end) for band in curve.shares] for end in ("value", "low", "high")
     )
+    return Series(curve.edit, curve.strengths, values, look, lows, highs)
 
 
 def _ways(study: DosesStudy) -> Figure:
     """Share against quality kept: each hook point, operation and positions on the same axes."""
-    ways = list(
-        dict.fromkeys(
-            (curve.block, curve.operation, curve.positions)
-            for doses in study.doses
-            for curve in doses.curves
-            if curve.edit == GROUP
-        )
-    )
-    looks = dict(zip(ways, (LOOKS * (1 + len(ways) // len(LOOKS))), strict=False))
     names = list(dict.fromkeys(doses.attribute for doses in study.doses))
     panels = []
     for place, name in enumerate(names):
-        curves = [
-            c for d in study.doses if d.attribute == name for c in d.curves if c.edit == GROUP
-        ]
-        series = [_way_series(c, looks[(c.block, c.operation, c.positions)]) for c in curves]
-        alt = f"{name}: {'; '.join(f'{_way(study, c)} {_ends(c)}' for c in curves)}."
+        found = [d for d in study.doses if d.attribute == name]
+        shown = [(d, c) for d in found for c in d.curves if c.edit == GROUP]
+        series = [_way_series(doses, curve) for doses, curve in shown]
+        alt = f"{name}: {'; '.join(f'{_way(study, d, c)} {_ends(c)}' for d, c in shown)}."
         panels.append(Panel(value_of(name), plots.lines(f"ways-{place}", alt, series, SHARE, KEPT)))
-    legend = [
-        LegendEntry(_way_word(study, *way), plots.swatch(look)) for way, look in looks.items()
-    ]
+    legend = {
+        _way(study, doses, curve): plots.swatch(_way_look(doses, curve))
+        for doses in study.doses
+        for curve in doses.curves
+        if curve.edit == GROUP
+    }
     caption = (
         "SCALE against ADD, newest against all positions, by hook point: share and quality kept"
     )
-    return Figure(caption, panels, legend)
+    return Figure(caption, panels, [LegendEntry(name, drawn) for name, drawn in legend.items()])
 
 
-def _way_series(curve: DoseCurve, look: Look) -> Series:
-    """From the weakest to the strongest raising dose, doing nothing first."""
-    neutral = 1.0 if curve.operation == "scale" else 0.0
+def _way_look(doses: AttributeDoses, curve: DoseCurve) -> Look:
+    """Colour by hook point, dash by operation, mark by positions."""
+    dash = "-" if curve.operation == "ADD" else ":"
+    return Look(
+        SERIES[doses.block % len(SERIES) - 1], dash, "o" if curve.positions == "last" else "s"
+    )
+
+
+def _way_series(doses: AttributeDoses, curve: DoseCurve) -> Series:
+    """From doing nothing to the strongest raising dose."""
+    neutral = 1.0 if curve.operation == "SCALE" else 0.0
     order = sorted(range(len(curve.strengths)), key=lambda i: curve.strengths[i])
-    raising = [i for i in order if curve.strengths[i] >= neutral]
-    x, y = ([values[i] for i in raising] for values in (curve.shares, curve.kept_shares))
-    return Series(curve.edit, x, y, look)
+    raising = [i for i in order if curve.strengths[i] > neutral]
+    x = [doses.share, *(curve.shares[i].value for i in raising)]
+    y = [1.0, *(curve.kept_shares[i] for i in raising)]
+    return Series(curve.edit, x, y, _way_look(doses, curve))
 
 
-def _way(study: DosesStudy, curve: DoseCurve) -> str:
-    return _way_word(study, curve.block, curve.operation, curve.positions)
-
-
-def _way_word(study: DosesStudy, block: int, operation: str, positions: str) -> str:
-    where = "newest position" if positions == "last" else "all positions"
-    return f"{operation.upper()}, {where}, {_hook(study, block)}"
+def _way(study: DosesStudy, doses: AttributeDoses, curve: DoseCurve) -> str:
+    where = "newest position" if curve.positions == "last" else "all positions"
+    return f"{curve.operation}, {where}, {_hook(study, doses.block)}"
 
 
 def _curve(found: AttributeDoses, operation: str, positions: str, edit: str) -> DoseCurve | None:
@@ -211,12 +212,12 @@ def _table(study: DosesStudy, found: Sequence[AttributeDoses], caption: str) -> 
     )
     rows = [
         (
-            f"{value_of(doses.attribute)} ({percent(doses.share)}, NDCG@10 {figure(doses.ndcg)})",
-            _way(study, curve),
-            percent(doses.inactive_share, 0),
+            value_of(doses.attribute),
+            _way(study, doses, curve),
+            percent(doses.inactive_share, 0) if curve.operation == "SCALE" else DASH,
             " / ".join(f"{strength:g}" for strength in curve.strengths),
             " / ".join(f"{share:.2f}" for share in curve.norm_shares),
-            " / ".join(f"{100 * share:.0f}" for share in curve.shares) + " %",
+            " / ".join(f"{100 * share.value:.0f}" for share in curve.shares) + " %",
             " / ".join(f"{100 * kept:.0f}" for kept in curve.kept_shares) + " %",
         )
         for doses in found

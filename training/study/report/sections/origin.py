@@ -39,7 +39,9 @@ def section(results: StudyResults) -> Section:
         ("started (UTC)", origin.started),
         ("data set", results.data.name),
     ]
-    blocks: list[Block] = [Table("Enough to run it again", ("what", ""), rows, n_text_columns=2)]
+    blocks: list[Block] = [
+        Table("Enough to run it again", ("what", "value"), rows, n_text_columns=2)
+    ]
     if origin.settings:
         blocks.append(Folded("All settings", [Verbatim(origin.settings)]))
     return Section(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from training.study.report.blocks import Verdict
 from training.study.report.results import StudyResults
-from training.study.report.sections import control, interpretation, suppression, sweep
+from training.study.report.sections import base, control, interpretation, suppression, sweep
 
 INTRODUCTION = (
     "A sequential recommender reads what somebody took, in order, and ranks a whole catalogue by"
@@ -53,6 +53,7 @@ WORDS = (
 )
 
 VERDICTS: tuple[Callable[[StudyResults], Sequence[Verdict]], ...] = (
+    base.verdicts,
     sweep.verdicts,
     interpretation.verdicts,
     control.verdicts,

@@ -18,6 +18,9 @@ from training.study.report.wording import (
     value_of,
 )
 from training.study.suppression import (
+    ADD,
+    RERANK,
+    SCALE,
     AttributeSuppression,
     Suppressed,
     SuppressionPath,
@@ -29,7 +32,6 @@ QUESTION = (
     "Take the users who like an attribute most. Can features bring it to almost none of what they"
     " are shown, and what is left of the quality?"
 )
-RERANK, ADD = "re-rank", "add"
 GOAL = "Negative ADD brings a favourite attribute of its fans below {} of the top 20"
 
 
@@ -131,7 +133,7 @@ def _end(path: SuppressionPath) -> str:
 
 
 def _method(method: str) -> str:
-    names = {ADD: "negative ADD on the group", "scale": "SCALE towards 0", RERANK: "plain re-rank"}
+    names = {ADD: "negative ADD on the group", SCALE: "SCALE towards 0", RERANK: "plain re-rank"}
     return names.get(method, method)
 
 

@@ -40,7 +40,7 @@ KIND_LOOKS = {
     kind: Look(look.colour, "", look.marker)
     for kind, look in zip(("topk", "batchtopk", "relu", "jumprelu"), LOOKS, strict=False)
 }
-RING = Look(INK, "", "|")
+RING = Look(INK, "", "o", is_ring=True)
 L0 = Axis("L0: features active at a time")
 
 
@@ -65,7 +65,7 @@ def section(results: StudyResults) -> Section:
             "Each mark is one autoencoder. Up is better: more of the model's quality is kept when"
             " it has to work with the sum of features instead of its own hidden state. Left is"
             " better too: fewer features at a time are easier to look through.",
-            "The upright bar marks the autoencoder that the rule picked.",
+            "The ring marks the autoencoder that the rule picked.",
             "A stable feature is found again when the autoencoder is trained with another seed:"
             " the same direction (cosine above 0.8) that is active at the same moments (correlation"
             " above 0.8).",
@@ -161,11 +161,13 @@ def _marks(study: SweepStudy, hook: str, measure: str) -> list[Series]:
         return row.ndcg_kept_share if measure == "kept" else row.fvu
 
     chosen = study.selected.row
-    found = [Series("picked", [chosen.l0], [value(chosen)], RING)] if chosen.hook == hook else []
+    found = []
     for kind, look in KIND_LOOKS.items():
         rows = [row for row in study.rows if row.kind == kind and row.hook == hook]
         if rows:
             found.append(Series(kind, [r.l0 for r in rows], [value(r) for r in rows], look))
+    if chosen.hook == hook:
+        found.append(Series("picked", [chosen.l0], [value(chosen)], RING))
     return found
 
 
