@@ -22,7 +22,7 @@ from training.config import SaeConfig
 from training.dataset import Dataset
 from training.pipeline import Run
 from training.progress import Report
-from training.study import frontier, interpretation, suppression, sweep
+from training.study import base, doses, frontier, interpretation, suppression, sweep
 from training.study.clock import Clock
 from training.study.config import StudyConfig
 from training.study.display import StudyBars
@@ -73,8 +73,8 @@ def _part(
     weight_s: float,
     **given: Any,
 ) -> Part[Result]:
-    """A part whose settings are the section of its name."""
-    settings = attrgetter(name)
+    """A part whose settings are the section of its name, unless they are given."""
+    settings = given.pop("settings", attrgetter(name))
 
     def make(subject: Subject, report: Report) -> Result:
         run = subject.first if reads in ("seeds", "first") else subject.run
@@ -96,9 +96,15 @@ def selected_sae(study: sweep.SweepStudy, config: StudyConfig) -> SaeConfig:
     return cell.config(config.train.sae, study.d_model, config.sweep.steps)
 
 
+def _base_settings(config: StudyConfig) -> base.BaseSettings:
+    return base.BaseSettings(seeds=config.seeds)
+
+
 PARTS: Final[tuple[AnyPart, ...]] = (
+    _part("base", base.BaseStudy, base.study_of, "seeds", 9_000, settings=_base_settings),
     _part("interpretation", InterpretationStudy, interpretation.study_of, "sae", 300),
     _part("frontier", frontier.FrontierStudy, frontier.study_of, "cards", 600),
+    _part("doses", doses.DosesStudy, doses.study_of, "cards", 600),
     _part("suppression", suppression.SuppressionStudy, suppression.study_of, "cards", 200),
 )
 """In order. Weights are seconds that each took on ml-1m on one core."""

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from model_store.manifest import EditPositions
 from training.cards import REFERENCE_PERCENTILE
 from training.dosing import Target
 from training.imitation import effects, imitating_weights, strongest
@@ -54,7 +55,7 @@ def at_block(run: Run, block: int) -> Run:
     """The run with another hook point; the same if it is its own."""
     if block == run.block:
         return run
-    sae = run.config.sae.model_copy(update={"block": block, "positions": "last"})
+    sae = run.config.sae.model_copy(update={"block": block, "positions": EditPositions.LAST})
     config = run.config.model_copy(update={"sae": sae})
     return Run(config, run.dataset, run.work_dir, run.report)
 

@@ -4,6 +4,7 @@ from training.study.report.blocks import Cell, Section, Table
 from training.study.report.results import StudyResults
 from training.study.report.sections import sections_of
 from training.study.report.sections.summary import verdicts_of
+from training.study.report.wording import DASH
 
 
 def markdown(results: StudyResults) -> str:
@@ -39,7 +40,7 @@ def _seconds(results: StudyResults) -> str:
 
 def _goals(results: StudyResults) -> str:
     """What was to be reached, and whether it is."""
-    words = {True: "yes", False: "no", None: "–"}
+    words = {True: "yes", False: "no", None: DASH}
     rows = [(v.goal, v.measured, words[v.is_reached]) for v in verdicts_of(results)]
     lines = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
     return "\n".join(["| goal | measured | reached |", "|---|---|---|", *lines]) if rows else ""
