@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from itertools import chain, islice
 
 from rich.table import Table
-from steerrec.v1 import feature_pb2
+from steerrec.v1 import feature_pb2, rule_pb2
 
 from cli.client import Client, pages
+from cli.effects import effects_parts
 from cli.output import show, show_json, table
 
 PAGE = 500
@@ -54,6 +55,12 @@ def groups(client: Client, model: str) -> list[feature_pb2.AttributeGroup]:
     return list(chain.from_iterable(page.attribute_groups for page in pages(ask)))
 
 
+def group(client: Client, model: str, attribute: rule_pb2.Attribute) -> feature_pb2.AttributeGroup:
+    """One attribute's group."""
+    request = feature_pb2.GetAttributeGroupRequest(attribute=attribute, model=model)
+    return client.call(client.features.GetAttributeGroup, request).attribute_group
+
+
 def show_cards(cards: Sequence[feature_pb2.Feature], *, as_json: bool) -> None:
     """Print one line for each card."""
     if as_json:
@@ -86,8 +93,26 @@ def show_card(feature: feature_pb2.Feature, *, as_json: bool) -> None:
     show(
         f"feature {feature.feature_index} · {feature.label or 'not labelled'} · {state} · "
         f"reference activation {feature.reference_activation:.3f}",
+        *_evidence(feature),
         _associations(feature),
         _top_items(feature),
+        *([] if feature.is_dead else effects_parts(list(feature.effects))),
+    )
+
+
+def show_group(found: feature_pb2.AttributeGroup, *, as_json: bool) -> None:
+    """Print an attribute's features and what steering by them does."""
+    if as_json:
+        show_json(found)
+        return
+    made = table("feature", "weight", right=("feature", "weight"))
+    for member in found.members:
+        made.add_row(str(member.feature_index), f"{member.weight:.3f}")
+    show(
+        f"{found.attribute.name}={found.attribute.value} · {found.item_count} items · "
+        f"{len(found.members)} features",
+        made,
+        *effects_parts(list(found.effects)),
     )
 
 
@@ -109,6 +134,17 @@ def _best(feature: feature_pb2.Feature) -> tuple[str, str]:
         return "", ""
     best = feature.attributes[0]
     return f"{best.attribute.name}={best.attribute.value}", f"{best.roc_auc:.3f}"
+
+
+def _evidence(feature: feature_pb2.Feature) -> list[str]:
+    """How the label came about, in a line; none where it is not recorded."""
+    if not feature.HasField("label_evidence"):
+        return []
+    told = feature.label_evidence
+    source = feature_pb2.LabelSource.Name(told.source).removeprefix("LABEL_SOURCE_").lower()
+    words = [f"label by {source.replace('_', '-')}"]
+    words += [f"{told.measure} {told.value:.2f}"] if told.measure else []
+    return [" · ".join([*words, *filter(None, (told.model, told.reason))])]
 
 
 def _associations(feature: feature_pb2.Feature) -> Table:

@@ -38,6 +38,18 @@ def rule_of(text: str) -> rule_pb2.Rule:
     return rule
 
 
+def attribute_of(text: str) -> rule_pb2.Attribute:
+    """The attribute that `name=value` spells.
+
+    Raises:
+        BadParameter: a part is missing.
+    """
+    name, _, value = text.partition("=")
+    if not (name and value):
+        raise typer.BadParameter(f"{text!r} is no attribute: NAME=VALUE, e.g. genre=Horror")
+    return rule_pb2.Attribute(name=name, value=value)
+
+
 def preset_reference_of(text: str) -> recommender_pb2.PresetReference:
     """The preset that `text` names: NAME, or NAME@REVISION.
 

@@ -8,6 +8,7 @@ ServiceError
 ├── PresetNotInForce      no preset, or no revision of it, has this name
 ├── PresetNotHonoured     the served bundle lacks what a preset names
 ├── FeatureNotFound       the SAE has no such feature
+├── GroupNotFound         no group was measured for an attribute
 ├── Overloaded            as many requests wait as may
 ├── Draining              the replica is stopping
 └── DeadlineGone          the caller's time ran out before the model ran
@@ -101,6 +102,15 @@ class FeatureNotFound(ServiceError):
     def __init__(self, index: int, d_sae: int) -> None:
         super().__init__(f"feature {index} does not exist; there are 0 to {d_sae - 1}")
         self.index = index
+
+
+class GroupNotFound(ServiceError):
+    """No group of features was measured for the attribute."""
+
+    def __init__(self, name: str, value: str, n_groups: int) -> None:
+        super().__init__(f"no feature group for {name}={value}; there are {n_groups} groups")
+        self.name = name
+        self.value = value
 
 
 class Overloaded(ServiceError):

@@ -45,6 +45,7 @@ TABLE: Mapping[type[Exception], Answer] = {
     errors.ModelNotServed: Answer(grpc.StatusCode.NOT_FOUND, "MODEL_NOT_SERVED"),
     errors.PresetNotInForce: Answer(grpc.StatusCode.NOT_FOUND, "PRESET_NOT_IN_FORCE"),
     errors.FeatureNotFound: Answer(grpc.StatusCode.NOT_FOUND, "FEATURE_NOT_FOUND"),
+    errors.GroupNotFound: Answer(grpc.StatusCode.NOT_FOUND, "GROUP_NOT_FOUND"),
     errors.PresetNotHonoured: Answer(grpc.StatusCode.FAILED_PRECONDITION, "PRESET_NOT_HONOURED"),
     preset_errors.PresetMissing: Answer(grpc.StatusCode.NOT_FOUND, "PRESET_MISSING"),
     preset_errors.PresetExists: Answer(grpc.StatusCode.ALREADY_EXISTS, "PRESET_EXISTS"),

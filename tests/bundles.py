@@ -13,9 +13,15 @@ from model_store.cards import (
     Association,
     AttributeGroup,
     AttributeValue,
+    Band,
+    DosePoint,
+    DoseResponse,
     FeatureCard,
     FeatureCards,
     GroupMember,
+    LabelEvidence,
+    LabelSource,
+    OffTarget,
     TopItem,
 )
 from model_store.catalogue import CatalogueItem, write_catalogue
@@ -172,6 +178,39 @@ def _card(index: int, activations: NDArray[np.float64]) -> FeatureCard:
         density=active.size / activations.size,
         attributes=(_association(genre),) if genre else (),
         top_items=(TopItem(item_id=f"i{index + 1}", activation=1.0),) if genre else (),
+        label_evidence=_evidence(genre) if genre else None,
+        effects=(effect(genre),) if genre else (),
+    )
+
+
+def effect(genre: str) -> DoseResponse:
+    """What ADD is said to do to the genre: made up, in proportion to the strength."""
+    none, other = Band(0, 0, 0), GENRES[genre == GENRES[0]]
+    return DoseResponse(
+        operation="ADD",
+        attribute=AttributeValue(name="genre", value=genre),
+        n_users=20,
+        points=tuple(_point(strength) for strength in (-1.0, 0.0, 1.0, 2.0)),
+        random_share_at_20=(none,) * 4,
+        saturation_strength=1.0,
+        inactive_share=0.25,
+        off_target_strength=1.0,
+        off_target=(
+            OffTarget(attribute=AttributeValue(name="genre", value=other), share_change=none),
+        ),
+    )
+
+
+def _point(strength: float) -> DosePoint:
+    share = Band(0.2 + 0.1 * strength, 0.1 + 0.1 * strength, 0.3 + 0.1 * strength)
+    kept, none = Band(0.9, 0.8, 1.0), Band(0, 0, 0)
+    return DosePoint(strength, share, share, kept, kept, none, none)
+
+
+def _evidence(genre: str) -> LabelEvidence:
+    attribute = AttributeValue(name="genre", value=genre)
+    return LabelEvidence(
+        source=LabelSource.ATTRIBUTE, attribute=attribute, measure="lift", value=3.0
     )
 
 
@@ -190,4 +229,4 @@ def _group(genre: str, cards: tuple[FeatureCard, ...]) -> AttributeGroup | None:
         for index, share in zip(live, shares.tolist(), strict=True)
     )
     attribute = AttributeValue(name="genre", value=genre)
-    return AttributeGroup(attribute=attribute, members=tuple(members))
+    return AttributeGroup(attribute=attribute, members=tuple(members), effects=(effect(genre),))

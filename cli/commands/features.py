@@ -37,7 +37,7 @@ def show_feature(
     address: Address = DEFAULT_ADDRESS,
     timeout_s: TimeoutS = DEFAULT_TIMEOUT_S,
 ) -> None:
-    """One feature's card."""
+    """One feature's card, with what doses of it do."""
     from cli import feature_cards
     from cli.client import connected
 
@@ -80,3 +80,23 @@ def groups(
     with connected(address, timeout_s) as client:
         found = feature_cards.groups(client, model)
     feature_cards.show_groups(found, as_json=as_json)
+
+
+@app.command("group")
+def show_group(
+    attribute: Annotated[str, typer.Argument(help="NAME=VALUE, e.g. genre=Horror.")],
+    model: Model = "",
+    *,
+    as_json: AsJson = False,
+    address: Address = DEFAULT_ADDRESS,
+    timeout_s: TimeoutS = DEFAULT_TIMEOUT_S,
+) -> None:
+    """One attribute's feature group, with what doses of it do."""
+    from cli import feature_cards
+    from cli.client import connected
+    from cli.rule_text import attribute_of
+
+    wanted = attribute_of(attribute)
+    with connected(address, timeout_s) as client:
+        found = feature_cards.group(client, model, wanted)
+    feature_cards.show_group(found, as_json=as_json)

@@ -1,22 +1,23 @@
 """FeatureService."""
 
 import asyncio
-from collections.abc import Sequence
 from itertools import islice
 
-from steerrec.v1 import feature_pb2, feature_pb2_grpc, rule_pb2
+from steerrec.v1 import feature_pb2, feature_pb2_grpc
 
-from model_store.bundle import Bundle
-from model_store.cards import AttributeGroup, AttributeValue, FeatureCard
-from service.errors import FeatureNotFound, InvalidRequest, Violation
+from model_store.cards import AttributeGroup
+from service.errors import FeatureNotFound, GroupNotFound, InvalidRequest, Violation
+from service.rpc.cards import feature_to_proto, group_to_proto
 from service.rpc.interceptor import Context
-from service.rpc.paging import page_size_of, page_token, start_of
+from service.rpc.paging import MAX_SIZE, page_size_of, page_token, start_of
 from service.settings import PRODUCTION
 from service.snapshot import Current, ServedModel
 
 MAX_QUERY = 200
 DEFAULT_FOUND = 10
 MAX_FOUND = 100
+MAX_WITH_EFFECTS = 100
+"""Cards with effects on a page: some kilobytes each, and a message has a limit."""
 
 
 class FeatureServicer(feature_pb2_grpc.FeatureServiceServicer):
@@ -34,7 +35,7 @@ class FeatureServicer(feature_pb2_grpc.FeatureServiceServicer):
         if not 0 <= request.feature_index < len(cards):
             raise FeatureNotFound(request.feature_index, len(cards))
         return feature_pb2.GetFeatureResponse(
-            feature=feature_to_proto(cards[request.feature_index], bundle),
+            feature=feature_to_proto(cards[request.feature_index], bundle, with_effects=True),
             model_version=bundle.version,
         )
 
@@ -43,13 +44,16 @@ class FeatureServicer(feature_pb2_grpc.FeatureServiceServicer):
     ) -> feature_pb2.ListFeaturesResponse:
         """Cards by index, a page at a time."""
         bundle = self._served(request.model).bundle
-        size = page_size_of(request.page_size)
+        size = _size(request.page_size, include_effects=request.include_effects)
         scope = f"features {bundle.version} {request.include_dead}"
         left = bundle.cards.features[start_of(request.page_token, scope) :]
         wanted = (card for card in left if request.include_dead or not card.is_dead)
         page = list(islice(wanted, size + 1))
         return feature_pb2.ListFeaturesResponse(
-            features=[feature_to_proto(card, bundle) for card in page[:size]],
+            features=[
+                feature_to_proto(card, bundle, with_effects=request.include_effects)
+                for card in page[:size]
+            ],
             next_page_token=page_token(scope, str(page[size - 1].feature_index))
             if len(page) > size
             else "",
@@ -68,7 +72,10 @@ class FeatureServicer(feature_pb2_grpc.FeatureServiceServicer):
         found = await asyncio.to_thread(served.search.best, request.query, size)
         cards = served.bundle.cards.features
         return feature_pb2.SearchFeaturesResponse(
-            features=[feature_to_proto(cards[index], served.bundle) for index in found],
+            features=[
+                feature_to_proto(cards[index], served.bundle, with_effects=request.include_effects)
+                for index in found
+            ],
             model_version=served.bundle.version,
         )
 
@@ -78,70 +85,42 @@ class FeatureServicer(feature_pb2_grpc.FeatureServiceServicer):
         """The attributes that a rule can target, a page at a time."""
         served = self._served(request.model)
         bundle = served.bundle
-        size = page_size_of(request.page_size)
+        size = _size(request.page_size, include_effects=request.include_effects)
         scope = f"groups {bundle.version}"
         start = start_of(request.page_token, scope)
         groups = sorted(bundle.cards.groups, key=_group_key)
         page = groups[start : start + size]
         is_last = start + size >= len(groups)
         return feature_pb2.ListAttributeGroupsResponse(
-            attribute_groups=[_group_to_proto(group, served) for group in page],
+            attribute_groups=[
+                group_to_proto(group, served, with_effects=request.include_effects)
+                for group in page
+            ],
             next_page_token="" if is_last else page_token(scope, str(start + size - 1)),
             model_version=bundle.version,
+        )
+
+    async def GetAttributeGroup(
+        self, request: feature_pb2.GetAttributeGroupRequest, context: Context
+    ) -> feature_pb2.GetAttributeGroupResponse:
+        """One attribute's group, with what doses do."""
+        served = self._served(request.model)
+        name, value = request.attribute.name, request.attribute.value
+        group = served.bundle.groups.get((name, value))
+        if group is None:
+            raise GroupNotFound(name, value, len(served.bundle.groups))
+        return feature_pb2.GetAttributeGroupResponse(
+            attribute_group=group_to_proto(group, served, with_effects=True),
+            model_version=served.bundle.version,
         )
 
     def _served(self, model: str) -> ServedModel:
         return self._current.snapshot.model(model or PRODUCTION)
 
 
-def feature_to_proto(card: FeatureCard, bundle: Bundle) -> feature_pb2.Feature:
-    """The card as protobuf, titles from the bundle's catalogue."""
-    return feature_pb2.Feature(
-        feature_index=card.feature_index,
-        label=card.label,
-        reference_activation=card.reference_activation,
-        density=card.density,
-        is_dead=card.is_dead,
-        attributes=[
-            feature_pb2.AttributeAssociation(
-                attribute=_attribute(association.attribute),
-                roc_auc=association.roc_auc,
-                roc_auc_low=association.roc_auc_low,
-                roc_auc_high=association.roc_auc_high,
-            )
-            for association in card.attributes
-        ],
-        top_items=_top_items(card, bundle),
-    )
-
-
-def _top_items(card: FeatureCard, bundle: Bundle) -> Sequence[feature_pb2.TopItem]:
-    catalogue = bundle.catalogue
-    return [
-        feature_pb2.TopItem(
-            item_id=item.item_id,
-            title=catalogue.titles[catalogue.index_of[item.item_id]],
-            activation=item.activation,
-        )
-        for item in card.top_items
-    ]
-
-
-def _group_to_proto(group: AttributeGroup, served: ServedModel) -> feature_pb2.AttributeGroup:
-    key = (group.attribute.name, group.attribute.value)
-    return feature_pb2.AttributeGroup(
-        attribute=_attribute(group.attribute),
-        members=[
-            feature_pb2.GroupMember(feature_index=member.feature_index, weight=member.weight)
-            for member in group.members
-        ],
-        item_count=served.item_counts[key],
-    )
+def _size(asked: int, *, include_effects: bool) -> int:
+    return page_size_of(asked, most=MAX_WITH_EFFECTS if include_effects else MAX_SIZE)
 
 
 def _group_key(group: AttributeGroup) -> tuple[str, str]:
     return group.attribute.name, group.attribute.value
-
-
-def _attribute(attribute: AttributeValue) -> rule_pb2.Attribute:
-    return rule_pb2.Attribute(name=attribute.name, value=attribute.value)

@@ -198,6 +198,23 @@ def test_a_feature_that_does_not_exist_exits_with_not_found(at: At) -> None:
     assert at("features", "show", "9999").code == 4
 
 
+def test_a_card_shows_what_doses_do(at: At) -> None:
+    out = at("features", "show", "4").out
+    assert "share of genre=Comedy in the top 20 of 20 users" in out
+    assert "label by attribute · lift 3.00" in out
+    assert "30.0% (20.0 to 40.0)" in out
+
+
+def test_a_groups_card_shows_what_doses_do(at: At) -> None:
+    assert "saturated at 1" in at("features", "group", "genre=Horror").out
+    assert at("features", "group", "genre=Horror", "--json").json["effects"]
+
+
+def test_a_group_that_was_not_measured_exits_by_its_own_code(at: At) -> None:
+    assert at("features", "group", "genre=Western").code == 4
+    assert at("features", "group", "Western").code == 2
+
+
 def test_features_are_found_by_words(at: At) -> None:
     assert at("features", "search", "horror", "--json").json[0]["label"] == "Horror"
 

@@ -1,8 +1,9 @@
 """FeatureService over a real channel."""
 
 import pytest
-from steerrec.v1 import feature_pb2
+from steerrec.v1 import feature_pb2, rule_pb2
 
+from tests.bundles import effect
 from tests.integration.asking import fields, reason, refusal
 from tests.integration.conftest import Service
 
@@ -121,3 +122,54 @@ async def test_the_weights_of_a_group_sum_to_one(service: Service) -> None:
 async def test_features_of_an_unknown_model_are_not_found(service: Service) -> None:
     asked = feature_pb2.ListFeaturesRequest(model="nope")
     assert reason(await refusal(service.features.ListFeatures(asked))) == "MODEL_NOT_SERVED"
+
+
+async def test_a_card_tells_what_doses_do(service: Service) -> None:
+    asked = feature_pb2.GetFeatureRequest(feature_index=4)
+    feature = (await service.features.GetFeature(asked)).feature
+    (told,) = feature.effects
+    measured = effect("Comedy")
+    assert (told.operation, told.attribute.value) == (rule_pb2.OPERATION_ADD, "Comedy")
+    assert [p.share_at_20.low for p in told.points] == [p.share_at_20.low for p in measured.points]
+    assert told.saturation_strength == 1
+    assert told.off_target[0].attribute.value == "Horror"
+
+
+async def test_a_card_tells_how_its_label_came_about(service: Service) -> None:
+    asked = feature_pb2.GetFeatureRequest(feature_index=4)
+    evidence = (await service.features.GetFeature(asked)).feature.label_evidence
+    assert evidence.source == feature_pb2.LABEL_SOURCE_ATTRIBUTE
+    assert (evidence.attribute.value, evidence.value) == ("Comedy", 3)
+
+
+async def test_lists_tell_effects_only_on_request(service: Service) -> None:
+    for include, expected in ((False, 0), (True, 1)):
+        asked = feature_pb2.ListFeaturesRequest(page_size=1, include_effects=include)
+        searched = feature_pb2.SearchFeaturesRequest(query="horror", include_effects=include)
+        grouped = feature_pb2.ListAttributeGroupsRequest(include_effects=include)
+        assert len((await service.features.ListFeatures(asked)).features[0].effects) == expected
+        assert (
+            len((await service.features.SearchFeatures(searched)).features[0].effects) == expected
+        )
+        groups = (await service.features.ListAttributeGroups(grouped)).attribute_groups
+        assert len(groups[0].effects) == expected
+
+
+async def test_pages_with_effects_are_smaller(service: Service) -> None:
+    asked = feature_pb2.ListFeaturesRequest(page_size=101, include_effects=True)
+    assert fields(await refusal(service.features.ListFeatures(asked))) == ["page_size"]
+
+
+async def test_a_group_is_given_with_its_effects(service: Service) -> None:
+    horror = rule_pb2.Attribute(name="genre", value="Horror")
+    asked = feature_pb2.GetAttributeGroupRequest(attribute=horror)
+    group = (await service.features.GetAttributeGroup(asked)).attribute_group
+    assert (group.attribute, group.effects[0].attribute) == (horror, horror)
+    assert group.item_count > 0
+
+
+async def test_a_group_that_was_not_measured_is_not_found(service: Service) -> None:
+    western = rule_pb2.Attribute(name="genre", value="Western")
+    asked = feature_pb2.GetAttributeGroupRequest(attribute=western)
+    error = await refusal(service.features.GetAttributeGroup(asked))
+    assert reason(error) == "GROUP_NOT_FOUND"

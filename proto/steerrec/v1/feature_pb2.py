@@ -25,39 +25,55 @@ _sym_db = _symbol_database.Default()
 from steerrec.v1 import rule_pb2 as steerrec_dot_v1_dot_rule__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19steerrec/v1/feature.proto\x12\x0bsteerrec.v1\x1a\x16steerrec/v1/rule.proto\"}\n\x14\x41ttributeAssociation\x12)\n\tattribute\x18\x01 \x01(\x0b\x32\x16.steerrec.v1.Attribute\x12\x0f\n\x07roc_auc\x18\x02 \x01(\x01\x12\x13\n\x0broc_auc_low\x18\x03 \x01(\x01\x12\x14\n\x0croc_auc_high\x18\x04 \x01(\x01\"=\n\x07TopItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\nactivation\x18\x03 \x01(\x01\"\xcf\x01\n\x07\x46\x65\x61ture\x12\x15\n\rfeature_index\x18\x01 \x01(\x05\x12\r\n\x05label\x18\x02 \x01(\t\x12\x1c\n\x14reference_activation\x18\x03 \x01(\x01\x12\x0f\n\x07\x64\x65nsity\x18\x04 \x01(\x01\x12\x0f\n\x07is_dead\x18\x05 \x01(\x08\x12\x35\n\nattributes\x18\x06 \x03(\x0b\x32!.steerrec.v1.AttributeAssociation\x12\'\n\ttop_items\x18\x07 \x03(\x0b\x32\x14.steerrec.v1.TopItem\"4\n\x0bGroupMember\x12\x15\n\rfeature_index\x18\x01 \x01(\x05\x12\x0e\n\x06weight\x18\x02 \x01(\x01\"z\n\x0e\x41ttributeGroup\x12)\n\tattribute\x18\x01 \x01(\x0b\x32\x16.steerrec.v1.Attribute\x12)\n\x07members\x18\x02 \x03(\x0b\x32\x18.steerrec.v1.GroupMember\x12\x12\n\nitem_count\x18\x03 \x01(\x05\"9\n\x11GetFeatureRequest\x12\x15\n\rfeature_index\x18\x01 \x01(\x05\x12\r\n\x05model\x18\x02 \x01(\t\"R\n\x12GetFeatureResponse\x12%\n\x07\x66\x65\x61ture\x18\x01 \x01(\x0b\x32\x14.steerrec.v1.Feature\x12\x15\n\rmodel_version\x18\x02 \x01(\t\"a\n\x13ListFeaturesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x14\n\x0cinclude_dead\x18\x04 \x01(\x08\"n\n\x14ListFeaturesResponse\x12&\n\x08\x66\x65\x61tures\x18\x01 \x03(\x0b\x32\x14.steerrec.v1.Feature\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\"H\n\x15SearchFeaturesRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"W\n\x16SearchFeaturesResponse\x12&\n\x08\x66\x65\x61tures\x18\x01 \x03(\x0b\x32\x14.steerrec.v1.Feature\x12\x15\n\rmodel_version\x18\x02 \x01(\t\"R\n\x1aListAttributeGroupsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x84\x01\n\x1bListAttributeGroupsResponse\x12\x35\n\x10\x61ttribute_groups\x18\x01 \x03(\x0b\x32\x1b.steerrec.v1.AttributeGroup\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t2\xf9\x02\n\x0e\x46\x65\x61tureService\x12M\n\nGetFeature\x12\x1e.steerrec.v1.GetFeatureRequest\x1a\x1f.steerrec.v1.GetFeatureResponse\x12S\n\x0cListFeatures\x12 .steerrec.v1.ListFeaturesRequest\x1a!.steerrec.v1.ListFeaturesResponse\x12Y\n\x0eSearchFeatures\x12\".steerrec.v1.SearchFeaturesRequest\x1a#.steerrec.v1.SearchFeaturesResponse\x12h\n\x13ListAttributeGroups\x12\'.steerrec.v1.ListAttributeGroupsRequest\x1a(.steerrec.v1.ListAttributeGroupsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19steerrec/v1/feature.proto\x12\x0bsteerrec.v1\x1a\x16steerrec/v1/rule.proto\"\xa3\x01\n\rLabelEvidence\x12(\n\x06source\x18\x01 \x01(\x0e\x32\x18.steerrec.v1.LabelSource\x12)\n\tattribute\x18\x02 \x01(\x0b\x32\x16.steerrec.v1.Attribute\x12\x0f\n\x07measure\x18\x03 \x01(\t\x12\r\n\x05value\x18\x04 \x01(\x01\x12\r\n\x05model\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\"0\n\x04\x42\x61nd\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\"\xcb\x02\n\tDosePoint\x12\x10\n\x08strength\x18\x01 \x01(\x01\x12&\n\x0bshare_at_10\x18\x02 \x01(\x0b\x32\x11.steerrec.v1.Band\x12&\n\x0bshare_at_20\x18\x03 \x01(\x0b\x32\x11.steerrec.v1.Band\x12*\n\x0fndcg_kept_share\x18\x04 \x01(\x0b\x32\x11.steerrec.v1.Band\x12(\n\roverlap_at_20\x18\x05 \x01(\x0b\x32\x11.steerrec.v1.Band\x12+\n\x10popularity_shift\x18\x06 \x01(\x0b\x32\x11.steerrec.v1.Band\x12*\n\x0f\x64iversity_shift\x18\x07 \x01(\x0b\x32\x11.steerrec.v1.Band\x12-\n\x12random_share_at_20\x18\x08 \x01(\x0b\x32\x11.steerrec.v1.Band\"_\n\tOffTarget\x12)\n\tattribute\x18\x01 \x01(\x0b\x32\x16.steerrec.v1.Attribute\x12\'\n\x0cshare_change\x18\x02 \x01(\x0b\x32\x11.steerrec.v1.Band\"\xbb\x02\n\x0c\x44oseResponse\x12)\n\toperation\x18\x01 \x01(\x0e\x32\x16.steerrec.v1.Operation\x12)\n\tattribute\x18\x02 \x01(\x0b\x32\x16.steerrec.v1.Attribute\x12\x12\n\nuser_count\x18\x03 \x01(\x05\x12&\n\x06points\x18\x04 \x03(\x0b\x32\x16.steerrec.v1.DosePoint\x12 \n\x13saturation_strength\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\x0einactive_share\x18\x06 \x01(\x01\x12\x1b\n\x13off_target_strength\x18\x07 \x01(\x01\x12*\n\noff_target\x18\x08 \x03(\x0b\x32\x16.steerrec.v1.OffTargetB\x16\n\x14_saturation_strength\"}\n\x14\x41ttributeAssociation\x12)\n\tattribute\x18\x01 \x01(\x0b\x32\x16.steerrec.v1.Attribute\x12\x0f\n\x07roc_auc\x18\x02 \x01(\x01\x12\x13\n\x0broc_auc_low\x18\x03 \x01(\x01\x12\x14\n\x0croc_auc_high\x18\x04 \x01(\x01\"=\n\x07TopItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\nactivation\x18\x03 \x01(\x01\"\xaf\x02\n\x07\x46\x65\x61ture\x12\x15\n\rfeature_index\x18\x01 \x01(\x05\x12\r\n\x05label\x18\x02 \x01(\t\x12\x1c\n\x14reference_activation\x18\x03 \x01(\x01\x12\x0f\n\x07\x64\x65nsity\x18\x04 \x01(\x01\x12\x0f\n\x07is_dead\x18\x05 \x01(\x08\x12\x35\n\nattributes\x18\x06 \x03(\x0b\x32!.steerrec.v1.AttributeAssociation\x12\'\n\ttop_items\x18\x07 \x03(\x0b\x32\x14.steerrec.v1.TopItem\x12\x32\n\x0elabel_evidence\x18\x08 \x01(\x0b\x32\x1a.steerrec.v1.LabelEvidence\x12*\n\x07\x65\x66\x66\x65\x63ts\x18\t \x03(\x0b\x32\x19.steerrec.v1.DoseResponse\"4\n\x0bGroupMember\x12\x15\n\rfeature_index\x18\x01 \x01(\x05\x12\x0e\n\x06weight\x18\x02 \x01(\x01\"\xa6\x01\n\x0e\x41ttributeGroup\x12)\n\tattribute\x18\x01 \x01(\x0b\x32\x16.steerrec.v1.Attribute\x12)\n\x07members\x18\x02 \x03(\x0b\x32\x18.steerrec.v1.GroupMember\x12\x12\n\nitem_count\x18\x03 \x01(\x05\x12*\n\x07\x65\x66\x66\x65\x63ts\x18\x04 \x03(\x0b\x32\x19.steerrec.v1.DoseResponse\"9\n\x11GetFeatureRequest\x12\x15\n\rfeature_index\x18\x01 \x01(\x05\x12\r\n\x05model\x18\x02 \x01(\t\"R\n\x12GetFeatureResponse\x12%\n\x07\x66\x65\x61ture\x18\x01 \x01(\x0b\x32\x14.steerrec.v1.Feature\x12\x15\n\rmodel_version\x18\x02 \x01(\t\"z\n\x13ListFeaturesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x14\n\x0cinclude_dead\x18\x04 \x01(\x08\x12\x17\n\x0finclude_effects\x18\x05 \x01(\x08\"n\n\x14ListFeaturesResponse\x12&\n\x08\x66\x65\x61tures\x18\x01 \x03(\x0b\x32\x14.steerrec.v1.Feature\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\"a\n\x15SearchFeaturesRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x17\n\x0finclude_effects\x18\x04 \x01(\x08\"W\n\x16SearchFeaturesResponse\x12&\n\x08\x66\x65\x61tures\x18\x01 \x03(\x0b\x32\x14.steerrec.v1.Feature\x12\x15\n\rmodel_version\x18\x02 \x01(\t\"k\n\x1aListAttributeGroupsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x17\n\x0finclude_effects\x18\x04 \x01(\x08\"\x84\x01\n\x1bListAttributeGroupsResponse\x12\x35\n\x10\x61ttribute_groups\x18\x01 \x03(\x0b\x32\x1b.steerrec.v1.AttributeGroup\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\"T\n\x18GetAttributeGroupRequest\x12)\n\tattribute\x18\x01 \x01(\x0b\x32\x16.steerrec.v1.Attribute\x12\r\n\x05model\x18\x02 \x01(\t\"h\n\x19GetAttributeGroupResponse\x12\x34\n\x0f\x61ttribute_group\x18\x01 \x01(\x0b\x32\x1b.steerrec.v1.AttributeGroup\x12\x15\n\rmodel_version\x18\x02 \x01(\t*\x98\x01\n\x0bLabelSource\x12\x1c\n\x18LABEL_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n\x16LABEL_SOURCE_ATTRIBUTE\x10\x01\x12\x1e\n\x1aLABEL_SOURCE_CO_OCCURRENCE\x10\x02\x12\x17\n\x13LABEL_SOURCE_TITLES\x10\x03\x12\x16\n\x12LABEL_SOURCE_MODEL\x10\x04\x32\xdd\x03\n\x0e\x46\x65\x61tureService\x12M\n\nGetFeature\x12\x1e.steerrec.v1.GetFeatureRequest\x1a\x1f.steerrec.v1.GetFeatureResponse\x12S\n\x0cListFeatures\x12 .steerrec.v1.ListFeaturesRequest\x1a!.steerrec.v1.ListFeaturesResponse\x12Y\n\x0eSearchFeatures\x12\".steerrec.v1.SearchFeaturesRequest\x1a#.steerrec.v1.SearchFeaturesResponse\x12h\n\x13ListAttributeGroups\x12\'.steerrec.v1.ListAttributeGroupsRequest\x1a(.steerrec.v1.ListAttributeGroupsResponse\x12\x62\n\x11GetAttributeGroup\x12%.steerrec.v1.GetAttributeGroupRequest\x1a&.steerrec.v1.GetAttributeGroupResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'steerrec.v1.feature_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ATTRIBUTEASSOCIATION']._serialized_start=66
-  _globals['_ATTRIBUTEASSOCIATION']._serialized_end=191
-  _globals['_TOPITEM']._serialized_start=193
-  _globals['_TOPITEM']._serialized_end=254
-  _globals['_FEATURE']._serialized_start=257
-  _globals['_FEATURE']._serialized_end=464
-  _globals['_GROUPMEMBER']._serialized_start=466
-  _globals['_GROUPMEMBER']._serialized_end=518
-  _globals['_ATTRIBUTEGROUP']._serialized_start=520
-  _globals['_ATTRIBUTEGROUP']._serialized_end=642
-  _globals['_GETFEATUREREQUEST']._serialized_start=644
-  _globals['_GETFEATUREREQUEST']._serialized_end=701
-  _globals['_GETFEATURERESPONSE']._serialized_start=703
-  _globals['_GETFEATURERESPONSE']._serialized_end=785
-  _globals['_LISTFEATURESREQUEST']._serialized_start=787
-  _globals['_LISTFEATURESREQUEST']._serialized_end=884
-  _globals['_LISTFEATURESRESPONSE']._serialized_start=886
-  _globals['_LISTFEATURESRESPONSE']._serialized_end=996
-  _globals['_SEARCHFEATURESREQUEST']._serialized_start=998
-  _globals['_SEARCHFEATURESREQUEST']._serialized_end=1070
-  _globals['_SEARCHFEATURESRESPONSE']._serialized_start=1072
-  _globals['_SEARCHFEATURESRESPONSE']._serialized_end=1159
-  _globals['_LISTATTRIBUTEGROUPSREQUEST']._serialized_start=1161
-  _globals['_LISTATTRIBUTEGROUPSREQUEST']._serialized_end=1243
-  _globals['_LISTATTRIBUTEGROUPSRESPONSE']._serialized_start=1246
-  _globals['_LISTATTRIBUTEGROUPSRESPONSE']._serialized_end=1378
-  _globals['_FEATURESERVICE']._serialized_start=1381
-  _globals['_FEATURESERVICE']._serialized_end=1758
+  _globals['_LABELSOURCE']._serialized_start=2754
+  _globals['_LABELSOURCE']._serialized_end=2906
+  _globals['_LABELEVIDENCE']._serialized_start=67
+  _globals['_LABELEVIDENCE']._serialized_end=230
+  _globals['_BAND']._serialized_start=232
+  _globals['_BAND']._serialized_end=280
+  _globals['_DOSEPOINT']._serialized_start=283
+  _globals['_DOSEPOINT']._serialized_end=614
+  _globals['_OFFTARGET']._serialized_start=616
+  _globals['_OFFTARGET']._serialized_end=711
+  _globals['_DOSERESPONSE']._serialized_start=714
+  _globals['_DOSERESPONSE']._serialized_end=1029
+  _globals['_ATTRIBUTEASSOCIATION']._serialized_start=1031
+  _globals['_ATTRIBUTEASSOCIATION']._serialized_end=1156
+  _globals['_TOPITEM']._serialized_start=1158
+  _globals['_TOPITEM']._serialized_end=1219
+  _globals['_FEATURE']._serialized_start=1222
+  _globals['_FEATURE']._serialized_end=1525
+  _globals['_GROUPMEMBER']._serialized_start=1527
+  _globals['_GROUPMEMBER']._serialized_end=1579
+  _globals['_ATTRIBUTEGROUP']._serialized_start=1582
+  _globals['_ATTRIBUTEGROUP']._serialized_end=1748
+  _globals['_GETFEATUREREQUEST']._serialized_start=1750
+  _globals['_GETFEATUREREQUEST']._serialized_end=1807
+  _globals['_GETFEATURERESPONSE']._serialized_start=1809
+  _globals['_GETFEATURERESPONSE']._serialized_end=1891
+  _globals['_LISTFEATURESREQUEST']._serialized_start=1893
+  _globals['_LISTFEATURESREQUEST']._serialized_end=2015
+  _globals['_LISTFEATURESRESPONSE']._serialized_start=2017
+  _globals['_LISTFEATURESRESPONSE']._serialized_end=2127
+  _globals['_SEARCHFEATURESREQUEST']._serialized_start=2129
+  _globals['_SEARCHFEATURESREQUEST']._serialized_end=2226
+  _globals['_SEARCHFEATURESRESPONSE']._serialized_start=2228
+  _globals['_SEARCHFEATURESRESPONSE']._serialized_end=2315
+  _globals['_LISTATTRIBUTEGROUPSREQUEST']._serialized_start=2317
+  _globals['_LISTATTRIBUTEGROUPSREQUEST']._serialized_end=2424
+  _globals['_LISTATTRIBUTEGROUPSRESPONSE']._serialized_start=2427
+  _globals['_LISTATTRIBUTEGROUPSRESPONSE']._serialized_end=2559
+  _globals['_GETATTRIBUTEGROUPREQUEST']._serialized_start=2561
+  _globals['_GETATTRIBUTEGROUPREQUEST']._serialized_end=2645
+  _globals['_GETATTRIBUTEGROUPRESPONSE']._serialized_start=2647
+  _globals['_GETATTRIBUTEGROUPRESPONSE']._serialized_end=2751
+  _globals['_FEATURESERVICE']._serialized_start=2909
+  _globals['_FEATURESERVICE']._serialized_end=3386
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from steerrec.v1 import rule_pb2 as _rule_pb2
 import builtins as _builtins
 import sys
@@ -18,6 +19,264 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _LabelSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LabelSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LabelSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LABEL_SOURCE_UNSPECIFIED: _LabelSource.ValueType  # 0
+    """Not recorded."""
+    LABEL_SOURCE_ATTRIBUTE: _LabelSource.ValueType  # 1
+    """The attribute that the feature tells apart."""
+    LABEL_SOURCE_CO_OCCURRENCE: _LabelSource.ValueType  # 2
+    """Items that the same users take."""
+    LABEL_SOURCE_TITLES: _LabelSource.ValueType  # 3
+    """Titles of the strongest items, where nothing else is clear."""
+    LABEL_SOURCE_MODEL: _LabelSource.ValueType  # 4
+    """A language model, asked about the strongest items."""
+
+class LabelSource(_LabelSource, metaclass=_LabelSourceEnumTypeWrapper):
+    """Where a feature's label comes from."""
+
+LABEL_SOURCE_UNSPECIFIED: LabelSource.ValueType  # 0
+"""Not recorded."""
+LABEL_SOURCE_ATTRIBUTE: LabelSource.ValueType  # 1
+"""The attribute that the feature tells apart."""
+LABEL_SOURCE_CO_OCCURRENCE: LabelSource.ValueType  # 2
+"""Items that the same users take."""
+LABEL_SOURCE_TITLES: LabelSource.ValueType  # 3
+"""Titles of the strongest items, where nothing else is clear."""
+LABEL_SOURCE_MODEL: LabelSource.ValueType  # 4
+"""A language model, asked about the strongest items."""
+Global___LabelSource: _TypeAlias = LabelSource  # noqa: Y015
+
+@_typing.final
+class LabelEvidence(_message.Message):
+    """Why a feature is called what it is called."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    ATTRIBUTE_FIELD_NUMBER: _builtins.int
+    MEASURE_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    source: Global___LabelSource.ValueType
+    """Where the label comes from."""
+    measure: _builtins.str
+    """What `value` is, e.g. "lift"; empty: nothing was measured."""
+    value: _builtins.float
+    """How clear the label is, in the measure's own unit."""
+    model: _builtins.str
+    """Name of the language model; empty: none was asked."""
+    reason: _builtins.str
+    """One sentence for people."""
+    @_builtins.property
+    def attribute(self) -> _rule_pb2.Attribute:
+        """The attribute that it names; absent: it names none."""
+
+    def __init__(
+        self,
+        *,
+        source: Global___LabelSource.ValueType = ...,
+        attribute: _rule_pb2.Attribute | None = ...,
+        measure: _builtins.str = ...,
+        value: _builtins.float = ...,
+        model: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute", "measure", b"measure", "model", b"model", "reason", b"reason", "source", b"source", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LabelEvidence: _TypeAlias = LabelEvidence  # noqa: Y015
+
+@_typing.final
+class Band(_message.Message):
+    """A measured value and how far it may be off."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    value: _builtins.float
+    """As measured."""
+    low: _builtins.float
+    """Lower end."""
+    high: _builtins.float
+    """Upper end."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.float = ...,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["high", b"high", "low", b"low", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Band: _TypeAlias = Band  # noqa: Y015
+
+@_typing.final
+class DosePoint(_message.Message):
+    """What one strength does to slates; bands are 95 % bootstrap intervals over users."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRENGTH_FIELD_NUMBER: _builtins.int
+    SHARE_AT_10_FIELD_NUMBER: _builtins.int
+    SHARE_AT_20_FIELD_NUMBER: _builtins.int
+    NDCG_KEPT_SHARE_FIELD_NUMBER: _builtins.int
+    OVERLAP_AT_20_FIELD_NUMBER: _builtins.int
+    POPULARITY_SHIFT_FIELD_NUMBER: _builtins.int
+    DIVERSITY_SHIFT_FIELD_NUMBER: _builtins.int
+    RANDOM_SHARE_AT_20_FIELD_NUMBER: _builtins.int
+    strength: _builtins.float
+    """What a rule takes: a factor for SCALE, reference units for ADD."""
+    @_builtins.property
+    def share_at_10(self) -> Global___Band:
+        """Share of the attribute in the top 10, 0 to 1."""
+
+    @_builtins.property
+    def share_at_20(self) -> Global___Band:
+        """Share of the attribute in the top 20, 0 to 1."""
+
+    @_builtins.property
+    def ndcg_kept_share(self) -> Global___Band:
+        """NDCG@10 over that of the unsteered slates; above 1 where steering helps."""
+
+    @_builtins.property
+    def overlap_at_20(self) -> Global___Band:
+        """Part of the unsteered top 20 that is still there, 0 to 1."""
+
+    @_builtins.property
+    def popularity_shift(self) -> Global___Band:
+        """Change of the mean popularity rank of the top 20, of ranks from 0 (rarest) to 1."""
+
+    @_builtins.property
+    def diversity_shift(self) -> Global___Band:
+        """Change of the mean distance between two items of the top 20, of distances 0 to 1."""
+
+    @_builtins.property
+    def random_share_at_20(self) -> Global___Band:
+        """Mean, lowest and highest share at 20 under random directions of equal norm."""
+
+    def __init__(
+        self,
+        *,
+        strength: _builtins.float = ...,
+        share_at_10: Global___Band | None = ...,
+        share_at_20: Global___Band | None = ...,
+        ndcg_kept_share: Global___Band | None = ...,
+        overlap_at_20: Global___Band | None = ...,
+        popularity_shift: Global___Band | None = ...,
+        diversity_shift: Global___Band | None = ...,
+        random_share_at_20: Global___Band | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["diversity_shift", b"diversity_shift", "ndcg_kept_share", b"ndcg_kept_share", "overlap_at_20", b"overlap_at_20", "popularity_shift", b"popularity_shift", "random_share_at_20", b"random_share_at_20", "share_at_10", b"share_at_10", "share_at_20", b"share_at_20"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["diversity_shift", b"diversity_shift", "ndcg_kept_share", b"ndcg_kept_share", "overlap_at_20", b"overlap_at_20", "popularity_shift", b"popularity_shift", "random_share_at_20", b"random_share_at_20", "share_at_10", b"share_at_10", "share_at_20", b"share_at_20", "strength", b"strength"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DosePoint: _TypeAlias = DosePoint  # noqa: Y015
+
+@_typing.final
+class OffTarget(_message.Message):
+    """What a dose does to an attribute that it is not about."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTRIBUTE_FIELD_NUMBER: _builtins.int
+    SHARE_CHANGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def attribute(self) -> _rule_pb2.Attribute:
+        """The attribute."""
+
+    @_builtins.property
+    def share_change(self) -> Global___Band:
+        """Change of its share of the top 20, -1 to 1."""
+
+    def __init__(
+        self,
+        *,
+        attribute: _rule_pb2.Attribute | None = ...,
+        share_change: Global___Band | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute", "share_change", b"share_change"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute", "share_change", b"share_change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OffTarget: _TypeAlias = OffTarget  # noqa: Y015
+
+@_typing.final
+class DoseResponse(_message.Message):
+    """What one operation does at a grid of strengths, to users who chose nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: _builtins.int
+    ATTRIBUTE_FIELD_NUMBER: _builtins.int
+    USER_COUNT_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    SATURATION_STRENGTH_FIELD_NUMBER: _builtins.int
+    INACTIVE_SHARE_FIELD_NUMBER: _builtins.int
+    OFF_TARGET_STRENGTH_FIELD_NUMBER: _builtins.int
+    OFF_TARGET_FIELD_NUMBER: _builtins.int
+    operation: _rule_pb2.Operation.ValueType
+    """Of the rule: SCALE or ADD."""
+    user_count: _builtins.int
+    """Users measured on."""
+    saturation_strength: _builtins.float
+    """Smallest strength with 95 % of the largest rise; absent: still rising at the last, or never."""
+    inactive_share: _builtins.float
+    """Part of the users for whom SCALE finds nothing to act on, 0 to 1."""
+    off_target_strength: _builtins.float
+    """Strength at which off-target changes are given."""
+    @_builtins.property
+    def attribute(self) -> _rule_pb2.Attribute:
+        """Whose share is measured."""
+
+    @_builtins.property
+    def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___DosePoint]:
+        """By strength, ascending; the one that changes nothing (SCALE 1, ADD 0) is among them."""
+
+    @_builtins.property
+    def off_target(self) -> _containers.RepeatedCompositeFieldContainer[Global___OffTarget]:
+        """Other attributes whose share changes most there, largest change first."""
+
+    def __init__(
+        self,
+        *,
+        operation: _rule_pb2.Operation.ValueType = ...,
+        attribute: _rule_pb2.Attribute | None = ...,
+        user_count: _builtins.int = ...,
+        points: _abc.Iterable[Global___DosePoint] | None = ...,
+        saturation_strength: _builtins.float | None = ...,
+        inactive_share: _builtins.float = ...,
+        off_target_strength: _builtins.float = ...,
+        off_target: _abc.Iterable[Global___OffTarget] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_saturation_strength", b"_saturation_strength", "attribute", b"attribute", "saturation_strength", b"saturation_strength"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_saturation_strength", b"_saturation_strength", "attribute", b"attribute", "inactive_share", b"inactive_share", "off_target", b"off_target", "off_target_strength", b"off_target_strength", "operation", b"operation", "points", b"points", "saturation_strength", b"saturation_strength", "user_count", b"user_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__saturation_strength: _TypeAlias = _typing.Literal["saturation_strength"]  # noqa: Y015
+    _WhichOneofArgType__saturation_strength: _TypeAlias = _typing.Literal["_saturation_strength", b"_saturation_strength"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__saturation_strength) -> _WhichOneofReturnType__saturation_strength | None: ...
+
+Global___DoseResponse: _TypeAlias = DoseResponse  # noqa: Y015
 
 @_typing.final
 class AttributeAssociation(_message.Message):
@@ -98,6 +357,8 @@ class Feature(_message.Message):
     IS_DEAD_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     TOP_ITEMS_FIELD_NUMBER: _builtins.int
+    LABEL_EVIDENCE_FIELD_NUMBER: _builtins.int
+    EFFECTS_FIELD_NUMBER: _builtins.int
     feature_index: _builtins.int
     """Index in the SAE, from 0 to d_sae - 1."""
     label: _builtins.str
@@ -116,6 +377,14 @@ class Feature(_message.Message):
     def top_items(self) -> _containers.RepeatedCompositeFieldContainer[Global___TopItem]:
         """Items it is most active on, strongest first."""
 
+    @_builtins.property
+    def label_evidence(self) -> Global___LabelEvidence:
+        """How the label came about; absent: not recorded."""
+
+    @_builtins.property
+    def effects(self) -> _containers.RepeatedCompositeFieldContainer[Global___DoseResponse]:
+        """What SCALE and ADD do; in lists only on request. Empty: not measured, or not asked for."""
+
     def __init__(
         self,
         *,
@@ -126,10 +395,12 @@ class Feature(_message.Message):
         is_dead: _builtins.bool = ...,
         attributes: _abc.Iterable[Global___AttributeAssociation] | None = ...,
         top_items: _abc.Iterable[Global___TopItem] | None = ...,
+        label_evidence: Global___LabelEvidence | None = ...,
+        effects: _abc.Iterable[Global___DoseResponse] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["label_evidence", b"label_evidence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "density", b"density", "feature_index", b"feature_index", "is_dead", b"is_dead", "label", b"label", "reference_activation", b"reference_activation", "top_items", b"top_items"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "density", b"density", "effects", b"effects", "feature_index", b"feature_index", "is_dead", b"is_dead", "label", b"label", "label_evidence", b"label_evidence", "reference_activation", b"reference_activation", "top_items", b"top_items"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -146,7 +417,7 @@ class GroupMember(_message.Message):
     feature_index: _builtins.int
     """Index in the SAE."""
     weight: _builtins.float
-    """Its share of the group's effect, above 0; the weights of a group sum to 1."""
+    """Part of an ADD that falls on it, above 0; the weights of a group sum to 1."""
     def __init__(
         self,
         *,
@@ -170,6 +441,7 @@ class AttributeGroup(_message.Message):
     ATTRIBUTE_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
     ITEM_COUNT_FIELD_NUMBER: _builtins.int
+    EFFECTS_FIELD_NUMBER: _builtins.int
     item_count: _builtins.int
     """Number of items in the catalogue that carry the attribute."""
     @_builtins.property
@@ -180,16 +452,21 @@ class AttributeGroup(_message.Message):
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___GroupMember]:
         """Its features, heaviest first."""
 
+    @_builtins.property
+    def effects(self) -> _containers.RepeatedCompositeFieldContainer[Global___DoseResponse]:
+        """What SCALE and ADD do; in lists only on request. Empty: not measured, or not asked for."""
+
     def __init__(
         self,
         *,
         attribute: _rule_pb2.Attribute | None = ...,
         members: _abc.Iterable[Global___GroupMember] | None = ...,
         item_count: _builtins.int = ...,
+        effects: _abc.Iterable[Global___DoseResponse] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute", "item_count", b"item_count", "members", b"members"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute", "effects", b"effects", "item_count", b"item_count", "members", b"members"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -259,14 +536,17 @@ class ListFeaturesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     INCLUDE_DEAD_FIELD_NUMBER: _builtins.int
+    INCLUDE_EFFECTS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Label or version of the bundle; empty: "production"."""
     page_size: _builtins.int
-    """Cards wanted, at most 1,000; 0: 100."""
+    """Cards wanted, at most 1,000, or 100 with effects; 0: 100."""
     page_token: _builtins.str
     """next_page_token of the previous page; empty: the first page."""
     include_dead: _builtins.bool
     """Whether dead features are listed too."""
+    include_effects: _builtins.bool
+    """Whether cards tell what doses do, which makes them many times larger."""
     def __init__(
         self,
         *,
@@ -274,10 +554,11 @@ class ListFeaturesRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         include_dead: _builtins.bool = ...,
+        include_effects: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_dead", b"include_dead", "model", b"model", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_dead", b"include_dead", "include_effects", b"include_effects", "model", b"model", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -324,22 +605,26 @@ class SearchFeaturesRequest(_message.Message):
     QUERY_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    INCLUDE_EFFECTS_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """Words of a label, an attribute or a title, e.g. "film noir"; 1 to 200 characters."""
     model: _builtins.str
     """Label or version of the bundle; empty: "production"."""
     page_size: _builtins.int
     """Cards wanted, at most 100; 0: 10."""
+    include_effects: _builtins.bool
+    """Whether cards tell what doses do, which makes them many times larger."""
     def __init__(
         self,
         *,
         query: _builtins.str = ...,
         model: _builtins.str = ...,
         page_size: _builtins.int = ...,
+        include_effects: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "page_size", b"page_size", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_effects", b"include_effects", "model", b"model", "page_size", b"page_size", "query", b"query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -382,22 +667,26 @@ class ListAttributeGroupsRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    INCLUDE_EFFECTS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Label or version of the bundle; empty: "production"."""
     page_size: _builtins.int
-    """Groups wanted, at most 1,000; 0: 100."""
+    """Groups wanted, at most 1,000, or 100 with effects; 0: 100."""
     page_token: _builtins.str
     """next_page_token of the previous page; empty: the first page."""
+    include_effects: _builtins.bool
+    """Whether groups tell what doses do, which makes them many times larger."""
     def __init__(
         self,
         *,
         model: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        include_effects: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_effects", b"include_effects", "model", b"model", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -434,3 +723,59 @@ class ListAttributeGroupsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListAttributeGroupsResponse: _TypeAlias = ListAttributeGroupsResponse  # noqa: Y015
+
+@_typing.final
+class GetAttributeGroupRequest(_message.Message):
+    """Which group."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTRIBUTE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Label or version of the bundle; empty: "production"."""
+    @_builtins.property
+    def attribute(self) -> _rule_pb2.Attribute:
+        """The attribute."""
+
+    def __init__(
+        self,
+        *,
+        attribute: _rule_pb2.Attribute | None = ...,
+        model: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute", "model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAttributeGroupRequest: _TypeAlias = GetAttributeGroupRequest  # noqa: Y015
+
+@_typing.final
+class GetAttributeGroupResponse(_message.Message):
+    """One attribute's group."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTRIBUTE_GROUP_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    model_version: _builtins.str
+    """Version of the bundle it belongs to."""
+    @_builtins.property
+    def attribute_group(self) -> Global___AttributeGroup:
+        """The group."""
+
+    def __init__(
+        self,
+        *,
+        attribute_group: Global___AttributeGroup | None = ...,
+        model_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attribute_group", b"attribute_group"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribute_group", b"attribute_group", "model_version", b"model_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAttributeGroupResponse: _TypeAlias = GetAttributeGroupResponse  # noqa: Y015

@@ -55,6 +55,11 @@ class FeatureServiceStub:
                 request_serializer=steerrec_dot_v1_dot_feature__pb2.ListAttributeGroupsRequest.SerializeToString,
                 response_deserializer=steerrec_dot_v1_dot_feature__pb2.ListAttributeGroupsResponse.FromString,
                 _registered_method=True)
+        self.GetAttributeGroup = channel.unary_unary(
+                '/steerrec.v1.FeatureService/GetAttributeGroup',
+                request_serializer=steerrec_dot_v1_dot_feature__pb2.GetAttributeGroupRequest.SerializeToString,
+                response_deserializer=steerrec_dot_v1_dot_feature__pb2.GetAttributeGroupResponse.FromString,
+                _registered_method=True)
 
 
 class FeatureServiceServicer:
@@ -89,6 +94,13 @@ class FeatureServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAttributeGroup(self, request, context):
+        """One attribute's group, with what steering by it does. NOT_FOUND where no group was measured.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FeatureServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +123,11 @@ def add_FeatureServiceServicer_to_server(servicer, server):
                     servicer.ListAttributeGroups,
                     request_deserializer=steerrec_dot_v1_dot_feature__pb2.ListAttributeGroupsRequest.FromString,
                     response_serializer=steerrec_dot_v1_dot_feature__pb2.ListAttributeGroupsResponse.SerializeToString,
+            ),
+            'GetAttributeGroup': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAttributeGroup,
+                    request_deserializer=steerrec_dot_v1_dot_feature__pb2.GetAttributeGroupRequest.FromString,
+                    response_serializer=steerrec_dot_v1_dot_feature__pb2.GetAttributeGroupResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +239,33 @@ class FeatureService:
             '/steerrec.v1.FeatureService/ListAttributeGroups',
             steerrec_dot_v1_dot_feature__pb2.ListAttributeGroupsRequest.SerializeToString,
             steerrec_dot_v1_dot_feature__pb2.ListAttributeGroupsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAttributeGroup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/steerrec.v1.FeatureService/GetAttributeGroup',
+            steerrec_dot_v1_dot_feature__pb2.GetAttributeGroupRequest.SerializeToString,
+            steerrec_dot_v1_dot_feature__pb2.GetAttributeGroupResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,8 @@ class FeatureServiceStub:
     """Feature cards that match words, best first."""
     ListAttributeGroups: _grpc.UnaryUnaryMultiCallable[_feature_pb2.ListAttributeGroupsRequest, _feature_pb2.ListAttributeGroupsResponse]
     """The attributes that a rule can target, each with its feature group."""
+    GetAttributeGroup: _grpc.UnaryUnaryMultiCallable[_feature_pb2.GetAttributeGroupRequest, _feature_pb2.GetAttributeGroupResponse]
+    """One attribute's group, with what steering by it does. NOT_FOUND where no group was measured."""
 
 @_typing.type_check_only
 class FeatureServiceAsyncStub(FeatureServiceStub):
@@ -55,6 +57,8 @@ class FeatureServiceAsyncStub(FeatureServiceStub):
     """Feature cards that match words, best first."""
     ListAttributeGroups: _aio.UnaryUnaryMultiCallable[_feature_pb2.ListAttributeGroupsRequest, _feature_pb2.ListAttributeGroupsResponse]  # type: ignore[assignment]
     """The attributes that a rule can target, each with its feature group."""
+    GetAttributeGroup: _aio.UnaryUnaryMultiCallable[_feature_pb2.GetAttributeGroupRequest, _feature_pb2.GetAttributeGroupResponse]  # type: ignore[assignment]
+    """One attribute's group, with what steering by it does. NOT_FOUND where no group was measured."""
 
 class FeatureServiceServicer(metaclass=_abc_1.ABCMeta):
     """What is known and measured of the SAE's features."""
@@ -90,5 +94,13 @@ class FeatureServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_feature_pb2.ListAttributeGroupsResponse, _abc.Awaitable[_feature_pb2.ListAttributeGroupsResponse]]:
         """The attributes that a rule can target, each with its feature group."""
+
+    @_abc_1.abstractmethod
+    def GetAttributeGroup(
+        self,
+        request: _feature_pb2.GetAttributeGroupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_feature_pb2.GetAttributeGroupResponse, _abc.Awaitable[_feature_pb2.GetAttributeGroupResponse]]:
+        """One attribute's group, with what steering by it does. NOT_FOUND where no group was measured."""
 
 def add_FeatureServiceServicer_to_server(servicer: FeatureServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
