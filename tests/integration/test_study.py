@@ -20,7 +20,14 @@ def run(ml100k: Dataset, bundle_dir: Path) -> Run:
 
 
 def test_a_trained_sae_tells_more_than_an_untrained_models(run: Run) -> None:
-    settings = InterpretationSettings(per_user=3, n_clusters=4, draws=10)
+    settings = InterpretationSettings(
+        per_user=3,
+        n_clusters=4,
+        draws=50,
+        similarity_draws=2,
+        random_draws=1,
+        untrained_steps=100,
+    )
     sets = {judged.name: judged for judged in interpretation.study_of(run, settings).sets}
     areas = {name: judged.targets[0] for name, judged in sets.items()}
     assert areas["SAE"].target == LAST

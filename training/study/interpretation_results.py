@@ -53,6 +53,9 @@ class TargetMeasures:
     """Mean over directions of (precision - chance) / (1 - chance) on the unseen half, for the one
     value of which this is highest on the other: 1 where its strongest moments have one value in
     common, 0 where they are like all."""
+    own_purity: float
+    """The same beyond the mean precision of the set's directions in place of chance: 0 where all
+    directions have the same in common."""
     discovered_share: float
     """Share of (direction, value) pairs with a correlation at a false discovery rate of 5 %."""
 
@@ -85,7 +88,8 @@ class Comparison:
 
     measure: str
     """`mean best AUC`, `values at AUC .9`, `mean best precision`, `values at precision .9`,
-    `purity`, `alike by attributes`, `alike by co-occurrence` or `R2 from label`."""
+    `purity`, `purity of its own`, `alike by attributes`, `alike by co-occurrence` or
+    `R2 from label`."""
     target: str
     """What carries the attribute; empty where the measure has none."""
     one: str
@@ -114,7 +118,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class FeatureAssociation:
-    """What a feature answers to by one target: the value picked on one half, scored on the other."""
+    """What a feature answers to by one target: picked on one half, scored on the other."""
 
     target: str
     """What carries the attribute."""

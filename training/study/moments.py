@@ -44,14 +44,28 @@ class Moments:
         return np.array([carries[items].mean(0) for items in self.begun])
 
 
-def sampled_moments(histories: Sequence[Items], *, per_user: int, seed: int) -> Moments:
-    """At most `per_user` moments of each history, drawn without replacement; by user, then time."""
+def sampled_moments(
+    histories: Sequence[Items], *, per_user: int, seed: int, at_most: int | None = None
+) -> Moments:
+    """At most `per_user` moments of each history, drawn without replacement; by user, then time.
+
+    Args:
+        histories: of training.
+        per_user: most moments of one history.
+        seed: of the draws.
+        at_most: most moments together. First `per_user` falls until all histories with so many
+            give about as many as that, then single moments are left out at random.
+    """
     rng = generator(seed, 4)
+    if at_most is not None:
+        per_user = min(per_user, max(1, -(-at_most // max(len(histories), 1))))
     places = [
         (user, int(end))
         for user, items in enumerate(histories)
         for end in np.sort(rng.permutation(np.arange(1, len(items)))[:per_user])
     ]
+    if at_most is not None and len(places) > at_most:
+        places = [places[i] for i in np.sort(rng.permutation(len(places))[:at_most])]
     return Moments(
         users=np.array([user for user, _ in places], dtype=np.int64),
         begun=tuple(histories[user][:end] for user, end in places),

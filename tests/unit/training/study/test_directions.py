@@ -9,12 +9,15 @@ from model_store.manifest import BaseModelShape, SaeKind, SaeShape
 from training.config import SaeConfig
 from training.sae import Sae
 from training.study.directions import (
+    DirectionSet,
     feature_projections,
     hidden_dimensions,
     independent_components,
     principal_components,
     random_directions,
     sae_features,
+    some_of,
+    sparse_random_directions,
     untrained_features,
     whitened_random_directions,
 )
@@ -74,6 +77,26 @@ def test_random_directions_may_be_read_in_both_signs(hidden: Tensor) -> None:
     assert (directions.n, directions.name) == (6, "random 6")
 
 
+def test_another_draw_gives_other_directions(hidden: Tensor) -> None:
+    one, other = (random_directions(hidden, 6, seed=0, both_signs=False, draw=i) for i in (0, 1))
+    assert not np.allclose(one.activations, other.activations)
+
+
+def test_sparse_random_directions_keep_the_largest_of_each_row(hidden: Tensor) -> None:
+    dense = random_directions(hidden, 12, seed=0, both_signs=False).activations
+    sparse = sparse_random_directions(hidden, 12, 3, seed=0).activations
+    assert ((sparse > 0).sum(1) <= 3).all()
+    assert (sparse.max(1) == np.maximum(dense.max(1), 0)).all()
+
+
+def test_some_of_a_set_are_drawn_from_what_lives() -> None:
+    values = np.arange(20, dtype=np.float32).reshape(4, 5)
+    values[:, 2] = 7
+    drawn = some_of(DirectionSet("SAE", values), 3, draw=0, seed=0)
+    assert (drawn.n, drawn.name) == (3, "SAE, 3 of them")
+    assert 7 not in drawn.activations[0]
+
+
 def test_principal_components_are_uncorrelated(hidden: Tensor) -> None:
     read = principal_components(hidden).activations[:, :4]
     off_diagonal = np.corrcoef(read.T) - np.eye(4)
@@ -91,6 +114,6 @@ def test_an_untrained_model_has_features_too() -> None:
     shape = BaseModelShape(n_items=9, max_seq=4, d_model=8, n_blocks=2, n_heads=1)
     begun = [np.arange(1, n, dtype=np.int32) for n in range(2, 9)]
     config = SaeConfig(d_sae=16, k=4, steps=3, batch_size=7)
-    read = untrained_features(shape, config, 2, begun, seed=0)
+    read = untrained_features(shape, config, 2, begun, seed=0, steps=2)
     assert read.activations.shape == (7, 16)
     assert ((read.activations > 0).sum(1) <= 4).all()

@@ -22,6 +22,17 @@ def test_the_same_seed_draws_the_same_moments() -> None:
     assert first.next_items.tolist() == second.next_items.tolist()
 
 
+def test_of_many_moments_each_history_gives_as_many() -> None:
+    long = [np.arange(1, 31, dtype=np.int32)] * 10
+    moments = sampled_moments(long, per_user=20, seed=0, at_most=30)
+    assert np.bincount(moments.users).tolist() == [3] * 10
+
+
+def test_there_are_no_more_moments_than_asked_for() -> None:
+    long = [np.arange(1, 31, dtype=np.int32)] * 10
+    assert len(sampled_moments(long, per_user=20, seed=0, at_most=7).users) == 7
+
+
 def test_the_share_is_of_the_history_so_far() -> None:
     moments = sampled_moments(HISTORIES, per_user=100, seed=0)
     carries = np.zeros((10, 1), dtype=np.bool_)
