@@ -1,4 +1,4 @@
-"""Our ranking metrics are those of ranx on random scores, with ties out of the way."""
+"""Our ranking metrics are those of ranx: on random scores, and on real ones full of ties."""
 
 import warnings
 
@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from training.metrics import hit_rate, mrr, ndcg, ranks
+from training.dataset import Dataset
+from training.metrics import hit_rate, mrr, ndcg, popularity_scores, ranks
+from training.split import leave_one_out
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # numba, which ranx compiles with, warns of its own changes
@@ -43,10 +45,10 @@ def reference(
     run = {
         str(user): {
             str(item): float(scores[user, item])
-            for item in range(1, N_ITEMS + 1)
+            for item in range(1, scores.shape[1])
             if item not in excluded[user]
         }
-        for user in range(N_USERS)
+        for user in range(len(scores))
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -70,3 +72,29 @@ def test_mrr_is_that_of_ranx(case: Case, excluded: Excluded, k: int | None) -> N
     places = ranks(*case, excluded)
     name = "mrr" if k is None else f"mrr@{k}"
     assert mrr(places, k) == pytest.approx(reference(*case, excluded, name))
+
+
+N_REAL_USERS = 150
+
+
+def without_ties(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Scores of the same order, a tie won by the smaller item index: ranx leaves ties to chance."""
+    order = np.argsort(-scores, axis=1, kind="stable")
+    distinct = np.empty_like(scores)
+    np.put_along_axis(distinct, order, np.arange(scores.shape[1], 0, -1)[None].astype("f4"), 1)
+    return distinct
+
+
+@pytest.mark.parametrize("metric", ["hit_rate", "ndcg"])
+def test_full_catalogue_rankings_with_ties_are_those_of_ranx(ml100k: Dataset, metric: str) -> None:
+    split = leave_one_out(ml100k)
+    counts = popularity_scores(split.train, ml100k.n_items)
+    scores = np.repeat(counts[None], N_REAL_USERS, axis=0)
+    rows = slice(N_REAL_USERS)
+    targets = split.test_targets[rows].astype(np.int64)
+    history = [items.astype(np.int64) for items in split.test_inputs[rows]]
+    assert len(np.unique(counts)) < ml100k.n_items / 4
+    ours = {"hit_rate": hit_rate, "ndcg": ndcg}[metric](ranks(scores, targets, history), 10)
+    theirs = reference(without_ties(scores), targets, history, f"{metric}@10")
+    assert ours == pytest.approx(theirs)
+    assert 0 < ours < 1
