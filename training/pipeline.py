@@ -28,13 +28,14 @@ from training.bundle_files import load_model, load_sae, save_model, save_sae, wr
 from training.cards import feature_cards, readings
 from training.checkpoint import load_checkpoint
 from training.code_commit import code_commit
-from training.config import TrainConfig
+from training.config import SaeConfig, TrainConfig
 from training.dataset import Dataset
 from training.dosing import Subjects
 from training.effect_cards import with_effects
 from training.evaluate import base_metrics, hidden_states, newest_hidden_states, sae_metrics
 from training.groups import attribute_groups, feature_vectors
 from training.imitation import effects
+from training.labels import nameable
 from training.progress import Report, silent
 from training.sae import Sae
 from training.saelens import write_saelens
@@ -49,7 +50,7 @@ from training.trial import TrialSettings
 
 BASE_REVISION = 2
 """Raised when training the base model gives something else by the same settings: it is redone."""
-SAE_REVISION = 1
+SAE_REVISION = 2
 """The same for the SAE."""
 CARDS_REVISION = 2
 """The same for feature cards, groups and effects."""
@@ -72,6 +73,19 @@ class Run:
         self.work_dir = work_dir
         self.report = report
         self.device = torch.device(config.device)
+        self._reads_alike: Run | None = None
+
+    def with_sae(self, sae: SaeConfig) -> "Run":
+        """This run with another SAE; hidden states of one hook are read once for both.
+
+        Raises:
+            ValidationError: its hook does not fit the base model.
+        """
+        config = TrainConfig.model_validate(dict(self.config) | {"sae": sae})
+        other = Run(config, self.dataset, self.work_dir, self.report)
+        if other.block == self.block:
+            other._reads_alike = self
+        return other
 
     @cached_property
     def split(self) -> LeaveOneOut:
@@ -123,6 +137,12 @@ class Run:
             _in_one_step(shape, lambda written: written.write_text(sae.shape.model_dump_json()))
             _in_one_step(weights, lambda written: save_sae(written, sae))
         return load_sae(weights, _read(SaeShape, shape)).to(self.device)
+
+    @property
+    def sae_train_s(self) -> float:
+        """Wall seconds that training the SAE took, over all its interruptions."""
+        checkpoint = load_checkpoint(self._folder("sae", self._sae_key) / CHECKPOINT_FILE)
+        return float(checkpoint["seconds"]) if checkpoint else 0.0
 
     @cached_property
     def cards(self) -> FeatureCards:
@@ -211,6 +231,14 @@ class Run:
         )
 
     def _sae_trainer(self) -> SaeTrainer:
+        return SaeTrainer(self.config.sae, self._learned_from, seed=self.config.sae_seed)
+
+    @cached_property
+    def _learned_from(self) -> torch.Tensor:
+        """Hidden states [rows, d_model] that the SAE learns from."""
+        other = self._reads_alike
+        if other and other.config.sae.newest_positions == self.config.sae.newest_positions:
+            return other._learned_from
         newest = newest_hidden_states(
             self.base_model,
             self.split.train,
@@ -219,12 +247,13 @@ class Run:
             seed=self.config.seed,
             device=self.device,
         )
-        learned_from = torch.cat([self._hidden[0], newest])
-        return SaeTrainer(self.config.sae, learned_from, seed=self.config.sae_seed)
+        return torch.cat([self.read_positions[0], newest])
 
     @cached_property
-    def _hidden(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def read_positions(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Hidden states [rows, d_model] of the training histories, and the item read at each."""
+        if self._reads_alike:
+            return self._reads_alike.read_positions
         model, train = self.base_model, self.split.train
         parts = list(hidden_states(model, train, self.block, device=self.device))
         return torch.cat([h for h, _ in parts]), torch.cat([items for _, items in parts])
@@ -232,8 +261,11 @@ class Run:
     def _measured_cards(self) -> FeatureCards:
         settings, seed = self.config.cards, self.config.seed
         table = attribute_table(self.dataset, settings.min_items)
-        read = readings(self.sae, *self._hidden, max_positions=settings.max_positions, seed=seed)
-        features = feature_cards(read, self.dataset, table, settings, self.report)
+        read = readings(
+            self.sae, *self.read_positions, max_positions=settings.max_positions, seed=seed
+        )
+        named = nameable(self.dataset, table, self.split.train, settings, seed=seed)
+        features = feature_cards(read, self.dataset, named, settings, self.report)
         choosers = self._by_validation(self.cohorts.choosers[: settings.effect_users])
         vectors = feature_vectors(self.sae, features, settings.effect_dose)
         measured = effects(choosers, vectors, table.carries, self.report)

@@ -10,12 +10,16 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from model_store.manifest import SaeKind, SaeShape
-from training.jumprelu import jump_relu
+from training.kept import kth_largest
 
 THRESHOLD_KINDS = (SaeKind.BATCHTOPK, SaeKind.JUMPRELU)
 """Kinds that serve what exceeds a threshold: one for all features, or one for each."""
+
+SMALLEST = torch.finfo(torch.float32).tiny
+"""Least activation above 0."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Sae(nn.Module):
 
     def pre_activations(self, hidden: Tensor) -> Tensor:
         """Encoder output of any sign, before rectifier and sparsity, [rows, d_sae]."""
-        return hidden @ self.W_enc + self.b_enc
+        return functional.linear(hidden, self.W_enc.T, self.b_enc)
 
     def encode(self, hidden: Tensor) -> Tensor:
         """Activations as served, [rows, d_sae]: independent of the other rows."""
@@ -73,17 +77,14 @@ class Sae(nn.Module):
             return torch.where(rectified > self.threshold, rectified, 0.0)
         return self._sparse(rectified)
 
-    def training_activations(self, rectified: Tensor, bandwidth: float) -> Tensor:
-        """Activations as trained, [rows, d_sae], of the rectified pre-activations.
+    def kept_in_training(self, projected: Tensor) -> Tensor:
+        """Which pre-activations [rows, d_sae] TOPK or BATCHTOPK keeps in training, same shape.
 
-        BatchTopK shares its budget over the batch; JumpReLU's thresholds learn from what lies
-        within `bandwidth` of them.
+        BatchTopK shares its budget over the batch. Ties at the bound are all kept.
         """
-        if self.shape.kind is SaeKind.BATCHTOPK:
-            return top_k_per_batch(rectified, self.k)
-        if self.shape.kind is SaeKind.JUMPRELU:
-            return jump_relu(rectified, self.threshold, bandwidth)
-        return self._sparse(rectified)
+        rows = len(projected) if self.shape.kind is SaeKind.BATCHTOPK else 1
+        least = kth_largest(projected.reshape(len(projected) // rows, -1), self.k * rows)
+        return projected >= least.clamp_min(SMALLEST)
 
     def _sparse(self, rectified: Tensor) -> Tensor:
         if self.shape.kind is SaeKind.RELU:
@@ -130,11 +131,6 @@ def top_k_per_row(rectified: Tensor, k: int) -> Tensor:
     """`rectified` [rows, d_sae] with all but the k largest of each row set to 0."""
     top = rectified.topk(k, dim=-1, sorted=False)
     return torch.zeros_like(rectified).scatter(-1, top.indices, top.values)
-
-
-def top_k_per_batch(rectified: Tensor, k: int) -> Tensor:
-    """`rectified` [rows, d_sae] with all but its rows * k largest values set to 0."""
-    return top_k_per_row(rectified.flatten(), k * rectified.shape[0]).view_as(rectified)
 
 
 def unexplained_share(hidden: Tensor, reconstruction: Tensor) -> float:

@@ -4,8 +4,9 @@ Source: Gao et al., arXiv 2406.04093, sections 2 and A.2 (auxiliary loss); Bussm
 2412.06410 (inference threshold); Rajamanoharan et al., arXiv 2407.14435 (L0 penalty).
 """
 
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,9 +14,10 @@ from torch import Tensor
 from model_store.manifest import SaeKind
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import SaeConfig
-from training.jumprelu import exceeds
+from training.jumprelu import exceeds, jump_relu
+from training.kept import Kept, decode_kept, encode_kept, kth_largest
 from training.progress import Report, silent
-from training.sae import InputScale, Sae, top_k_per_row
+from training.sae import InputScale, Sae
 
 ROUND_STEPS = 100
 """Steps between reports and checkpoints."""
@@ -27,6 +29,19 @@ FALLING_SHARE = 0.2
 """Last share of the steps, over which the learning rate falls to 0."""
 
 
+class Code(NamedTuple):
+    """A batch, encoded and decoded."""
+
+    reconstruction: Tensor
+    """[rows, d_model]."""
+    penalty: Tensor
+    """Weighted L1 (RELU) or L0 (JUMPRELU), mean over rows; 0 where k is given."""
+    fired: Tensor
+    """Features that were active, bool [d_sae]."""
+    values: Tensor
+    """Activations, those above 0 at least, in any shape."""
+
+
 class SaeTrainer:
     """Trains one SAE; its whole state can be saved after any round."""
 
@@ -36,23 +51,28 @@ class SaeTrainer:
         self.config = config
         self.seed = seed
         self.scale = InputScale.of(hidden)
-        self.inputs = self.scale(hidden)
+        self.hidden = hidden
         self.sae = Sae(config.shape(), hidden.shape[1]).to(hidden.device)
         if config.kind is SaeKind.JUMPRELU:
             self.sae.threshold.data.fill_(config.jumprelu.initial_threshold)
-        self.optimiser = torch.optim.Adam(self.sae.parameters(), lr=config.learning_rate)
+        self.optimiser = torch.optim.Adam(
+            self.sae.parameters(), lr=config.learning_rate, fused=True
+        )
         self.idle_steps = torch.zeros(config.d_sae, device=hidden.device)
         self.step = 0
+        self.seconds = 0.0
 
     def round(self) -> float:
         """A round of steps; its mean FVU."""
         torch.manual_seed(self.seed * 1_000_003 + self.step)
-        steps = min(ROUND_STEPS, self.config.steps - self.step)
-        return sum(self._step() for _ in range(steps)) / steps
+        steps, began = min(ROUND_STEPS, self.config.steps - self.step), time.perf_counter()
+        fvu = sum(self._step() for _ in range(steps)) / steps
+        self.seconds += time.perf_counter() - began
+        return fvu
 
     def _step(self) -> float:
-        drawn = torch.randint(len(self.inputs), (self.config.batch_size,))
-        x = self.inputs[drawn.to(self.inputs.device)]
+        drawn = torch.randint(len(self.hidden), (self.config.batch_size,))
+        x = self.scale(self.hidden[drawn.to(self.hidden.device)])
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * self._learning_share()
         self.optimiser.zero_grad()
@@ -71,58 +91,75 @@ class SaeTrainer:
 
     def _losses(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Unexplained share of x [rows, d_model], and everything else that is minimised."""
-        projected = self.sae.pre_activations(x)
-        rectified = torch.relu(projected)
-        activations = self.sae.training_activations(rectified, self.config.jumprelu.bandwidth)
-        error = x - self.sae.decode(activations)
-        self._observe(activations.detach())
+        code = self._counted(x) if self.config.is_counted else self._penalised(x)
+        error = x - code.reconstruction
+        regularisation = code.penalty * self._warmth() + self._dead_features_loss(x, error.detach())
+        self._observe(code)
         variance = (x - x.mean(0)).square().sum()
-        auxiliary = self._auxiliary(rectified, error.detach())
-        regularisation = self.config.auxiliary_weight * auxiliary
-        if not self.config.is_counted:
-            penalty = self._penalty(rectified, activations)
-            regularisation = regularisation + penalty + self._silence(projected)
         return error.square().sum() / variance, regularisation
 
-    def _penalty(self, rectified: Tensor, activations: Tensor) -> Tensor:
-        """Weighted L1 (RELU) or L0 (JUMPRELU) of activations [rows, d_sae], mean over rows."""
-        warmth = min(1.0, (self.step + 1) / (self.config.penalty_warm_up * self.config.steps + 1))
-        if self.config.kind is SaeKind.RELU:
-            norms: Tensor = self.sae.W_dec.norm(dim=1)
-            return warmth * self.config.relu.l1_weight * (activations @ norms).mean()
-        settings = self.config.jumprelu
-        active = exceeds(rectified, self.sae.threshold, settings.bandwidth)
-        return warmth * settings.l0_weight * active.sum(1).mean()
+    def _counted(self, x: Tensor) -> Code:
+        """By the kinds of which few features are active from the first step."""
+        sae = self.sae
+        with torch.no_grad():
+            projected = sae.pre_activations(x)
+            kept = Kept.of(sae.kept_in_training(projected))
+        values = encode_kept(x, sae.W_enc, sae.b_enc, projected, kept)
+        reconstruction = decode_kept(values, sae.W_dec, kept) + sae.b_dec
+        return Code(reconstruction, x.new_zeros(()), kept.counts > 0, values.detach())
 
-    def _silence(self, projected: Tensor) -> Tensor:
-        """How far dead features' pre-activations [rows, d_sae] lie below what counts.
+    def _penalised(self, x: Tensor) -> Code:
+        """By the kinds that start with half of the features active."""
+        sae, bandwidth = self.sae, self.config.jumprelu.bandwidth
+        activations = rectified = torch.relu(sae.pre_activations(x))
+        if self.config.kind is SaeKind.RELU:
+            norms: Tensor = sae.W_dec.norm(dim=1)
+            penalty = self.config.relu.l1_weight * (activations @ norms).mean()
+        else:
+            activations = jump_relu(rectified, sae.threshold, bandwidth)
+            active = exceeds(rectified, sae.threshold, bandwidth)
+            penalty = self.config.jumprelu.l0_weight * active.sum(1).mean()
+        fired = (activations.detach() > 0).any(0)
+        return Code(sae.decode(activations), penalty, fired, activations.detach())
+
+    def _warmth(self) -> float:
+        """The penalty rises from 0 over the first steps."""
+        return min(1.0, (self.step + 1) / (self.config.penalty_warm_up * self.config.steps + 1))
+
+    def _dead_features_loss(self, x: Tensor, error: Tensor) -> Tensor:
+        """What dead features learn by, from x and what the others leave over [rows, d_model]."""
+        dead = torch.nonzero(self.idle_steps >= self.config.dead_after_steps)[:, 0]
+        if len(dead) == 0:
+            return error.new_zeros(())
+        projected = x @ self.sae.W_enc[:, dead] + self.sae.b_enc[dead]
+        loss = self.config.auxiliary_weight * self._auxiliary(projected, dead, error)
+        return loss if self.config.is_counted else loss + self._silence(projected, dead)
+
+    def _auxiliary(self, projected: Tensor, dead: Tensor, error: Tensor) -> Tensor:
+        """Share of the error [rows, d_model] that the most active dead features leave over."""
+        k = min(self.config.auxiliary_k, len(dead))
+        rectified = torch.relu(projected)
+        chosen = rectified >= kth_largest(rectified.detach(), k)
+        revived = torch.where(chosen, rectified, 0.0) @ self.sae.W_dec[dead]
+        return (error - revived).square().sum() / error.square().sum().clamp_min(1e-12)
+
+    def _silence(self, projected: Tensor, dead: Tensor) -> Tensor:
+        """How far dead features' pre-activations [rows, n_dead] lie below what counts.
 
         The auxiliary loss cannot reach a feature that the rectifier silences on every row. Where k
         is given, features are rarely so: no penalty pushes pre-activations down.
         Source: after the pre-activation loss of Anthropic's circuits update of January 2025.
         """
-        dead = self.idle_steps >= self.config.dead_after_steps
-        below = torch.relu(self.sae.threshold - projected) * dead
-        return SILENCE_WEIGHT * below.sum(1).mean()
-
-    def _auxiliary(self, rectified: Tensor, error: Tensor) -> Tensor:
-        """Share of the error [rows, d_model] that the most active dead features leave over."""
-        dead = self.idle_steps >= self.config.dead_after_steps
-        k = min(self.config.auxiliary_k, int(dead.sum()))
-        if k == 0:
-            return error.new_zeros(())
-        revived = top_k_per_row(rectified * dead, k) @ self.sae.W_dec
-        return (error - revived).square().sum() / error.square().sum().clamp_min(1e-12)
+        threshold = self.sae.threshold.expand(self.config.d_sae)[dead]
+        return SILENCE_WEIGHT * torch.relu(threshold - projected).sum(1).mean()
 
     @torch.no_grad()
-    def _observe(self, activations: Tensor) -> None:
+    def _observe(self, code: Code) -> None:
         """Counts idle steps, and follows the smallest kept activation (BatchTopK)."""
-        fired = (activations > 0).any(0)
-        self.idle_steps = torch.where(fired, 0, self.idle_steps + 1)
-        if self.config.kind is SaeKind.BATCHTOPK and bool(fired.any()):
-            smallest = activations[activations > 0].min()
+        self.idle_steps = torch.where(code.fired, 0, self.idle_steps + 1)
+        if self.config.kind is SaeKind.BATCHTOPK and len(code.values):
             keep = THRESHOLD_KEEP if self.step else 0.0
-            self.sae.threshold.mul_(keep).add_(smallest, alpha=1 - keep)
+            self.sae.threshold.mul_(keep).add_(code.values.min(), alpha=1 - keep)
 
     def state(self) -> dict[str, Any]:
         """Everything that the next round depends on."""
@@ -131,14 +168,16 @@ class SaeTrainer:
             "optimiser": self.optimiser.state_dict(),
             "idle_steps": self.idle_steps,
             "step": self.step,
+            "seconds": self.seconds,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Goes back to a saved state."""
         self.sae.load_state_dict(state["sae"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.idle_steps = state["idle_steps"].to(self.inputs.device)
+        self.idle_steps = state["idle_steps"].to(self.hidden.device)
         self.step = state["step"]
+        self.seconds = state["seconds"]
 
 
 def train_sae(trainer: SaeTrainer, checkpoint: Path | None = None, report: Report = silent) -> Sae:

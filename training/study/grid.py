@@ -2,9 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
-
-from pydantic import Field
 
 from model_store.manifest import SaeKind, Share
 from training.config import Count, JumpReluConfig, Rate, ReluConfig, SaeConfig, Settings
@@ -47,12 +44,12 @@ class SweepSettings(Settings):
     """Positions of the training histories on which activations are measured."""
     moments_per_user: Count = 10
     """Newest positions of each user on which interpretability is measured."""
-    max_moments: Count = 20_000
+    max_moments: Count = 12_000
     """At most so many of them."""
     min_items: Count = 20
     """Fewest items of an attribute value that is asked about."""
-    n_clusters: Annotated[int, Field(ge=0)] = 10
-    """Co-occurrence clusters asked about."""
+    max_values: Count = 60
+    """Most values of the catalogue that are asked about, those with the most interactions."""
     draws: Count = 1_000
     """Of users, for the interval of the NDCG kept."""
     kept_goal: Share = 0.985
@@ -75,7 +72,7 @@ QUICK_SWEEP = SweepSettings(
     stability_seeds=(1,),
     steps=200,
     max_positions=20_000,
-    moments_per_user=3,
+    max_moments=2_000,
     draws=200,
 )
 """Half a minute on ml-100k."""

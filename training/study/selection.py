@@ -1,5 +1,7 @@
 """Which autoencoder of a sweep is used: one written rule.
 
+0. Asked are those whose hook has no block above it: there an edit moves one position and costs no
+   second pass through a block. All have the run's own seed.
 1. It keeps enough of the NDCG@10 (on validation items) and has few enough dead features.
 2. Of those, the least L0; what lies within the tolerance of it is equally sparse.
 3. Of those, the most interpretable; what lies within its tolerance is equally interpretable.
@@ -11,6 +13,15 @@ and the study says that the goal was missed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+RULE: Final = (
+    "Of the autoencoders with no block above their hook that keep enough NDCG@10 on validation "
+    "items and have few enough dead features, the one with the least L0; of those within the "
+    "tolerance of it, the most interpretable; of those within its tolerance, the one with the "
+    "fewest features, then the one that keeps most."
+)
+"""What reports say of the rule."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from model_store.manifest import SaeKind, SaeShape
 from training.bundle_files import load_sae, save_sae
 from training.config import JumpReluConfig, ReluConfig, SaeConfig
-from training.sae import InputScale, Sae, top_k_per_batch, top_k_per_row, unexplained_share
+from training.sae import InputScale, Sae, top_k_per_row, unexplained_share
 from training.stability import decoder_cosine
 from training.train_sae import ROUND_STEPS, SaeTrainer, train_sae
 
@@ -50,9 +50,24 @@ def test_top_k_per_row_keeps_the_k_largest() -> None:
     assert kept.tolist() == [[0, 4, 3], [5, 0, 6]]
 
 
-def test_top_k_per_batch_shares_its_budget_between_rows() -> None:
-    kept = top_k_per_batch(torch.tensor([[1.0, 4.0, 3.0], [5.0, 0.5, 6.0]]), 1)
-    assert kept.tolist() == [[0, 0, 0], [5, 0, 6]]
+PROJECTED = torch.tensor([[1.0, 4.0, -3.0], [5.0, -0.5, 6.0]])
+
+
+def _kept(kind: SaeKind, k: int | None = None) -> list[list[bool]]:
+    return Sae(SaeShape(kind=kind, d_sae=3, k=k), 2).kept_in_training(PROJECTED).tolist()
+
+
+def test_topk_keeps_the_largest_of_each_row() -> None:
+    assert _kept(SaeKind.TOPK, 1) == [[False, True, False], [False, False, True]]
+
+
+def test_batchtopk_shares_its_budget_between_rows() -> None:
+    assert _kept(SaeKind.BATCHTOPK, 1) == [[False, False, False], [True, False, True]]
+
+
+@pytest.mark.parametrize("kind", COUNTED)
+def test_nothing_below_zero_is_kept_however_large_k(kind: SaeKind) -> None:
+    assert _kept(kind, 3) == (PROJECTED > 0).tolist()
 
 
 def test_a_perfect_reconstruction_leaves_nothing_unexplained(hidden: Tensor) -> None:
