@@ -20,6 +20,7 @@ from model_store.manifest import SaeKind
 from training.code_commit import code_commit
 from training.config import SaeConfig
 from training.dataset import Dataset
+from training.errors import InvalidStudyConfig
 from training.pipeline import Run
 from training.progress import Report
 from training.study import base, doses, frontier, interpretation, suppression, sweep
@@ -35,6 +36,7 @@ from training.study.parts import AnyPart, Part, Subject
 from training.study.report.page import write_report
 from training.study.report.results import Origin, StudyResults, data_facts
 from training.study.stages import Shelf, alone, strict_json, write_whole
+from training.study.targets import TargetSettings, targets
 
 STUDY_FILE: Final = "study.json"
 REPORT_FILE: Final = "report.html"
@@ -102,12 +104,16 @@ def _base_settings(config: StudyConfig) -> base.BaseSettings:
 
 PARTS: Final[tuple[AnyPart, ...]] = (
     _part("base", base.BaseStudy, base.study_of, "seeds", 9_000, settings=_base_settings),
+    _part("sweep", sweep.SweepStudy, sweep.study_of, "first", 3_000, after=_select),
     _part("interpretation", InterpretationStudy, interpretation.study_of, "sae", 300),
     _part("frontier", frontier.FrontierStudy, frontier.study_of, "cards", 600),
     _part("doses", doses.DosesStudy, doses.study_of, "cards", 600),
     _part("suppression", suppression.SuppressionStudy, suppression.study_of, "cards", 200),
 )
 """In order. Weights are seconds that each took on ml-1m on one core."""
+
+STEERING: Final = ("frontier", "doses", "suppression")
+"""Parts that raise or lower attribute values."""
 
 NAMES: Final = tuple(part.name for part in PARTS)
 
@@ -121,9 +127,11 @@ def run_study(wanted: Wanted, bars: Callable[[Clock, Sequence[str]], StudyBars])
 
     Raises:
         UnusableOutput: the folder cannot be written, or another study is at work there.
+        InvalidStudyConfig: a part would find nothing to steer.
         TrainingError: a part cannot be done.
     """
     started, shelf = datetime.now(UTC), Shelf(wanted.out)
+    refuse_without_targets(wanted)
     with alone(wanted.out):
         clock = Clock(_weights_s(wanted.dataset), _measured_s(shelf))
         with bars(clock, NAMES) as shown:
@@ -142,6 +150,28 @@ def write_results(results: StudyResults, records: Mapping[str, AnyRecord], out: 
     write_whole(out / STUDY_FILE, strict_json({**asdict(results), "made": made}))
     write_whole(out / TABLES_FILE, markdown(results))
     write_report(results, out / REPORT_FILE)
+
+
+def refuse_without_targets(wanted: Wanted) -> None:
+    """Raises, before anything is trained, where a part would find no attribute to steer.
+
+    Raises:
+        UnknownStudyAttribute: no item carries a named value.
+        InvalidStudyConfig: no value is carried by enough items; every part's fault.
+    """
+    asked = [name for name in STEERING if name in needed(wanted.parts, wanted.config)]
+    sections = {name: attrgetter(name)(wanted.config) for name in asked}
+    empty = [name for name in asked if not targets(wanted.dataset, sections[name]).values]
+    if empty:
+        raise InvalidStudyConfig([_without_targets(name, sections[name]) for name in empty])
+
+
+def _without_targets(name: str, settings: TargetSettings) -> str:
+    return (
+        f"`{name}`: no attribute value is on {settings.min_items} items or more and on at most half"
+        f" of all; lower `{name}.min_items`, name `{name}.attributes`, or give the data config"
+        f" `items.attributes`"
+    )
 
 
 def needed(parts: Sequence[str], config: StudyConfig) -> tuple[str, ...]:

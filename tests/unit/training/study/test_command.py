@@ -1,14 +1,19 @@
 """Which parts are done, and on which SAE."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from model_store.manifest import SaeKind
 from tests.study_results import sweep
 from training.config import SaeConfig
-from training.study.command import NAMES, needed, selected_sae
+from training.dataset import Dataset, Item
+from training.errors import InvalidStudyConfig, UnknownStudyAttribute
+from training.study.command import NAMES, Wanted, needed, refuse_without_targets, selected_sae
 from training.study.config import StudyConfig
+from training.study.frontier import FrontierSettings
 from training.study.grid import SweepSettings
 from training.study.sweep import SweepStudy
 
@@ -48,3 +53,26 @@ def test_the_sae_that_was_picked_is_trained_as_the_sweep_trained_it() -> None:
 def test_a_penalty_that_was_picked_is_the_kinds_own() -> None:
     study = swept(kind="jumprelu", block=1, d_sae=256, width_factor=4, k=None, penalty=0.003)
     assert selected_sae(study, StudyConfig()).jumprelu.l0_weight == 0.003
+
+
+def wanted(config: StudyConfig, **attributes: tuple[str, ...]) -> Wanted:
+    """A study of one user and one item that carries these attributes."""
+    item = Item("a", "A", attributes)
+    data = Dataset("d", (item,), ("u",), (np.array([1], dtype=np.int32),), "0")
+    return Wanted(data, config, Path("out"), Path("work"))
+
+
+def test_data_without_attributes_are_refused_for_every_part_that_steers() -> None:
+    with pytest.raises(InvalidStudyConfig) as refused:
+        refuse_without_targets(wanted(StudyConfig()))
+    assert [fault.partition(":")[0] for fault in refused.value.faults] == [
+        "`frontier`",
+        "`doses`",
+        "`suppression`",
+    ]
+
+
+def test_an_attribute_that_no_item_carries_is_refused_before_training() -> None:
+    named = StudyConfig(frontier=FrontierSettings(attributes=("genre=Horor",)))
+    with pytest.raises(UnknownStudyAttribute):
+        refuse_without_targets(wanted(named, genre=("Horror",)))
