@@ -1,6 +1,6 @@
 """Feature cards: what each feature of an SAE answers to, measured on the training histories."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,17 +10,17 @@ from scipy import sparse
 from torch import Tensor
 
 from model_store.cards import Association, FeatureCard, TopItem
-from training.association import RocAuc, roc_auc
+from training.association import RocAuc
 from training.attributes import AttributeTable
 from training.batches import generator
 from training.config import CardsConfig
 from training.dataset import Dataset
+from training.labels import Nameable, clarity, label
 from training.progress import Report, silent
 from training.sae import Sae
 
 REFERENCE_PERCENTILE = 99
 ENCODE_ROWS = 4_096
-LABEL_TITLES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,31 +57,33 @@ def readings(sae: Sae, hidden: Tensor, items: Tensor, *, max_positions: int, see
 def feature_cards(
     read: Readings,
     dataset: Dataset,
-    table: AttributeTable,
+    named: Nameable,
     config: CardsConfig,
     report: Report = silent,
 ) -> tuple[FeatureCard, ...]:
     """One card per feature, by index."""
     d_sae = read.activations.shape[1]
-    carried = table.carries[read.items]
+    carried, together = named.table.carries[read.items], named.cluster_carries[read.items]
     means, seen = mean_by_item(read, dataset.n_items)
     shown = seen >= config.min_item_count
     titles = {item.item_id: item.title for item in dataset.items}
     cards = []
     for index, (rows, values) in enumerate(_columns(read.activations)):
-        auc = roc_auc(values, carried[rows], len(read.items), carried.sum(0))
+        attributes = clarity(values, carried[rows], carried)
+        by_readers = clarity(values, together[rows], together)
         reference = float(np.percentile(values, REFERENCE_PERCENTILE)) if len(values) else 0.0
         mean = np.where(shown, means[:, [index]].toarray()[:, 0], 0.0)
         top = _top_items(mean, reference, dataset, config)
-        lift = _lift(values, carried[rows], carried)
-        label = _attribute_label(auc, lift, table, config) or _title_label(top, titles)
+        told_apart = _associations(attributes.auc, named.table, config)
+        called = label(attributes, by_readers, top, named, titles, config)
         cards.append(
             FeatureCard(
                 feature_index=index,
-                label=label,
+                label=called.text,
+                label_evidence=called.evidence,
                 reference_activation=reference,
                 density=len(values) / len(read.items),
-                attributes=_associations(auc, table, config) if len(values) else (),
+                attributes=told_apart if len(values) else (),
                 top_items=top,
             )
         )
@@ -105,16 +107,6 @@ def _columns(
     """Rows and values of each column's non-zeros."""
     for start, stop in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
         yield matrix.indices[start:stop], matrix.data[start:stop]
-
-
-def _lift(
-    values: npt.NDArray[np.float32],
-    labels: npt.NDArray[np.bool_],
-    carried: npt.NDArray[np.bool_],
-) -> npt.NDArray[np.float64]:
-    """Share of the activation that falls on each attribute over the attribute's own share."""
-    mass = values.astype(np.float64) @ labels / max(float(values.sum()), 1e-12)
-    return np.asarray(mass / np.maximum(carried.mean(0), 1e-12))
 
 
 def _associations(
@@ -141,22 +133,3 @@ def _top_items(
         for i in strongest
         if means[i] > 0
     )
-
-
-def _attribute_label(
-    auc: RocAuc, lift: npt.NDArray[np.float64], table: AttributeTable, config: CardsConfig
-) -> str:
-    """The attribute with the largest lift among those told apart well; empty: there is none.
-
-    Told apart well: lower bound of ROC AUC at least `label_auc`, lift at least `label_lift`.
-    """
-    clear = (auc.low >= config.label_auc) & (lift >= config.label_lift)
-    if not clear.any():
-        return ""
-    best = table.values[int(np.argmax(np.where(clear, lift, 0.0)))]
-    return f"{best.name}: {best.value}"
-
-
-def _title_label(top: tuple[TopItem, ...], titles: Mapping[str, str]) -> str:
-    """The titles of the strongest items; empty for a dead feature."""
-    return " / ".join(titles[item.item_id] for item in top[:LABEL_TITLES])

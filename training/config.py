@@ -196,6 +196,8 @@ class CardsConfig(Settings):
     """Lowest lower bound of ROC AUC at which an attribute labels a feature."""
     label_lift: Rate = 1.5
     """Lowest lift at which an attribute labels a feature."""
+    label_clusters: Annotated[int, Field(ge=0)] = 40
+    """Clusters of items read together that may label what no attribute does; 0: none."""
     effect_users: Count = 300
     """Users who choose, on whose training histories the effect of each feature is measured."""
     effect_dose: Rate = 1.0

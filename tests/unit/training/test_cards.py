@@ -11,9 +11,10 @@ from training.attributes import AttributeTable, attribute_table
 from training.cards import Readings, feature_cards, mean_by_item, readings
 from training.config import CardsConfig
 from training.dataset import Dataset, Item
+from training.labels import nameable
 from training.sae import Sae
 
-CONFIG = CardsConfig(min_items=2, min_item_count=1)
+CONFIG = CardsConfig(label_clusters=0, min_items=2, min_item_count=1)
 GENRES = [("Horror",), ("Horror",), ("Comedy",), ("Comedy",), ("Comedy", "Horror"), ()]
 
 
@@ -37,8 +38,8 @@ def cards(dataset: Dataset, table: AttributeTable) -> tuple[FeatureCard, ...]:
     mixed = np.isin(items, [2, 3, 6]) * 3.0
     activations = np.stack([horror, mixed, np.zeros(len(items))], axis=1)
     read = Readings(sparse.csc_array(activations.astype(np.float32)), items)
-    config = CONFIG.model_copy(update={"label_lift": 1.5})
-    return feature_cards(read, dataset, table, config)
+    named = nameable(dataset, table, dataset.histories, CONFIG, seed=0)
+    return feature_cards(read, dataset, named, CONFIG)
 
 
 def test_attributes_that_too_few_items_carry_are_left_out(dataset: Dataset) -> None:
