@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from model_store.cards import Band
+from model_store.cards import Band, DosePoint
 from training.study.base import BaseStudy, Published, Quality, Spread, Trained
+from training.study.cards import CardsStudy, ShownCard, ShownResponse, SideEffect
 from training.study.doses import EDITS, AttributeDoses, DoseCurve, DosesStudy
 from training.study.frontier import (
     AttributeFrontier,
@@ -69,6 +70,7 @@ def sample() -> StudyResults:
         frontier=frontier(),
         doses=doses(),
         suppression=suppression(),
+        cards=cards(),
     )
 
 
@@ -224,6 +226,12 @@ def suppression() -> SuppressionStudy:
     )
 
 
+def cards() -> CardsStudy:
+    """Two groups and a feature."""
+    shown = [_card(name, rise) for name, rise in zip(ATTRIBUTES, (0.06, 0.03), strict=False)]
+    return CardsStudy(0.9, 40, 38, 0.12, 1020, 610, 0.04, tuple(shown), (shown[0],))
+
+
 def _sae_row(kind: str, k: int | None, penalty: float | None, hook: str, factor: int) -> SaeRow:
     l0 = float(k) if k is not None else 20 + 0.02 / (penalty or 1)
     return SaeRow(
@@ -253,8 +261,18 @@ def _set(name: str, n: int, area: float) -> SetMeasures:
         n_directions=n,
         n_constant=0,
         targets=tuple(
-            TargetMeasures(t, area, area + 0.01, {"0.8": 3, "0.9": 1}, 0.7, {"0.9": 1}, 0.3, 0.5)
-            for t in TARGETS
+            TargetMeasures(
+                target=target,
+                mean_best_auc=area,
+                mean_best_auc_picked=area + 0.01,
+                covered={"0.8": 3, "0.9": 1},
+                mean_best_precision=0.7,
+                precise={"0.9": 1},
+                purity=0.3,
+                own_purity=0.2,
+                discovered_share=0.5,
+            )
+            for target in TARGETS
         ),
         similarity_by_attributes=0.3,
         similarity_by_co_occurrence=0.25,
@@ -291,6 +309,30 @@ def _path(rival: str, kind: str, over: float) -> Frontier:
 
 def _band(value: float) -> Band:
     return Band(value, value - 0.01, value + 0.01)
+
+
+def _card(title: str, rise: float) -> ShownCard:
+    responses = tuple(_response(operation, title, rise) for operation in ("SCALE", "ADD"))
+    return ShownCard(title, 30, None, "", 2 * rise, responses)
+
+
+def _response(operation: str, attribute: str, rise: float) -> ShownResponse:
+    strengths = np.array([-2.0, -1, 0, 1, 2, 4] if operation == "ADD" else [0.0, 1, 2, 8])
+    points = [
+        DosePoint(
+            strength=strength,
+            share_at_10=_band(0.09 + rise * strength),
+            share_at_20=_band(0.08 + rise * strength),
+            ndcg_kept_share=_band(1 - 0.02 * strength**2),
+            overlap_at_20=_band(1 - 0.1 * abs(strength)),
+            popularity_shift=_band(-0.01),
+            diversity_shift=_band(0.02),
+        )
+        for strength in strengths.tolist()
+    ]
+    random = tuple(_band(0.08) for _ in points)
+    sides = (SideEffect("genre=Comedy", _band(-0.03)),)
+    return ShownResponse(operation, attribute, 2000, tuple(points), random, 4, 0.3, 1, sides)
 
 
 def _doses(name: str, block: int) -> AttributeDoses:

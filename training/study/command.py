@@ -23,7 +23,7 @@ from training.dataset import Dataset
 from training.errors import InvalidStudyConfig
 from training.pipeline import Run
 from training.progress import Report
-from training.study import base, doses, frontier, interpretation, suppression, sweep
+from training.study import base, cards, doses, frontier, interpretation, suppression, sweep
 from training.study.clock import Clock
 from training.study.config import StudyConfig
 from training.study.display import StudyBars
@@ -109,6 +109,7 @@ PARTS: Final[tuple[AnyPart, ...]] = (
     _part("frontier", frontier.FrontierStudy, frontier.study_of, "cards", 600),
     _part("doses", doses.DosesStudy, doses.study_of, "cards", 600),
     _part("suppression", suppression.SuppressionStudy, suppression.study_of, "cards", 200),
+    _part("cards", cards.CardsStudy, cards.study_of, "cards", 1),
 )
 """In order. Weights are seconds that each took on ml-1m on one core."""
 

@@ -17,6 +17,7 @@ from training.builtin import RECIPES
 from training.config import TINY, Settings, TrainConfig
 from training.data.spelling import nearest
 from training.errors import InvalidStudyConfig
+from training.study.cards import CardsSettings
 from training.study.doses import DosesSettings
 from training.study.frontier import FrontierSettings
 from training.study.grid import QUICK_SWEEP, SweepSettings
@@ -52,6 +53,8 @@ class StudyConfig(Settings):
     """Which doses are measured."""
     suppression: SuppressionSettings = SuppressionSettings()
     """What is suppressed, and for whom."""
+    cards: CardsSettings = CardsSettings()
+    """Which effect cards are shown."""
 
     @model_validator(mode="after")
     def _seeds_say_it_all(self) -> Self:

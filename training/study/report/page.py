@@ -38,7 +38,11 @@ def write_report(results: StudyResults, path: Path) -> None:
 
 def page(results: StudyResults) -> str:
     """The HTML of the report."""
-    sections = sections_of(results)
+    return page_of(results, sections_of(results))
+
+
+def page_of(results: StudyResults, sections: Sequence[Section]) -> str:
+    """The HTML of sections that are drawn already."""
     return (
         _environment()
         .get_template("report.html.j2")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from training.dataset import Dataset
 from training.study.base import BaseStudy
+from training.study.cards import CardsStudy
 from training.study.doses import DosesStudy
 from training.study.frontier import FrontierStudy
 from training.study.interpretation_results import InterpretationStudy
@@ -77,6 +78,8 @@ class StudyResults:
     """What does each dose do?"""
     suppression: SuppressionStudy | None = None
     """Can an attribute be brought to almost none?"""
+    cards: CardsStudy | None = None
+    """What do effect cards tell?"""
 
 
 def data_facts(dataset: Dataset, n_evaluated: int) -> DataFacts:

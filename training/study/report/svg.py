@@ -28,10 +28,13 @@ VARIABLES = {
     **{colour: f"--series-{number}" for number, colour in enumerate(SERIES, start=1)},
 }
 
+MEASURED_IN = "DejaVu Sans"
+"""A wide font that matplotlib brings: what has room in it has room in the page's."""
+
 RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "steerrec",
-    "font.family": ["DejaVu Sans"],
+    "font.family": [MEASURED_IN],
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.labelsize": 9,
@@ -101,7 +104,7 @@ def drawn(figure: Figure, name: str, alt: str) -> Markup:
     inner = _inner(body)
     for stand_in, variable in VARIABLES.items():
         inner = inner.replace(stand_in, f"var({variable})")
-    inner = re.sub(r"(font:[^;\"]*?px) [^;\"]*", r"\1 var(--sans)", inner)
+    inner = inner.replace(f"'{MEASURED_IN}'", "var(--sans)")
     inner = re.sub(r'(id="|url\(#|href="#)', rf"\1{name}-", inner)
     opening = (
         f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {width:g} {height:g}" '

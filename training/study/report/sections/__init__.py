@@ -6,6 +6,7 @@ from training.study.report.blocks import Section
 from training.study.report.results import StudyResults
 from training.study.report.sections import (
     base,
+    cards,
     control,
     data,
     doses,
@@ -25,6 +26,7 @@ SECTIONS: tuple[Callable[[StudyResults], Section], ...] = (
     control.section,
     doses.section,
     suppression.section,
+    cards.section,
     origin.cost,
     origin.section,
 )

@@ -16,7 +16,7 @@ from training.study.report.blocks import (
 from training.study.report.plots import Axis, Guide, Series
 from training.study.report.results import StudyResults
 from training.study.report.sections.absent import absent
-from training.study.report.svg import LOOKS, SERIES, Look
+from training.study.report.svg import BAD, LOOKS, SERIES, Look
 from training.study.report.wording import DASH, count, listed, percent, value_of
 
 NAME, TITLE = "doses", "What does each dose do?"
@@ -24,6 +24,7 @@ QUESTION = (
     "Does a stronger edit give a larger share, and is it the features that do it, or would any"
     " push of the same size?"
 )
+UNSTEERED = Look(BAD, "--")
 SHARE = Axis("share of the top 20", is_percent=True)
 KEPT = Axis("NDCG@10 kept", is_percent=True)
 UNITS = {"ADD": "strength (reference units added)", "SCALE": "factor"}
@@ -131,11 +132,12 @@ def _response(
         title = f"{value_of(doses.attribute)}: {percent(doses.share)} unsteered"
         alt = f"{doses.attribute}: {'; '.join(map(_ends, shown))}."
         series = [_band_series(curve, looks[curve.edit]) for curve in shown]
-        unsteered = [Guide(doses.share, "unsteered")]
+        unsteered = [Guide(doses.share, "")]
         x = Axis(UNITS[operation])
         svg = plots.lines(f"dose-{operation}-{place}", alt, series, x, SHARE, unsteered)
         panels.append(Panel(title, svg))
     legend = [LegendEntry(_edit_word(edit), plots.swatch(look)) for edit, look in looks.items()]
+    legend.append(LegendEntry("without steering", plots.swatch(UNSTEERED)))
     return Figure(caption, panels, legend)
 
 

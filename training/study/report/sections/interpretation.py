@@ -119,10 +119,16 @@ def _blocks(study: InterpretationStudy) -> list[Block]:
 def _sets_table(study: InterpretationStudy, target: str) -> Table:
     headings = (
         *("directions", "number", "best AUC, mean", "values at AUC .9 / .8"),
-        *("best precision, mean", "purity", "top items alike: attributes", "... users"),
+        *(
+            "best precision, mean",
+            "purity",
+            "... of its own",
+            "top items alike: attributes",
+            "... users",
+        ),
         "activation predicted by its label",
     )
-    chance = ("two items at random", "", "", "", "", "")
+    chance = ("two items at random", *[""] * 6)
     alike = (
         figure(study.random_similarity_by_attributes, 3),
         figure(study.random_similarity_by_co_occurrence, 3),
@@ -135,7 +141,8 @@ def _sets_table(study: InterpretationStudy, target: str) -> Table:
             f"{count(study.n_rows)} moments of {count(study.n_users)} users,"
             f" {study.n_values} attribute values. Every figure is from the half of the users that"
             f" did not pick. Precision and purity look at the {percent(study.strongest_share, 0)}"
-            " of moments where a direction is strongest."
+            " of moments where a direction is strongest: how much of an attribute they have in"
+            " common beyond chance, and beyond what all directions of the set have in common."
         ),
     )
 
@@ -146,6 +153,7 @@ def _set_cells(judged: SetMeasures, target: str) -> list[Cell]:
     texts = (
         *(judged.name, count(judged.n_directions), figure(found.mean_best_auc, 3), covered),
         *(percent(found.mean_best_precision), figure(found.purity, 3)),
+        figure(found.own_purity, 3),
         figure(judged.similarity_by_attributes, 3),
         *(figure(judged.similarity_by_co_occurrence, 3), figure(judged.predicted_share, 3)),
     )
