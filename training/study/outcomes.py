@@ -165,13 +165,12 @@ def mean_band(values: Floats, weights: Floats) -> Band:
         values: [n].
         weights: [draws + 1, n], from `user_draws`.
     """
-    return _band(weights @ values)
+    return _bands((weights @ values)[None])[0]
 
 
 def ratio_band(values: Floats, over: Floats, weights: Floats) -> Band:
     """Mean of `values` over mean of `over`, drawn together; 1 where the latter is 0."""
-    above, below = weights @ values, weights @ over
-    return _band(np.divide(above, below, out=np.ones_like(above), where=below > 0))
+    return _bands(_ratio(values, over, weights)[None])[0]
 
 
 def dose_point(strength: float, steered: Outcomes, plain: Outcomes, weights: Floats) -> DosePoint:
@@ -183,21 +182,42 @@ def dose_point(strength: float, steered: Outcomes, plain: Outcomes, weights: Flo
         plain: of the same users, unsteered.
         weights: [draws + 1, n], from `user_draws`.
     """
+    means = weights @ np.column_stack(
+        [
+            steered.shares_at_10,
+            steered.shares_at_20,
+            steered.overlaps,
+            steered.popularity - plain.popularity,
+            steered.distances - plain.distances,
+        ]
+    )
+    kept = _ratio(steered.gains, plain.gains, weights)
+    at_10, at_20, overlap, popularity, diversity, ndcg = _bands(np.vstack([means.T, kept]))
     return DosePoint(
         strength=strength,
-        share_at_10=mean_band(steered.shares_at_10, weights),
-        share_at_20=mean_band(steered.shares_at_20, weights),
-        ndcg_kept_share=ratio_band(steered.gains, plain.gains, weights),
-        overlap_at_20=mean_band(steered.overlaps, weights),
-        popularity_shift=mean_band(steered.popularity - plain.popularity, weights),
-        diversity_shift=mean_band(steered.distances - plain.distances, weights),
+        share_at_10=at_10,
+        share_at_20=at_20,
+        ndcg_kept_share=ndcg,
+        overlap_at_20=overlap,
+        popularity_shift=popularity,
+        diversity_shift=diversity,
     )
 
 
-def _band(drawn: Floats) -> Band:
-    """The first value, and the central 95 % of the others, or itself where nothing was drawn."""
-    low, high = np.quantile(drawn[1:], [0.025, 0.975]) if len(drawn) > 1 else (drawn[0], drawn[0])
-    return Band(*(round(float(value), 5) for value in (drawn[0], low, high)))
+def _ratio(values: Floats, over: Floats, weights: Floats) -> Floats:
+    above, below = weights @ values, weights @ over
+    return np.divide(above, below, out=np.ones_like(above), where=below > 0)
+
+
+def _bands(drawn: Floats) -> list[Band]:
+    """Of each row its first value, and the central 95 % of the others; of [n, draws + 1].
+
+    Without draws the ends are the value itself.
+    """
+    others = drawn[:, 1:] if drawn.shape[1] > 1 else drawn
+    ends = np.quantile(others, [0.025, 0.975], axis=1)
+    rows = np.round(np.vstack([drawn[:, 0], ends]), 5).T.tolist()
+    return [Band(*row) for row in rows]
 
 
 def _lengths(slates: Tensor) -> Tensor:
