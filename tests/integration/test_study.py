@@ -10,7 +10,8 @@ from training.dataset import Dataset
 from training.pipeline import Run
 from training.study import frontier, interpretation
 from training.study.question import LAST, InterpretationSettings
-from training.study.rivals import RERANK, TODAY
+from training.study.reranks import RERANK
+from training.study.rivals import TODAY
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,9 @@ def test_a_group_doubles_a_share_that_one_random_direction_does_not(run: Run) ->
     settings = frontier.FrontierSettings(attributes=("genre=Horror",), draws=20)
     (study,) = frontier.study_of(run, settings).attributes
     reached = {f.rival: f.at[0].kept for f in study.frontiers}
-    assert reached[RERANK] is not None
-    assert reached[RERANK].value == pytest.approx(1, abs=0.2)
+    rerank = reached[RERANK]
+    assert rerank is not None
+    assert rerank.value == pytest.approx(1, abs=0.2)
     assert reached[TODAY] is not None
     highest = {f.rival: np.max(f.shares) for f in study.frontiers}
     assert highest["one random direction"] < highest[TODAY]

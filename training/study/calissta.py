@@ -20,10 +20,18 @@ from calissta.aggregation import dhondt
 from calissta.steering import alpha_per_concept, fit_steering_vectors, history_proportions, steer
 from torch import Tensor
 
+from model_store.cards import AttributeValue
+from training.attributes import attribute_table
+from training.pipeline import Run
 from training.sae import Sae
 from training.study.audience import BATCH, Audience
-from training.study.outcomes import SLATE
+from training.study.outcomes import SLATE, slates_of
+from training.study.reranks import Rival
 
+ALPHA = 0.1
+"""Strength of the steering; with the package's own default of 0.5 less NDCG is kept here."""
+MAX_CONCEPTS = 20
+"""The values of an attribute name with the most items, and the one that is wanted."""
 N_CANDIDATES = 60
 """Items of each concept's list: no slate takes more than 20, and lists overlap."""
 
@@ -54,6 +62,40 @@ class Calibration:
             chosen = dhondt(lists, mix, SLATE)
             found[row, : len(chosen)] = chosen
         return torch.from_numpy(found)
+
+
+class Calibrations:
+    """Rivals for the values of any attribute name; lists are made once for each name."""
+
+    def __init__(self, run: Run, people: Audience, alpha: float = ALPHA) -> None:
+        self._run, self._people, self._alpha = run, people, alpha
+        self._table = attribute_table(run.dataset, 1)
+        self._made: dict[str, tuple[list[AttributeValue], Calibration]] = {}
+
+    def rival(self, value: AttributeValue, *, n_strengths: int) -> Rival:
+        """The calibration towards a value, its dial the value's part of the mix."""
+        concepts, made = self._made.get(value.name, ([], None))
+        if made is None or value not in concepts:
+            concepts, made = self._calibration(value)
+            self._made[value.name] = (concepts, made)
+        plain, lists, concept = slates_of(self._people.scores()), made, concepts.index(value)
+        parts = np.linspace(0, 1, max(n_strengths // 2, 3))
+        steps = (0.0, *(1 + parts).round(3).tolist())
+        return Rival(
+            "CALISSTA",
+            "calibration",
+            lambda step: plain if step == 0 else lists.slates(concept, step - 1),
+            steps,
+        )
+
+    def _calibration(self, value: AttributeValue) -> tuple[list[AttributeValue], Calibration]:
+        counts = self._table.carries.sum(0)
+        alike = [i for i, other in enumerate(self._table.values) if other.name == value.name]
+        largest = sorted(alike, key=lambda i: (-counts[i], i))[:MAX_CONCEPTS]
+        columns = list(dict.fromkeys([*largest, self._table.values.index(value)]))
+        carries = self._table.carries[:, columns]
+        made = calibration(self._people, self._run.sae, carries, self._alpha)
+        return [self._table.values[i] for i in columns], made
 
 
 @torch.no_grad()

@@ -25,11 +25,25 @@ from training.config import Count, TrainConfig
 from training.pipeline import Run
 from training.progress import Report, progress_bars, silent
 from training.study.audience import Audience
+from training.study.calissta import Calibrations
 from training.study.cohorts import audience_at_test, audience_at_validation
 from training.study.outcomes import user_draws
-from training.study.paths import WANTED, DialPath, band, kept_of, mean_of_defined, path_along
-from training.study.rivals import RERANK, Rival, candidates, feature_vectors, rivals_for
+from training.study.paths import (
+    SHARE_STEPS,
+    WANTED,
+    DialPath,
+    band,
+    dialled_per_user,
+    kept_of,
+    mean_of_defined,
+    path_along,
+)
+from training.study.reranks import RERANK, Rival
+from training.study.rivals import LEARNED, candidates, feature_vectors, rivals_for
 from training.study.targets import TargetSettings, targets
+
+PER_USER = (RERANK, LEARNED)
+"""Rivals whose dial is also set for each user, so that all slates have one share."""
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -71,7 +85,7 @@ class Frontier:
     rival: str
     """Its name."""
     kind: str
-    """`re-rank`, `sae`, `hybrid`, `probe`, `control` or `calibration`: see `rivals.KINDS`."""
+    """`re-rank`, `sae`, `hybrid`, `probe`, `control` or `calibration`: see `reranks.KINDS`."""
     strengths: tuple[float, ...]
     """The dial's positions."""
     shares: tuple[float, ...]
@@ -146,8 +160,12 @@ class FrontierStudy:
 class Raced:
     """A rival on the measured users."""
 
-    rival: Rival
-    """Its name and dial."""
+    name: str
+    """The rival's."""
+    kind: str
+    """The rival's."""
+    strengths: tuple[float, ...]
+    """The dial's positions."""
     path: DialPath
     """Each user's outcomes."""
     kept: dict[str, Floats]
@@ -166,13 +184,17 @@ def study_of(run: Run, settings: FrontierSettings, report: Report = silent) -> F
     choosers, people = choosers_and_measured(run, settings)
     made_of = candidates(choosers, feature_vectors(run), table.carries, seed=settings.seed)
     weights = user_draws(len(people.targets), settings.draws, seed=settings.seed)
+    calibrated = Calibrations(run, people)
     races: list[list[Raced]] = []
-    for value, attribute in enumerate(table.values):
-        rivals = rivals_for(made_of, people, table.carries, value, n_strengths=settings.n_strengths)
+    for column, value in enumerate(table.values):
+        rivals = rivals_for(
+            made_of, people, table.carries, column, n_strengths=settings.n_strengths
+        )
+        rivals.append(calibrated.rival(value, n_strengths=settings.n_strengths))
         allowed = [rival for rival in rivals if rival.name not in settings.leave_out]
-        races.append(race(allowed, people, table.carries[:, value], weights))
-        names.append(f"{attribute.name}={attribute.value}")
-        report("frontier", value + 1, len(table.values), names[-1])
+        races.append(race(allowed, people, table.carries[:, column], weights))
+        names.append(f"{value.name}={value.value}")
+        report("frontier", column + 1, len(table.values), names[-1])
     return FrontierStudy(
         block=run.block,
         n_choosers=len(choosers.targets),
@@ -200,7 +222,7 @@ def choosers_and_measured(run: Run, settings: FrontierSettings) -> tuple[Audienc
 
 @torch.no_grad()
 def race(rivals: Sequence[Rival], people: Audience, carries: Bools, weights: Floats) -> list[Raced]:
-    """Every rival's path over the same users.
+    """Every rival's path over the same users; those of `PER_USER` also dialled for each user.
 
     Args:
         rivals: one of them named `RERANK`, with which the others are compared.
@@ -211,7 +233,10 @@ def race(rivals: Sequence[Rival], people: Audience, carries: Bools, weights: Flo
     raced = []
     for rival in rivals:
         path = path_along(map(rival.slates, rival.strengths), people, carries)
-        raced.append(Raced(rival, path, kept_of(path, weights)))
+        raced.append(Raced(rival.name, rival.kind, rival.strengths, path, kept_of(path, weights)))
+        if rival.name in PER_USER:
+            own, name = dialled_per_user(path), f"{rival.name}, one share for all"
+            raced.append(Raced(name, rival.kind, SHARE_STEPS, own, kept_of(own, weights)))
     return raced
 
 
@@ -230,8 +255,8 @@ def summaries(races: Sequence[Sequence[Raced]]) -> tuple[RivalSummary, ...]:
     """Each rival's mean difference from the re-rank over the attributes."""
     return tuple(
         RivalSummary(
-            rival=one.rival.name,
-            kind=one.rival.kind,
+            rival=one.name,
+            kind=one.kind,
             at=tuple(
                 _mean_over_rerank(
                     wanted, [raced[place].kept[wanted] - _plain(raced)[wanted] for raced in races]
@@ -244,15 +269,15 @@ def summaries(races: Sequence[Sequence[Raced]]) -> tuple[RivalSummary, ...]:
 
 
 def _plain(raced: Sequence[Raced]) -> dict[str, Floats]:
-    return next(one.kept for one in raced if one.rival.name == RERANK)
+    return next(one.kept for one in raced if one.name == RERANK)
 
 
 def _frontier(one: Raced, plain: dict[str, Floats]) -> Frontier:
     shares, gains = one.path.shares.mean(1), one.path.gains.mean(1)
     return Frontier(
-        rival=one.rival.name,
-        kind=one.rival.kind,
-        strengths=one.rival.strengths,
+        rival=one.name,
+        kind=one.kind,
+        strengths=one.strengths,
         shares=tuple(shares.tolist()),
         kept_shares=tuple((gains / max(gains[0], 1e-12)).tolist()),
         at=tuple(

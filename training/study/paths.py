@@ -15,6 +15,9 @@ from training.study.outcomes import gains, shares
 WANTED = ("x1.5", "x2", "+10", "+25")
 """Shares at which paths are compared: factors of the unsteered share, or points more."""
 
+SHARE_STEPS = tuple(np.round(np.arange(21) / 20, 2).tolist())
+"""Shares of a slate of 20 items."""
+
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
@@ -45,6 +48,28 @@ def path_along(along: Iterable[Tensor], people: Audience, carries: Bools) -> Dia
     ]
     both = torch.stack(found, dim=1).cpu().numpy()
     return DialPath(both[0], both[1])
+
+
+def dialled_per_user(path: DialPath) -> DialPath:
+    """The path on which the dial is one share for everybody, each user's own strength serving it.
+
+    Each user has the first strength at which the share of the own slate is that large, or the one
+    with the largest share; shares are those of `SHARE_STEPS`.
+    """
+    place = np.array(
+        [
+            np.where(
+                (path.shares >= share - 1e-6).any(0),
+                (path.shares >= share - 1e-6).argmax(0),
+                path.shares.argmax(0),
+            )
+            for share in SHARE_STEPS
+        ]
+    )
+    return DialPath(
+        np.take_along_axis(path.shares, place, axis=0),
+        np.take_along_axis(path.gains, place, axis=0),
+    )
 
 
 def wanted_share(wanted: str, share: float) -> float:

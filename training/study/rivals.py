@@ -1,6 +1,5 @@
 """Ways to raise an attribute, each with a dial: SAE edits, controls, probes and a plain re-rank."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +8,13 @@ import torch
 from torch import Tensor
 
 from training.batches import generator
-from training.imitation import Effects, effects
+from training.imitation import Effects, effects, least_squares
+from training.learned_direction import (
+    can_learn,
+    learned_direction,
+    score_metric,
+    weights_along,
+)
 from training.pipeline import Run
 from training.study.audience import Audience
 from training.study.edits import (
@@ -20,55 +25,44 @@ from training.study.edits import (
     item_space_projection,
 )
 from training.study.outcomes import slates_of
+from training.study.reranks import Rival, dial, half_rerank, probability_rerank, rerank
 
-KINDS = ("re-rank", "sae", "hybrid", "probe", "control", "calibration")
-"""Rivals: on scores alone; of SAE features; both; without an SAE; proving nothing by themselves;
-to a target mix."""
-RERANK = "re-rank"
 TODAY = "group of 10, by effect"
 MAX_NORM_SHARE = 1.5
 """Longest shift over the mean norm of the hidden state."""
-MAX_SCORE_SHARE = 4.0
-"""Most that the re-rank adds, over the mean deviation of a user's scores."""
+GROUP_SIZE = 30
+"""Most features of a group that imitates or that was learned."""
+N_RANDOM = 256
+"""Random directions; more span no more of the hidden space."""
+EFFECT_USERS = 300
+"""Choosing users on whom effects are measured."""
+LEARNED, IMITATING = "30 features, learned", "30 features imitating"
+HALVES = {"learned + re-rank": LEARNED, "imitating + re-rank": IMITATING}
+"""Rivals that are half a re-rank, and which shift the other half is."""
 
 Bools = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Rival:
-    """One way to raise an attribute, with a dial; at 0 it does nothing."""
-
-    name: str
-    """What tables call it."""
-    kind: str
-    """One of `KINDS`."""
-    slates: Callable[[float], Tensor]
-    """Slates [n, 20] at a strength."""
-    strengths: tuple[float, ...]
-    """The dial's positions, ascending from 0."""
-
-
-def dial(longest: float, n: int) -> tuple[float, ...]:
-    """Positions from 0 to `longest`, closer together where shares still move little."""
-    return tuple(np.round(longest * (np.arange(n) / (n - 1)) ** 1.5, 4).tolist())
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
     """What rivals are made of, measured on the users who choose."""
 
+    choosers: Audience
+    """Those users."""
     features: Effects
     """Each live feature at its reference activation."""
     dimensions: Effects
     """Each coordinate of the hidden state, up and down."""
     random: Effects
-    """As many random directions as features, at the features' mean norm."""
+    """Random directions, as many as features but at most `N_RANDOM`, at their mean norm."""
     norm: float
     """Mean norm of the newest hidden state."""
+    metric: Tensor
+    """What makes directions alike [d_model, d_model]; see `score_metric`."""
 
 
 def candidates(choosers: Audience, features: Tensor, carries: Bools, *, seed: int) -> Candidates:
-    """The candidates' effects on the choosing users.
+    """The candidates' effects on some of the choosing users.
 
     Args:
         choosers: disjoint from the users measured on.
@@ -76,14 +70,18 @@ def candidates(choosers: Audience, features: Tensor, carries: Bools, *, seed: in
         carries: [n_items + 1, n_values].
         seed: of the random directions.
     """
-    drawn = generator(seed, 7).standard_normal(tuple(features.shape))
-    random = torch.nn.functional.normalize(torch.from_numpy(drawn).to(features), dim=1)
-    dimensions = torch.stack(list(doses(choosers.newest)))
+    some = choosers.part(torch.arange(min(EFFECT_USERS, len(choosers.items))))
+    shape = (min(len(features), N_RANDOM), features.shape[1])
+    drawn = torch.from_numpy(generator(seed, 7).standard_normal(shape)).to(features)
+    random = torch.nn.functional.normalize(drawn, dim=1) * features.norm(dim=1).mean()
+    dimensions = torch.stack(list(doses(some.newest)))
     return Candidates(
-        features=effects(choosers, features, carries),
-        dimensions=effects(choosers, dimensions, carries),
-        random=effects(choosers, random * features.norm(dim=1).mean(), carries),
+        choosers=choosers,
+        features=effects(some, features, carries),
+        dimensions=effects(some, dimensions, carries),
+        random=effects(some, random, carries),
         norm=float(choosers.newest.norm(dim=1).mean()),
+        metric=score_metric(choosers),
     )
 
 
@@ -100,77 +98,73 @@ def rivals_for(
         n_strengths: positions of each dial.
     """
     steps, carried = dial(MAX_NORM_SHARE, n_strengths), carries[:, value]
-    fixed = _fixed(made_of, people, carried, value)
+    shifts = _shifts(made_of, people, carried, value)
     plain = rerank(people, carried, n_strengths)
     return [
         plain,
+        probability_rerank(people, carried, n_strengths),
         *(
             fixed_shift(name, kind, people, vector, made_of.norm, steps)
-            for name, (kind, vector) in fixed.items()
+            for name, (kind, vector) in shifts.items()
         ),
-        half_rerank("features + re-rank", people, fixed["features imitating"][1], carried, plain),
-        half_rerank("random + re-rank", people, fixed["random imitating"][1], carried, plain),
+        *(
+            half_rerank(
+                hybrid, people, _unit_effect(made_of, shifts[name][1], carried), carried, plain
+            )
+            for hybrid, name in HALVES.items()
+            if name in shifts
+        ),
     ]
 
 
-def _fixed(
+def _shifts(
     made_of: Candidates, people: Audience, carries: Bools, value: int
 ) -> dict[str, tuple[str, Tensor]]:
     """Kind and direction [d_model] of every rival that shifts all users alike, by name."""
     sae, random = made_of.features, made_of.random
-    ten = group(sae, value, 10)
+    ten, learned = group(sae, value, 10), _learned(made_of, carries)
     return {
+        **learned,
+        IMITATING: ("sae", imitation(sae.strongest(value, GROUP_SIZE), carries)),
         TODAY: ("sae", ten),
         "best feature": ("sae", group(sae, value, 1)),
-        "group of 30": ("sae", group(sae, value, 30)),
-        "features imitating": ("sae", imitation(sae, carries)),
-        "30 features imitating": ("sae", imitation(sae.strongest(value, 30), carries)),
+        "wrong sign": ("control", -learned[LEARNED][1] if learned else -ten),
         "random imitating": ("control", imitation(random, carries)),
-        "wrong sign": ("control", -ten),
-        "best hidden dimension": ("control", group(made_of.dimensions, value, 1)),
-        "one random direction": ("control", random.vectors[0]),
         "group of 10 random": ("control", group(random, value, 10)),
+        "one random direction": ("control", random.vectors[0]),
+        "best hidden dimension": ("control", group(made_of.dimensions, value, 1)),
         "embedding difference": ("probe", embedding_difference(people, carries)),
         "item-space projection": ("probe", item_space_projection(made_of.dimensions, carries)),
     }
 
 
-@torch.no_grad()
-def score_deviation(people: Audience) -> float:
-    """Mean standard deviation of a user's scores of unread items: the unit of the re-rank."""
-    return float(torch.stack([row[torch.isfinite(row)].std() for row in people.scores()]).mean())
+def _learned(made_of: Candidates, carries: Bools) -> dict[str, tuple[str, Tensor]]:
+    """The learned direction, alone and as sums of features and of random directions."""
+    if not can_learn(made_of.choosers):
+        return {}
+    direction = learned_direction(made_of.choosers, carries)
+
+    def written_in(vectors: Tensor) -> Tensor:
+        weights = weights_along(direction, vectors, made_of.metric, GROUP_SIZE)
+        return torch.from_numpy(weights).to(vectors) @ vectors
+
+    return {
+        LEARNED: ("sae", written_in(made_of.features.vectors)),
+        "learned direction": ("probe", direction),
+        "30 random, learned": ("control", written_in(made_of.random.vectors)),
+    }
 
 
-def rerank(people: Audience, carries: Bools, n_strengths: int) -> Rival:
-    """Score + lambda x attribute, lambda in mean deviations of a user's scores."""
-    steps = dial(MAX_SCORE_SHARE, n_strengths)
-    return Rival(RERANK, "re-rank", _reranked(people, carries, None), steps)
+def _unit_effect(made_of: Candidates, vector: Tensor, carries: Bools) -> Tensor:
+    """The vector [d_model] at the length at which it adds 1 to scores of the attribute's items.
 
-
-def half_rerank(name: str, people: Audience, vector: Tensor, carries: Bools, plain: Rival) -> Rival:
-    """Half of the re-rank, and a shift that imitates the other half.
-
-    Args:
-        name: of the rival.
-        people: whose scores are asked for.
-        vector: [d_model], whose effect is about 1 on the scores of items with the attribute.
-        carries: [n_items + 1].
-        plain: the re-rank, whose dial is halved.
+    Beside what it adds to other items; by least squares, items weighted by probability.
     """
-    halved = tuple(strength / 2 for strength in plain.strengths)
-    return Rival(name, "hybrid", _reranked(people, carries, vector), halved)
-
-
-def _reranked(people: Audience, carries: Bools, vector: Tensor | None) -> Callable[[float], Tensor]:
-    """Slates under lambda x vector, and lambda more for items with the attribute."""
-    unit = score_deviation(people)
-    carried = torch.from_numpy(carries).to(people.hidden)
-
-    def slates(strength: float) -> Tensor:
-        shift = None if vector is None else strength * unit * vector
-        return slates_of(people.scores(shift) + strength * unit * carried)
-
-    return slates
+    some = made_of.choosers.part(torch.arange(min(EFFECT_USERS, len(made_of.choosers.items))))
+    short = torch.nn.functional.normalize(vector, dim=0) * 0.1 * made_of.norm
+    design, wanted = least_squares(effects(some, short[None], carries[:, None]), carries)
+    slope = float(design[:, 0] @ wanted) / max(float(wanted @ wanted), 1e-12)
+    return short / max(slope, 1e-3)
 
 
 def fixed_shift(

@@ -31,7 +31,7 @@ from training.study.audience import Audience
 from training.study.cohorts import audience_at_test
 from training.study.outcomes import mean_band, ratio_band, slates_of, user_draws
 from training.study.paths import DialPath, path_along
-from training.study.rivals import MAX_SCORE_SHARE, dial, score_deviation
+from training.study.reranks import MAX_SCORE_SHARE, dial, score_deviation
 from training.study.targets import TargetSettings, targets
 
 ADD, SCALE, RERANK = "add", "scale", "re-rank"

@@ -26,19 +26,17 @@ from training.study.frontier import (
     summaries,
 )
 from training.study.outcomes import slates_of, user_draws
-from training.study.paths import DialPath, kept_at, path_along
-from training.study.rivals import (
+from training.study.paths import DialPath, dialled_per_user, kept_at, path_along
+from training.study.reranks import (
     KINDS,
     RERANK,
-    TODAY,
     Rival,
-    candidates,
     dial,
-    fixed_shift,
     half_rerank,
+    probability_rerank,
     rerank,
-    rivals_for,
 )
+from training.study.rivals import LEARNED, TODAY, candidates, fixed_shift, rivals_for
 
 N_ITEMS, D_MODEL = 60, 8
 CARRIES = np.arange(N_ITEMS + 1) % 4 == 1
@@ -185,6 +183,27 @@ def test_half_a_rerank_beside_no_shift_is_a_rerank_of_half_the_strength(people: 
     assert half.strengths[-1] == plain.strengths[-1] / 2
 
 
+def test_a_rerank_of_probabilities_adds_to_them(people: Audience) -> None:
+    rival = probability_rerank(people, CARRIES, 5)
+    lifted = torch.softmax(people.scores(), dim=1) + 0.01 * torch.from_numpy(CARRIES)
+    torch.testing.assert_close(
+        rival.slates(0.01), slates_of(lifted.masked_fill(people.read, -torch.inf))[:, :20]
+    )
+    torch.testing.assert_close(rival.slates(0.0), slates_of(people.scores()))
+
+
+def test_a_dial_for_each_user_gives_everybody_the_share() -> None:
+    path = DialPath(
+        shares=np.array([[0.0, 0.4], [0.1, 0.6], [0.5, 0.8]]),
+        gains=np.array([[1.0, 1.0], [0.9, 0.5], [0.8, 0.1]]),
+    )
+    own = dialled_per_user(path)
+    np.testing.assert_allclose(
+        own.shares[[0, 2, 10, 20]], [[0, 0.4], [0.1, 0.4], [0.5, 0.6], [0.5, 0.8]]
+    )
+    np.testing.assert_allclose(own.gains[10], [0.8, 0.5])
+
+
 def test_the_strongest_leave_out_what_lowers_the_attribute(basis: Effects) -> None:
     assert (basis.strongest(0, 100).mass > 0).all()
     assert 0 < len(basis.strongest(0, 100).vectors) < len(basis.vectors)
@@ -193,9 +212,9 @@ def test_the_strongest_leave_out_what_lowers_the_attribute(basis: Effects) -> No
 def test_a_rival_equal_to_the_rerank_lies_on_its_frontier(people: Audience) -> None:
     plain = rerank(people, CARRIES, 5)
     found = _study([plain, dataclasses.replace(plain, name="twin")], people)
-    over = [kept.over_rerank for kept in found.attributes[0].frontiers[1].at]
+    over = [kept.over_rerank for kept in found.attributes[0].frontiers[-1].at]
     assert {band.value for band in over if band} == {0}
-    assert found.summaries[1].at[0].n_reached == 1
+    assert found.summaries[-1].at[0].n_reached == 1
 
 
 @pytest.fixture
@@ -217,7 +236,7 @@ def test_the_wrong_sign_loses_share(found: AttributeFrontier) -> None:
 def test_rivals_have_names_of_their_own_and_a_known_kind(found: AttributeFrontier) -> None:
     names = [f.rival for f in found.frontiers]
     assert len(set(names)) == len(names)
-    assert {RERANK, TODAY} <= set(names)
+    assert {RERANK, TODAY, LEARNED, f"{LEARNED}, one share for all"} <= set(names)
     assert {f.kind for f in found.frontiers} <= set(KINDS)
 
 
