@@ -20,7 +20,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from model_store.cards import AttributeValue, LabelEvidence, LabelSource, TopItem
+from model_store.cards import (
+    AttributeValue,
+    FeatureCard,
+    LabelEvidence,
+    LabelSource,
+    TopItem,
+)
 from training.association import RocAuc, roc_auc
 from training.attributes import AttributeTable
 from training.batches import Items
@@ -39,9 +45,9 @@ class Label(NamedTuple):
     """A feature's name and why."""
 
     text: str
-    """Empty: the feature is dead."""
+    """Empty: there is nothing to name it after."""
     evidence: LabelEvidence | None
-    """None for a dead feature."""
+    """None where the text is empty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,18 +124,37 @@ def label(
     Args:
         attributes: of the attribute values.
         by_readers: of the clusters.
-        top: the feature's strongest items; none: it is dead.
+        top: the feature's strongest items; none where it is dead, or strong on rare items alone.
         named: what the columns of the two are.
         titles: of all items, by item id.
         config: the bounds.
     """
-    if not top:
-        return Label("", None)
     if (column := clearest(attributes, config)) is not None:
         return _attribute_label(named.table.values[column], attributes, column)
     if (column := clearest(by_readers, config)) is not None:
         return _cluster_label(named.cluster_names[column], by_readers, column)
+    if not top:
+        return Label("", None)
     return _title_label([titles[item.item_id] for item in top[:LABEL_TITLES]])
+
+
+def labelled_items(card: FeatureCard, named: Nameable, dataset: Dataset) -> Bools | None:
+    """The items that a card's label means [n_items + 1]; None: the rule gave it no label.
+
+    Args:
+        card: labelled by the rule.
+        named: what the rule could name.
+        dataset: the catalogue.
+    """
+    evidence = card.label_evidence
+    if evidence is None:
+        return None
+    if evidence.attribute is not None:
+        return named.table.carries[:, named.table.values.index(evidence.attribute)]
+    if evidence.source is LabelSource.CO_OCCURRENCE:
+        return named.cluster_carries[:, named.cluster_names.index(card.label)]
+    strongest = {item.item_id for item in card.top_items[:LABEL_TITLES]}
+    return np.array([False, *(item.item_id in strongest for item in dataset.items)])
 
 
 def clearest(found: Clarity, config: CardsConfig) -> int | None:

@@ -119,14 +119,15 @@ def question(
         moments=moments,
         values=tuple(f"{value.name}={value.value}" for value in table.values),
         labels=np.concatenate([last, following, share > np.median(share, axis=0)], axis=1),
-        picks=_picking_half(moments.users, settings.seed),
+        picks=picking_half(moments.users, settings.seed),
         shown=shown,
         similarities=(jaccard(table.carries[shown][:, given]), co_occurrence(read, shown)),
         settings=settings,
     )
 
 
-def _picking_half(users: Int64, seed: int) -> Bools:
+def picking_half(users: Int64, seed: int) -> Bools:
+    """[rows] whether each row's user is in one half of the users, drawn."""
     known = np.unique(users)
     half = generator(seed, 6).permutation(known)[: len(known) // 2]
     return np.isin(users, half)
