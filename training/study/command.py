@@ -1,6 +1,7 @@
 """The whole study of one data set: every part, one record of it all, one report.
 
-    base -> sweep -> interpretation -> labels -> frontier -> doses -> suppression -> promise
+    base -> sweep -> interpretation -> labels -> cards
+         -> frontier -> doses -> suppression -> promise
 
 Each part's result is kept (`stages`); `study.json` holds all of them with what they came from, and
 `report.html` and `study.md` are made of it.
@@ -23,7 +24,17 @@ from training.dataset import Dataset
 from training.errors import InvalidStudyConfig
 from training.pipeline import Run
 from training.progress import Report
-from training.study import base, cards, doses, frontier, interpretation, suppression, sweep
+from training.study import (
+    base,
+    cards,
+    doses,
+    frontier,
+    interpretation,
+    labels,
+    promise,
+    suppression,
+    sweep,
+)
 from training.study.clock import Clock
 from training.study.config import StudyConfig
 from training.study.display import StudyBars
@@ -103,13 +114,15 @@ def _base_settings(config: StudyConfig) -> base.BaseSettings:
 
 
 PARTS: Final[tuple[AnyPart, ...]] = (
-    _part("base", base.BaseStudy, base.study_of, "seeds", 9_000, settings=_base_settings),
-    _part("sweep", sweep.SweepStudy, sweep.study_of, "first", 3_000, after=_select),
+    _part("base", base.BaseStudy, base.study_of, "seeds", 4_500, settings=_base_settings),
+    _part("sweep", sweep.SweepStudy, sweep.study_of, "first", 1_500, after=_select),
     _part("interpretation", InterpretationStudy, interpretation.study_of, "sae", 300),
+    _part("labels", labels.LabelsStudy, labels.study_of, "cards", 60),
+    _part("cards", cards.CardsStudy, cards.study_of, "cards", 600),
     _part("frontier", frontier.FrontierStudy, frontier.study_of, "cards", 600),
     _part("doses", doses.DosesStudy, doses.study_of, "cards", 600),
-    _part("suppression", suppression.SuppressionStudy, suppression.study_of, "cards", 200),
-    _part("cards", cards.CardsStudy, cards.study_of, "cards", 1),
+    _part("suppression", suppression.SuppressionStudy, suppression.study_of, "cards", 100),
+    _part("promise", promise.PromiseStudy, promise.study_of, "cards", 100),
 )
 """In order. Weights are seconds that each took on ml-1m on one core."""
 

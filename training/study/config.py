@@ -22,6 +22,7 @@ from training.study.doses import DosesSettings
 from training.study.frontier import FrontierSettings
 from training.study.grid import QUICK_SWEEP, SweepSettings
 from training.study.labels import LabelsSettings
+from training.study.promise import PromiseSettings
 from training.study.question import InterpretationSettings
 from training.study.suppression import SuppressionSettings
 
@@ -54,7 +55,9 @@ class StudyConfig(Settings):
     suppression: SuppressionSettings = SuppressionSettings()
     """What is suppressed, and for whom."""
     cards: CardsSettings = CardsSettings()
-    """Which effect cards are shown."""
+    """Which effect cards are shown; what they measure is in `train.cards`."""
+    promise: PromiseSettings = PromiseSettings()
+    """What effect cards promise, and to whom."""
 
     @model_validator(mode="after")
     def _seeds_say_it_all(self) -> Self:
@@ -77,12 +80,13 @@ QUICK = StudyConfig(
     interpretation=InterpretationSettings(
         max_moments=3_000, max_values=20, n_clusters=4, random_draws=1, draws=50, similarity_draws=3
     ),
-    labels=LabelsSettings(max_moments=3_000, draws=50),
+    labels=LabelsSettings(max_moments=3_000),
     frontier=FrontierSettings(
         n_common=2, n_rare=1, n_choosers=200, n_users=200, n_strengths=7, draws=50
     ),
     doses=DosesSettings(n_common=1, n_rare=1, n_choosers=200, n_users=200, n_random=2, draws=50),
     suppression=SuppressionSettings(n_common=2, n_rerank=6, draws=50),
+    promise=PromiseSettings(n_users=200, draws=50),
 )
 """Every part on ml-100k in minutes: for tests, and to see the report; its figures mean little."""
 

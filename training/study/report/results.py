@@ -10,6 +10,7 @@ from training.study.doses import DosesStudy
 from training.study.frontier import FrontierStudy
 from training.study.interpretation_results import InterpretationStudy
 from training.study.labels import LabelsStudy
+from training.study.promise import PromiseStudy
 from training.study.suppression import SuppressionStudy
 from training.study.sweep import SweepStudy
 
@@ -80,6 +81,8 @@ class StudyResults:
     """Can an attribute be brought to almost none?"""
     cards: CardsStudy | None = None
     """What do effect cards tell?"""
+    promise: PromiseStudy | None = None
+    """Do cards keep what they promise?"""
 
 
 def data_facts(dataset: Dataset, n_evaluated: int) -> DataFacts:
