@@ -1,5 +1,6 @@
 """A study's progress on a terminal: which part runs, its steps, and the time left of all."""
 
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,8 @@ from training.study.clock import Clock, in_words
 
 FINE = 1000
 """Units of the study's own bar."""
+SAID_EVERY_S = 60.0
+"""Seconds between lines on a running step where there is no terminal to draw on."""
 
 
 class _Amount(ProgressColumn):
@@ -50,6 +53,7 @@ class StudyBars:
         """
         self._clock = clock
         self._parts = parts
+        self._said = time.monotonic()
         self._bars = Progress(
             TextColumn("{task.description:<26}"),
             BarColumn(),
@@ -88,6 +92,9 @@ class StudyBars:
             )
         self._bars.update(self._steps[step], completed=done, total=total, note=note)
         self._advance()
+        if not self._bars.console.is_terminal and time.monotonic() - self._said > SAID_EVERY_S:
+            left = in_words(self._clock.left_s())
+            self._say(f"  {step} {done}/{total} {note}; about {left} left for all")
 
     def ended(self, part: str, seconds: float) -> None:
         """The part is done."""
@@ -108,4 +115,5 @@ class StudyBars:
         self._steps.clear()
 
     def _say(self, sentence: str) -> None:
+        self._said = time.monotonic()
         self._bars.console.print(sentence, highlight=False, soft_wrap=True)
