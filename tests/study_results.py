@@ -23,6 +23,14 @@ from training.study.interpretation_results import (
     TargetMeasures,
 )
 from training.study.labels import HeldOutLabel, LabelsOfSource, LabelsStudy
+from training.study.promise import (
+    BROKEN,
+    KEPT,
+    UNATTAINABLE,
+    Promise,
+    PromisedGroup,
+    PromiseStudy,
+)
 from training.study.report.results import DataFacts, Origin, StudyResults
 from training.study.selection import SaeRow
 from training.study.suppression import (
@@ -71,6 +79,7 @@ def sample() -> StudyResults:
         doses=doses(),
         suppression=suppression(),
         cards=cards(),
+        promise=promise(),
     )
 
 
@@ -230,6 +239,23 @@ def cards() -> CardsStudy:
     """Two groups and a feature."""
     shown = [_card(name, rise) for name, rise in zip(ATTRIBUTES, (0.06, 0.03), strict=False)]
     return CardsStudy(0.9, 40, 38, 0.12, 1020, 610, 0.04, tuple(shown), (shown[0],))
+
+
+def promise() -> PromiseStudy:
+    """Of four groups the last breaks its promise; none reaches 25 points."""
+    kept = [name != ATTRIBUTES[-1] for name in ATTRIBUTES]
+    groups = tuple(map(_promised, ATTRIBUTES, kept))
+    return PromiseStudy(2000, 2014, 0.03, 4, 0.75, 4, 0.75, 4, 0.018, -0.01, groups)
+
+
+def _promised(attribute: str, is_kept: bool) -> PromisedGroup:
+    measured = _band(0.19 if is_kept else 0.13)
+    status = KEPT if is_kept else BROKEN
+    promises = (
+        Promise(attribute, 0.1, status, 1.4, 0.18, measured, 0.97, _band(0.96)),
+        Promise(attribute, 0.25, UNATTAINABLE, None, 0.33, None, None, None),
+    )
+    return PromisedGroup(attribute, 0.08, _band(0.085), is_kept, promises)
 
 
 def _sae_row(kind: str, k: int | None, penalty: float | None, hook: str, factor: int) -> SaeRow:

@@ -13,6 +13,7 @@ from training.study.report.sections import (
     interpretation,
     labels,
     origin,
+    promise,
     suppression,
     sweep,
 )
@@ -27,6 +28,7 @@ SECTIONS: tuple[Callable[[StudyResults], Section], ...] = (
     doses.section,
     suppression.section,
     cards.section,
+    promise.section,
     origin.cost,
     origin.section,
 )

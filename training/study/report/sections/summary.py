@@ -4,7 +4,14 @@ from collections.abc import Callable, Sequence
 
 from training.study.report.blocks import Verdict
 from training.study.report.results import StudyResults
-from training.study.report.sections import base, control, interpretation, suppression, sweep
+from training.study.report.sections import (
+    base,
+    control,
+    interpretation,
+    promise,
+    suppression,
+    sweep,
+)
 
 INTRODUCTION = (
     "A sequential recommender reads what somebody took, in order, and ranks a whole catalogue by"
@@ -58,6 +65,7 @@ VERDICTS: tuple[Callable[[StudyResults], Sequence[Verdict]], ...] = (
     interpretation.verdicts,
     control.verdicts,
     suppression.verdicts,
+    promise.verdicts,
 )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from model_store.cards import Band
 from training.study.report.blocks import Block, Cell, Folded, Section, Table
 from training.study.report.results import StudyResults
-from training.study.report.sections import control, interpretation, suppression, sweep
+from training.study.report.sections import control, interpretation, promise, suppression, sweep
 
 Sections = tuple[Section, ...]
 MINUS = "\u2212"
@@ -80,6 +80,14 @@ def test_an_edit_below_the_rerank_misses_the_goal(results: StudyResults) -> None
 
 def test_features_no_better_than_random_ones_miss_the_goal(results: StudyResults) -> None:
     assert [v.is_reached for v in interpretation.verdicts(results)] == [True, False]
+
+
+def test_broken_promises_are_shown_first(sections: Sections) -> None:
+    assert _row(sections, "promise", "1950s")[-1] == "broken"
+
+
+def test_too_few_kept_promises_miss_the_goal(results: StudyResults) -> None:
+    assert [verdict.is_reached for verdict in promise.verdicts(results)] == [False]
 
 
 def test_an_attribute_that_is_not_suppressed_misses_the_goal(results: StudyResults) -> None:
