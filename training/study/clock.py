@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 @dataclass
 class _Step:
-    """A step of the running part, as it was when its first news came."""
+    """A step of the running part, since its first news."""
 
-    name: str
     began: float
     done_then: int
-    done: int = 0
+    done: int
     left_s: float = 0.0
+    told: float = 0.0
+    """When `left_s` was right."""
 
 
 class Clock:
@@ -43,7 +44,7 @@ class Clock:
         self._done_s = 0.0
         self._running: str | None = None
         self._began = 0.0
-        self._step: _Step | None = None
+        self._steps: dict[str, _Step] = {}
 
     @property
     def elapsed_s(self) -> float:
@@ -52,17 +53,16 @@ class Clock:
 
     def start(self, part: str) -> None:
         """The part runs from now on."""
-        self._running, self._began, self._step = part, self._now(), None
+        self._running, self._began, self._steps = part, self._now(), {}
 
     def news(self, step: str, done: int, total: int) -> None:
         """`done` of `total` units of a step of the running part are done."""
-        now = self._now()
-        if self._step is None or self._step.name != step or done < self._step.done:
-            self._step = _Step(step, now, done)  # fewer done than before: the step came again
-        self._step.done = done
-        since = done - self._step.done_then
-        if since > 0:
-            self._step.left_s = (now - self._step.began) / since * (total - done)
+        now, known = self._now(), self._steps.get(step)
+        if known is None or done < known.done:  # fewer done than before: the step came again
+            known = self._steps[step] = _Step(now, done, done)
+        known.done, known.told = done, now
+        since = done - known.done_then
+        known.left_s = (now - known.began) / since * (total - done) if since > 0 else 0.0
 
     def finish(self, part: str, seconds: float | None = None) -> None:
         """The part is done; `seconds` is what it took if it ran just now."""
@@ -70,7 +70,7 @@ class Clock:
             self._measured_s[part] = seconds
             self._done_s += seconds
         self._waiting.remove(part)
-        self._running, self._step = None, None
+        self._running, self._steps = None, {}
 
     def left_s(self) -> float:
         """Seconds until all parts are done."""
@@ -85,8 +85,9 @@ class Clock:
     def _running_left_s(self) -> float:
         if self._running is None:
             return 0.0
-        step_left_s = self._step.left_s if self._step else 0.0
-        return max(self._expected_s(self._running) - self.elapsed_s, step_left_s)
+        now = self._now()
+        steps_left_s = [step.left_s - (now - step.told) for step in self._steps.values()]
+        return max(self._expected_s(self._running) - self.elapsed_s, *steps_left_s, 0.0)
 
     def _expected_s(self, part: str) -> float:
         if part in self._measured_s:

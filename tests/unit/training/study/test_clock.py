@@ -77,6 +77,16 @@ def test_a_step_that_comes_again_is_measured_anew() -> None:
     assert clock.left_s() == 45
 
 
+def test_the_longest_of_steps_within_each_other_counts() -> None:
+    hands = Hands()
+    clock = Clock({"sweep": 1.0}, {}, hands)
+    clock.start("sweep")
+    for seconds, step, done in ((0.0, "cells", 0), (9.0, "sae", 5), (10.0, "cells", 1)):
+        hands.at = seconds
+        clock.news(step, done, 10)
+    assert clock.left_s() == 90
+
+
 def test_a_part_that_outlasts_its_estimate_leaves_nothing_below_zero() -> None:
     hands = Hands()
     clock = Clock({"base": 1.0}, {}, hands)
