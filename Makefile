@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+SAELENS := .cache/saelens
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test check format proto bench clean
@@ -21,13 +22,18 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/.train
 
+# SAELens beside .venv, which it reads: its dozens of packages would follow us everywhere else.
+$(SAELENS)/.ready: $(VENV)/.dev tests/equivalence/saelens_environment.py
+	$(BIN)/python -m tests.equivalence.saelens_environment $(SAELENS)
+	@touch $@
+
 demo: $(VENV)/.train ## Train on ml-100k, serve, steer one user, show what changed
 	$(BIN)/steerrec demo
 
 serve: $(VENV)/.train ## The demo's service, kept up
 	$(BIN)/steerrec demo --keep
 
-test: $(VENV)/.dev ## Every check and every test
+test: $(VENV)/.dev $(SAELENS)/.ready ## Every check and every test
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest
 

@@ -1,25 +1,31 @@
-"""SAELens itself answers from our files what we answer, and we from its files what it answers."""
+"""SAELens itself answers from our files what we answer, and we from its files what it answers.
 
+The library runs in an interpreter of its own (`make .cache/saelens/.ready`, part of `make test`):
+importing it takes seconds and warns of much.
+"""
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from model_store.manifest import SaeKind
+from tests.equivalence import saelens_answers
+from tests.equivalence.saelens_environment import interpreter
 from tests.unit.training.test_saelens import D_MODEL, D_SAE, ORIGIN, odd_sae
+from training.sae import Sae
 from training.saelens import read_saelens, write_saelens
 
 TOLERANCE = 1e-5
+ENVIRONMENT = Path(__file__).parents[2] / ".cache" / "saelens"
 
-pytestmark = pytest.mark.filterwarnings("ignore")
-"""Its many dependencies warn as they are imported."""
-
-
-@pytest.fixture(scope="module")
-def sae_lens() -> Any:
-    """The library, which the [saelens] extra brings."""
-    return pytest.importorskip("sae_lens", reason="needs steerrec[saelens]")
+pytestmark = pytest.mark.timeout(300)
+"""Some ten seconds on an idle machine, nearly all of them the library's imports."""
 
 
 @pytest.fixture(scope="module")
@@ -28,34 +34,48 @@ def hidden() -> torch.Tensor:
     return torch.randn(64, D_MODEL, generator=torch.Generator().manual_seed(2))
 
 
-@pytest.mark.parametrize("kind", SaeKind)
-def test_saelens_loads_ours(
-    sae_lens: Any, kind: SaeKind, tmp_path: Path, hidden: torch.Tensor
-) -> None:
-    ours = odd_sae(kind)
-    write_saelens(tmp_path, ours, ORIGIN)
-    theirs = sae_lens.SAE.load_from_disk(tmp_path)
-    assert theirs.cfg.metadata.hook_name == ORIGIN["hook_name"]
+@pytest.fixture(scope="module")
+def answered(hidden: torch.Tensor, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with our files and the library's, and what it answered to both."""
+    folder = tmp_path_factory.mktemp("saelens")
+    save_file({"hidden": hidden}, folder / "hidden.safetensors")
+    for kind in SaeKind:
+        write_saelens(folder / "ours" / kind, odd_sae(kind), ORIGIN)
+    script = [saelens_answers.__file__, str(folder), str(D_SAE)]
+    subprocess.run([_python(), "-W", "ignore", *script], check=True)
+    return folder
+
+
+def _python() -> str:
+    own = interpreter(ENVIRONMENT)
+    if own.exists():
+        return str(own)
+    if find_spec("sae_lens") is None:
+        pytest.skip("needs SAELens: make .cache/saelens/.ready")
+    return sys.executable
+
+
+def _assert_same(ours: Sae, folder: Path, hidden: torch.Tensor, tolerance: float) -> None:
+    theirs = load_file(folder.with_name(f"{folder.name}.safetensors"))
     with torch.no_grad():
-        found = theirs.encode(hidden)
-        torch.testing.assert_close(found, ours.encode(hidden), atol=TOLERANCE, rtol=0)
-        torch.testing.assert_close(theirs(hidden), ours(hidden), atol=TOLERANCE, rtol=0)
+        found = {"activations": ours.encode(hidden), "reconstruction": ours(hidden)}
+    torch.testing.assert_close(found, theirs, atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("kind", SaeKind)
+def test_saelens_loads_ours(answered: Path, kind: SaeKind, hidden: torch.Tensor) -> None:
+    _assert_same(odd_sae(kind), answered / "ours" / kind, hidden, TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", SaeKind)
+def test_saelens_knows_where_ours_was_hooked(answered: Path, kind: SaeKind) -> None:
+    assert json.loads((answered / "ours" / f"{kind}.json").read_text()) == ORIGIN["hook_name"]
 
 
 @pytest.mark.parametrize("subtracts", [False, True])
-@pytest.mark.parametrize("architecture", ["standard", "topk", "jumprelu"])
+@pytest.mark.parametrize("architecture", saelens_answers.ARCHITECTURES)
 def test_we_load_what_saelens_saves(
-    sae_lens: Any, architecture: str, tmp_path: Path, hidden: torch.Tensor, *, subtracts: bool
+    answered: Path, architecture: str, hidden: torch.Tensor, *, subtracts: bool
 ) -> None:
-    options = {"k": 4, "rescale_acts_by_decoder_norm": subtracts} if architecture == "topk" else {}
-    config = {"d_in": D_MODEL, "d_sae": D_SAE, "apply_b_dec_to_input": subtracts, **options}
-    theirs = sae_lens.SAE.from_dict({"architecture": architecture, **config})
-    torch.manual_seed(0)
-    with torch.no_grad():
-        for weight in theirs.parameters():
-            weight.copy_(torch.randn_like(weight))
-        theirs.save_model(tmp_path)
-        ours = read_saelens(tmp_path)
-        found = ours.encode(hidden)
-        torch.testing.assert_close(found, theirs.encode(hidden), atol=10 * TOLERANCE, rtol=0)
-        torch.testing.assert_close(ours(hidden), theirs(hidden), atol=10 * TOLERANCE, rtol=0)
+    folder = answered / "theirs" / f"{architecture}-{subtracts}"
+    _assert_same(read_saelens(folder), folder, hidden, 10 * TOLERANCE)
