@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+DERIVED = ("cluster", "popularity")
+"""Names whose values mean nothing alone."""
 DASH = "–"  # noqa: RUF001
 
 
@@ -64,8 +66,11 @@ def duration(seconds: float) -> str:
 
 
 def value_of(attribute: str) -> str:
-    """`Horror` of `genre=Horror`; the whole where there is no `=`."""
-    return attribute.partition("=")[2] or attribute
+    """`Horror` of `genre=Horror`, `cluster 3` of `cluster=3`."""
+    name, _, value = attribute.partition("=")
+    if not value:
+        return attribute
+    return f"{name} {value}" if name in DERIVED or value.isdigit() else value
 
 
 def listed(words: Sequence[str]) -> str:

@@ -23,6 +23,7 @@ from training.study.report.wording import DASH, count, duration, figure
 NAME, TITLE = "base", "The recommender itself"
 QUESTION = "Is the model whose inside is looked at as good as the published ones?"
 GOAL = "The base model reaches the best published figures of this data set"
+OWN = "this study"
 OURS, THEIRS = (Look(look.colour, "", look.marker) for look in LOOKS[:2])
 POPULAR = Look(MUTED, "", "D")
 
@@ -120,45 +121,45 @@ def _table(study: BaseStudy) -> Table:
     ours = [
         (
             f"ours, seed {model.seed}",
+            OWN,
             figure(model.test.ndcg_at_10),
             figure(model.test.hit_rate_at_10),
             figure(model.validation.ndcg_at_10),
-            "this study",
         )
         for model in study.models
     ]
     mean = [
         f"ours, mean ± deviation over {len(study.models)} seeds",
+        OWN,
         _spread(study.test_ndcg),
         _spread(study.test_hit_rate),
         _spread(study.validation_ndcg),
-        "this study",
     ]
     published = [
         (
             one.model,
+            one.source,
             figure(one.quality.ndcg_at_10),
             figure(one.quality.hit_rate_at_10),
             DASH,
-            one.source,
         )
         for one in study.published
     ]
     popular = (
         "most popular items",
+        OWN,
         figure(study.popularity.ndcg_at_10),
         figure(study.popularity.hit_rate_at_10),
         DASH,
-        "this study",
     )
-    headings = ("model", "NDCG@10, test", "HR@10, test", "NDCG@10, validation", "source")
+    headings = ("model", "source", "NDCG@10, test", "HR@10, test", "NDCG@10, validation")
     rows: list[Sequence[str | Cell]] = [
         *ours,
         [Cell(text, "strong") for text in mean],
         *published,
         popular,
     ]
-    return Table("Base models, full catalogue, history left out", headings, rows)
+    return Table("Base models, full catalogue, history left out", headings, rows, n_text_columns=2)
 
 
 def _course_table(study: BaseStudy) -> Table:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from model_store.cards import Band
 from training.study.cards import ADD, CardsStudy, ShownCard, ShownResponse
 from training.study.report import plots
 from training.study.report.blocks import Block, Figure, LegendEntry, Panel, Section, Table
@@ -23,7 +24,9 @@ NAME, TITLE = "cards", "Effect cards"
 QUESTION = "What does the service tell an operator before an edit is applied?"
 SHARE, KEPT = LOOKS[0], LOOKS[1]
 RANDOM, UNSTEERED = Look(MUTED, ":", ""), Look(BAD, "--", "")
-UNITS = {"ADD": "strength (reference units added)", "SCALE": "factor"}
+DOSE = Axis("strength (reference units added)")
+SHARE_AXIS = Axis("share of the top 20", is_percent=True)
+KEPT_AXIS = Axis("NDCG@10 kept", is_percent=True)
 
 
 def section(results: StudyResults) -> Section:
@@ -71,47 +74,55 @@ def _answer(study: CardsStudy) -> str:
 def _cards(cards: Sequence[ShownCard], caption: str, name: str) -> list[Block]:
     if not cards:
         return []
-    panels = [_panel(card, f"card-{name}-{place}") for place, card in enumerate(cards)]
+    names = [f"card-{name}-{place}" for place in range(len(cards))]
+    shares = [_share_panel(card, name) for card, name in zip(cards, names, strict=True)]
+    kept = [_kept_panel(card, name) for card, name in zip(cards, names, strict=True)]
     legend = [
-        LegendEntry("share of the attribute", plots.swatch(SHARE)),
-        LegendEntry("NDCG@10 kept", plots.swatch(KEPT)),
-        LegendEntry("share under random directions", plots.swatch(RANDOM)),
-        LegendEntry("share without steering", plots.swatch(UNSTEERED)),
+        LegendEntry("group or feature", plots.swatch(SHARE)),
+        LegendEntry("random directions of equal size", plots.swatch(RANDOM)),
+        LegendEntry("without steering", plots.swatch(UNSTEERED)),
     ]
-    figure = Figure(f"{caption}: ADD by dose", panels, legend)
-    return [figure, *(_table(card) for card in cards[:1]), _facts(caption, cards)]
+    return [
+        Figure(f"{caption}: share of the top 20 by dose of ADD", shares, legend),
+        Figure(f"{caption}: quality kept by the same doses", kept),
+        *(_table(card) for card in cards[:1] if name == "group"),
+        _facts(caption, cards),
+    ]
 
 
-def _panel(card: ShownCard, name: str) -> Panel:
+def _share_panel(card: ShownCard, name: str) -> Panel:
     response = _of(card, ADD)
-    if response is None:
-        return Panel(f"{card.title}: ADD was not measured", plots.lines(name, "", [], SCALE_X, PER))
-    plain = next(p.share_at_20.value for p in response.points if p.strength == 0)
-    ends = [f"{p.strength:g} gives {percent(p.share_at_20.value)}" for p in response.points]
-    alt = f"{card.title}, {response.attribute}: {', '.join(ends)}."
-    guides = [Guide(plain, "")]
-    return Panel(card.title, plots.lines(name, alt, _series(response), SCALE_X, PER, guides))
+    points_of = response.points if response else ()
+    ends = [f"{p.strength:g} gives {percent(p.share_at_20.value)}" for p in points_of]
+    series = _shares(response) if response else []
+    plain = [Guide(p.share_at_20.value, "") for p in points_of if p.strength == 0]
+    alt = f"{card.title}: {', '.join(ends) or 'ADD was not measured'}."
+    return Panel(card.title, plots.lines(name, alt, series, DOSE, SHARE_AXIS, plain))
 
 
-SCALE_X, PER = Axis(UNITS["ADD"]), Axis("share, NDCG@10 kept", is_percent=True)
+def _kept_panel(card: ShownCard, name: str) -> Panel:
+    response = _of(card, ADD)
+    points_of = response.points if response else ()
+    ends = [f"{p.strength:g} keeps {percent(p.ndcg_kept_share.value)}" for p in points_of]
+    strengths = [point.strength for point in points_of]
+    series = _banded(strengths, [point.ndcg_kept_share for point in points_of], KEPT)
+    alt = f"{card.title}: {', '.join(ends) or 'ADD was not measured'}."
+    drawn = plots.lines(f"{name}-kept", alt, [series], DOSE, KEPT_AXIS, [Guide(1, "")])
+    return Panel(card.title, drawn)
 
 
-def _series(response: ShownResponse) -> list[Series]:
+def _shares(response: ShownResponse) -> list[Series]:
     strengths = [point.strength for point in response.points]
     shares = [point.share_at_20 for point in response.points]
-    kept = [point.ndcg_kept_share for point in response.points]
-    drawn = [(response.random, RANDOM)] if response.random else []
-    return [
-        Series(
-            look.colour,
-            strengths,
-            [band.value for band in bands],
-            look,
-            [band.low for band in bands],
-            [band.high for band in bands],
-        )
-        for bands, look in (*drawn, (kept, KEPT), (shares, SHARE))
-    ]
+    random = [_banded(strengths, response.random, RANDOM)] if response.random else []
+    return [*random, _banded(strengths, shares, SHARE)]
+
+
+def _banded(strengths: Sequence[float], bands: Sequence[Band], look: Look) -> Series:
+    values, lows, highs = (
+        [getattr(band, end) for band in bands] for end in ("value", "low", "high")
+    )
+    return Series(look.colour, strengths, values, look, lows, highs)
 
 
 def _table(card: ShownCard) -> Table:
@@ -127,7 +138,7 @@ def _table(card: ShownCard) -> Table:
     )
     rows = [cells for response in card.responses for cells in _dose_rows(response)]
     return Table(
-        caption=f"The first card in figures: {card.title}",
+        caption=f"{card.title}: the whole card in figures",
         headings=headings,
         rows=rows,
         note=(

@@ -44,6 +44,7 @@ RERANK = "re-rank"
 KINDS = {
     "sae": "SAE features alone",
     "hybrid": "half an edit, half a re-rank",
+    RERANK: "another re-rank",
     "probe": "a direction without an SAE",
     "control": "a control",
     "calibration": "calibration to a target mix",
@@ -56,6 +57,8 @@ KIND_SUBJECTS = {
 KIND_LOOKS = {kind: LOOKS[place] for place, kind in enumerate(KINDS)}
 PLAIN = Look(INK, "-", "")
 FAINT = 0.25
+LEAST_KEPT = 0.5
+"""NDCG@10 kept at the lower edge of a drawing."""
 COMPARED = ("x2", "+10")
 """Shares in the verdict and in the unfolded tables."""
 WANTED = {
@@ -167,7 +170,7 @@ def _word(over: Band | None) -> str:
 
 def _best(study: FrontierStudy, kind: str) -> RivalSummary | None:
     """Of those that reach the most attributes, the one with the best mean differences."""
-    found = [summary for summary in study.summaries if summary.kind == kind]
+    found = [s for s in study.summaries if s.kind == kind and s.rival != RERANK]
     return max(found, key=_rank, default=None)
 
 
@@ -201,7 +204,7 @@ def _panel(found: AttributeFrontier, named: dict[str, str], place: int) -> Panel
     alt = f"{found.attribute}, unsteered share {percent(found.share)}: {'; '.join(ends)}."
     title = f"{value_of(found.attribute)}: {percent(found.share)} unsteered"
     x = Axis("share of the top 20", is_percent=True, bounds=(0, _furthest(found)))
-    y = Axis("NDCG@10 kept", is_percent=True, bounds=(0.4, 1.15))
+    y = Axis("NDCG@10 kept", is_percent=True, bounds=(LEAST_KEPT, 1.12))
     return Panel(
         title, plots.lines(f"frontier-{place}", alt, [_path(o, named) for o in ordered], x, y)
     )
@@ -213,7 +216,7 @@ def _furthest(found: AttributeFrontier) -> float:
         share
         for one in found.frontiers
         for share, kept in zip(one.shares, one.kept_shares, strict=True)
-        if kept >= 0.4
+        if kept >= LEAST_KEPT and one.kind != RERANK
     ]
     return min(1.02, 1.05 * max(kept, default=1.0))
 
@@ -232,7 +235,7 @@ def _means_table(study: FrontierStudy, wanted: Sequence[str]) -> Table:
     headings = ["way", "kind", *(WANTED.get(w, w) for w in wanted)]
     rows = [
         [Cell(s.rival), Cell(KINDS.get(s.kind, s.kind)), *(_mean_cell(mean) for mean in s.at)]
-        for s in study.summaries
+        for s in sorted(study.summaries, key=lambda s: list(KINDS).index(s.kind))
         if s.rival != RERANK
     ]
     return Table(
@@ -240,7 +243,8 @@ def _means_table(study: FrontierStudy, wanted: Sequence[str]) -> Table:
         headings=headings,
         rows=rows,
         note=(
-            "Mean over the attributes that both reach, with its 95 % interval, and their number."
+            "Mean over the attributes that both reach, with its 95 % interval, and their number"
+            " (of 3: three attributes)."
             " Fewer attributes are easier ones: compare only rows with the same number."
         ),
         n_text_columns=2,
@@ -250,7 +254,7 @@ def _means_table(study: FrontierStudy, wanted: Sequence[str]) -> Table:
 def _mean_cell(mean: MeanOverRerank) -> Cell:
     if mean.over_rerank is None:
         return Cell(DASH, "quiet")
-    return Cell(f"{points(mean)}, {mean.n_reached} attr.", _tone(mean.over_rerank))
+    return Cell(f"{points(mean)} of {mean.n_reached}", _tone(mean.over_rerank))
 
 
 def _share_table(study: FrontierStudy, wanted: str) -> Table:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from training.study.interpretation_results import (
     BestDirection,
-    Comparison,
     FeatureExample,
     InterpretationStudy,
     SetMeasures,
@@ -26,6 +25,7 @@ from training.study.report.blocks import (
 )
 from training.study.report.plots import Axis, Dots, Guide
 from training.study.report.results import StudyResults
+from training.study.report.sections import compared
 from training.study.report.sections.absent import absent
 from training.study.report.svg import LOOKS
 from training.study.report.wording import count, figure, percent, value_of
@@ -38,7 +38,6 @@ QUESTION = (
 SAE = "SAE"
 SHOWN = (SAE, "hidden dimensions", "random")
 """Sets in the plot: those named so, or the first whose name begins so."""
-SIGNIFICANT = 0.05
 AUC, CHANCE = Axis("ROC AUC on users who did not pick (0.5: chance)"), 0.5
 
 
@@ -51,7 +50,7 @@ def section(results: StudyResults) -> Section:
         name=NAME,
         title=TITLE,
         question=QUESTION,
-        answer=" ".join(study.verdict) or "No sentence was written for these results.",
+        answer=_answer(study),
         blocks=_blocks(study),
         reading=(
             "For each attribute the direction that fits best is picked on one half of the users"
@@ -82,43 +81,50 @@ def verdicts(results: StudyResults) -> Sequence[Verdict]:
 
 
 def _verdict(study: InterpretationStudy, goal: str, other: str) -> Verdict:
-    found = _against(study, other.partition(" ")[0])
-    above = [c for c in found if c.q <= SIGNIFICANT and c.difference > 0]
-    below = [c for c in found if c.q <= SIGNIFICANT and c.difference < 0]
+    found = compared.against(study, SAE, compared.control(study, other.partition(" ")[0]))
     if not found:
         return Verdict(goal, "not compared", None, NAME)
-    measured = (
-        f"better by {len(above)} of {len(found)} comparisons, worse by {len(below)}, the others"
-        " are level"
-    )
-    return Verdict(goal, measured, len(above) > len(below) and not below, NAME)
+    above, level, below = compared.sides(found)
+    measured = f"clearer by {len(above)} of {len(found)} measures, less clear by {len(below)}"
+    return Verdict(goal, f"{measured}, level by {len(level)}", bool(above) and not below, NAME)
 
 
-def _against(study: InterpretationStudy, beginning: str) -> list[Comparison]:
-    """Comparisons of the SAE with the first control whose name begins so."""
-    others = [c.other for c in study.comparisons if c.one == SAE and c.other.startswith(beginning)]
-    return [c for c in study.comparisons if c.one == SAE and others and c.other == others[0]]
+def _answer(study: InterpretationStudy) -> str:
+    own, random = (compared.control(study, word) for word in ("hidden dimensions", "random"))
+    found = [
+        compared.sentence(
+            compared.against(study, SAE, own), "Beside single numbers of the hidden state, features"
+        ),
+        compared.sentence(
+            compared.against(study, SAE, random), "Beside as many random directions, they"
+        ),
+    ]
+    told = [sentence for sentence in found if sentence]
+    return " ".join(told) or "Nothing was compared."
 
 
 def _blocks(study: InterpretationStudy) -> list[Block]:
     targets = [measures.target for measures in study.sets[0].targets] if study.sets else []
     asked = [_areas(study, target, place) for place, target in enumerate(targets)]
     return [
-        Points("What the figures say", study.verdict),
+        *compared.matrix(study, SAE),
         *(_sets_table(study, target) for target in targets[:1]),
-        *_compared(study),
         *asked[:1],
         _examples(study),
         Folded(
             f"Against the {' and the '.join(targets[1:])}",
             [*(_sets_table(study, target) for target in targets[1:]), *asked[1:]],
         ),
+        Folded("Every comparison with every control", compared.tables(study)),
+        Folded("Every measure in words", [Points("", study.verdict)]),
     ]
 
 
 def _sets_table(study: InterpretationStudy, target: str) -> Table:
+    bounds = study.sets[0].targets[0].covered if study.sets else {}
+    covered = " / ".join(sorted(bounds, reverse=True))
     headings = (
-        *("directions", "number", "best AUC, mean", "values at AUC .9 / .8"),
+        *("directions", "number", "best AUC, mean", f"values at AUC {covered}"),
         *(
             "best precision, mean",
             "purity",
@@ -160,45 +166,6 @@ def _set_cells(judged: SetMeasures, target: str) -> list[Cell]:
     return [Cell(text, "strong" if judged.name == SAE else "") for text in texts]
 
 
-def _compared(study: InterpretationStudy) -> list[Block]:
-    others = dict.fromkeys(c.other for c in study.comparisons if c.one == SAE)
-    tables = [_comparison_table(study, other) for other in others]
-    if not tables:
-        return []
-    return [tables[0], Folded("The SAE against every other control", tables[1:])]
-
-
-def _comparison_table(study: InterpretationStudy, other: str) -> Table:
-    found = [c for c in study.comparisons if c.one == SAE and c.other == other]
-    return Table(
-        caption=f"The SAE against {other}",
-        headings=("measure", "SAE", other, "difference (95 % interval)", "q"),
-        rows=[_comparison_cells(comparison) for comparison in found],
-        note=(
-            "q: how likely such a difference is where there is none, corrected for the number of"
-            f" comparisons; coloured where it is at most {SIGNIFICANT:g}."
-        ),
-    )
-
-
-def _comparison_cells(found: Comparison) -> list[Cell]:
-    tone = "" if found.q > SIGNIFICANT else "good" if found.difference > 0 else "bad"
-    measure = f"{found.measure}, {found.target}" if found.target else found.measure
-    other = figure(found.other_value, 3)
-    if found.n_draws > 1:
-        ends = (figure(end, 3) for end in (found.other_lowest, found.other_highest))
-        other = f"{other} (draws {' to '.join(ends)})"
-    low, high = (f"{end:+.3f}" for end in (found.low, found.high))
-    difference = f"{found.difference:+.3f} ({low} to {high})".replace("-", "−")  # noqa: RUF001
-    return [
-        Cell(measure),
-        Cell(figure(found.one_value, 3)),
-        Cell(other),
-        Cell(difference, tone),
-        Cell(figure(found.q, 3)),
-    ]
-
-
 def _areas(study: InterpretationStudy, target: str, place: int) -> Figure:
     shown = _shown(study)
     rows = _rows(shown[0], target) if shown else []
@@ -212,7 +179,7 @@ def _areas(study: InterpretationStudy, target: str, place: int) -> Figure:
         f"How well the best direction of each set tells an attribute of the {target}:"
         f" the SAE's is ahead for {ahead} of {len(names)} values"
     )
-    labels = [f"{value_of(name)} ({name.partition('=')[0]})" for name in names]
+    labels = [value_of(name) for name in names]
     svg = plots.dots(f"auc-{place}", f"{caption}.", labels, series, AUC, [Guide(CHANCE, "", "x")])
     legend = [LegendEntry(one.name, plots.swatch(one.look)) for one in series]
     return Figure(caption, [Panel("", svg)], legend, is_wide=True)

@@ -61,8 +61,9 @@ def _cost_blocks(results: StudyResults) -> list[Block]:
     seconds = results.seconds
     rows = [(part, duration(spent)) for part, spent in seconds.items()]
     alt = f"Bars: {'; '.join(f'{part} {spent}' for part, spent in rows)}."
-    minutes = [spent / 60 for spent in seconds.values()]
-    svg = plots.bars("cost", alt, list(seconds), minutes, plots.Axis("minutes"))
+    unit, name = (1, "seconds") if max(seconds.values()) < 120 else (60, "minutes")
+    spent = [value / unit for value in seconds.values()]
+    svg = plots.bars("cost", alt, list(seconds), spent, plots.Axis(name))
     return [
         Figure("Wall time of each part", [Panel("", svg)], is_wide=True),
         Table("Wall time", ("part", "time"), rows),

@@ -49,7 +49,7 @@ def section(results: StudyResults) -> Section:
         title=TITLE,
         question=QUESTION,
         answer=_answer(study),
-        blocks=[_figure(study), _broken_table(study), _folded(study)],
+        blocks=[_figure(study), *_broken_table(study), _folded(study)],
         reading=(
             "Each mark is one dose of one attribute. On the diagonal, users got exactly what the"
             " card promised; in the grey band they got it within"
@@ -86,7 +86,7 @@ def _answer(study: PromiseStudy) -> str:
         f" {count(study.n_promised)} users got lies within {_tolerance(study)} points of the one"
         f" promised. Promise by promise it is {percent(study.kept_promise_share)} of"
         f" {study.n_promises}. The share was off by {100 * study.mean_share_error:.1f} points on"
-        f" average, and NDCG@10 kept by {points(study.mean_kept_error)} points."
+        f" average; NDCG@10 kept lay {points(study.mean_kept_error)} points from what cards said."
         f" {study.n_unattainable} wanted rises are out of the cards' own reach."
     )
 
@@ -119,14 +119,14 @@ def _marks(study: PromiseStudy, rise: float, look: Look) -> Series:
     return Series(points(rise, 0), [x for x, _ in found], [y for _, y in found], look)
 
 
-def _broken_table(study: PromiseStudy) -> Table:
+def _broken_table(study: PromiseStudy) -> list[Table]:
     broken = [
         (group, promise)
         for group in study.groups
         for promise in group.promises
         if promise.status == BROKEN
     ]
-    return _table("Promises that were broken", broken)
+    return [_table("Promises that were broken", broken)] if broken else []
 
 
 def _folded(study: PromiseStudy) -> Folded:
@@ -143,7 +143,6 @@ def _table(caption: str, found: Sequence[tuple[PromisedGroup, Promise]]) -> Tabl
         caption=caption,
         headings=headings,
         rows=[_cells(group, promise) for group, promise in found],
-        note="" if found else "None.",
     )
 
 

@@ -13,6 +13,7 @@ from training.study.report.wording import (
     DASH,
     count,
     listed,
+    minus,
     percent,
     percent_between,
     value_of,
@@ -90,7 +91,7 @@ def _told(found: Suppressed | None) -> str:
     return (
         ""
         if found is None
-        else f"at {found.strength:g}, NDCG@10 kept {percent(found.kept.value, 0)}"
+        else f"at {minus(f'{found.strength:g}')}, NDCG@10 kept {percent(found.kept.value, 0)}"
     )
 
 
@@ -165,7 +166,7 @@ def _cells(one: AttributeSuppression, method: str, found: Suppressed | None) -> 
         return [*before, Cell("never", "bad"), *[Cell(DASH, "quiet")] * 3]
     return [
         *before,
-        Cell(f"{found.strength:.3g}"),
+        Cell(minus(f"{found.strength:.3g}")),
         Cell(_between(found.share, 1)),
         Cell(_between(found.kept, 0)),
         Cell(_between(found.kept_others, 0)),

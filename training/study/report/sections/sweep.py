@@ -138,7 +138,7 @@ def _figure(study: SweepStudy) -> Figure:
         )
         for place, hook in enumerate(_hooks(study))
     ]
-    hook = row.hook
+    hook = _busiest(study)
     panels.append(
         Panel(
             f"{hook}: variance unexplained",
@@ -151,9 +151,13 @@ def _figure(study: SweepStudy) -> Figure:
 
 
 def _hooks(study: SweepStudy) -> list[str]:
-    """Hook points with more than one autoencoder; the others are in the table."""
-    ordered = list(dict.fromkeys(row.hook for row in study.rows))
-    return [h for h in ordered if sum(row.hook == h for row in study.rows) > 1] or ordered
+    """The hook point with the most autoencoders, and the chosen one's; the table has all."""
+    return list(dict.fromkeys([_busiest(study), study.selected.row.hook]))
+
+
+def _busiest(study: SweepStudy) -> str:
+    hooks = [row.hook for row in study.rows]
+    return max(hooks, key=hooks.count)
 
 
 def _marks(study: SweepStudy, hook: str, measure: str) -> list[Series]:
