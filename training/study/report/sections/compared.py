@@ -52,12 +52,20 @@ def sentence(found: Sequence[Comparison], subject: str) -> str:
         return ""
     above, level, below = sides(found)
     told = [
-        f"{word} in {listed([_named(c) for c in part])}"
-        for part, word in ((above, "are clearly ahead"), (below, "clearly behind"))
+        f"clearly {word} in {listed([_named(c) for c in part])}"
+        for part, word in ((above, "ahead"), (below, "behind"))
         if part
     ]
-    rest = [f"cannot be told apart in the other {len(level)} measures"] if level else []
+    rest = [f"level, as far as can be told, in the other {len(level)}"] if level else []
     return f"{subject} {'; '.join([*told, *rest])}."
+
+
+def claim(found: Sequence[Comparison]) -> str:
+    """Whether the set is ahead, in a word."""
+    above, _, below = sides(found)
+    if above and below:
+        return "holds in part"
+    return "holds" if above else "does not hold"
 
 
 def matrix(study: InterpretationStudy, one: str) -> list[Block]:

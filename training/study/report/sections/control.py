@@ -156,7 +156,7 @@ def _costs(one: RivalSummary) -> str:
     told = [f"{WANTED[mean.wanted]} {points(mean)}" for mean in found]
     if len(words) == 1:
         return f"{words[0]} ({'; '.join(told)})"
-    return listed([f"{_word(m.over_rerank)} at {t}" for m, t in zip(found, told, strict=True)])
+    return listed([f"{_word(m.over_rerank)} at {WANTED[m.wanted]} ({points(m)})" for m in found])
 
 
 def _word(over: Band | None) -> str:

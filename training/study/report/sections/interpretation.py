@@ -90,17 +90,19 @@ def _verdict(study: InterpretationStudy, goal: str, other: str) -> Verdict:
 
 
 def _answer(study: InterpretationStudy) -> str:
-    own, random = (compared.control(study, word) for word in ("hidden dimensions", "random"))
-    found = [
-        compared.sentence(
-            compared.against(study, SAE, own), "Beside single numbers of the hidden state, features"
-        ),
-        compared.sentence(
-            compared.against(study, SAE, random), "Beside as many random directions, they"
-        ),
-    ]
-    told = [sentence for sentence in found if sentence]
-    return " ".join(told) or "Nothing was compared."
+    own, random = (
+        compared.against(study, SAE, compared.control(study, word))
+        for word in ("hidden dimensions", "random")
+    )
+    if not own or not random:
+        return "Features were not compared with these controls."
+    return (
+        "The claim that features mean more than the model's own numbers"
+        f" {compared.claim(own)} here; that they mean more than random directions"
+        f" {compared.claim(random)}."
+        f" {compared.sentence(own, 'Beside single numbers of the hidden state, features are')}"
+        f" {compared.sentence(random, 'Beside as many random directions, they are')}"
+    )
 
 
 def _blocks(study: InterpretationStudy) -> list[Block]:
