@@ -1,7 +1,7 @@
 """How long a study still takes: from seconds that were measured, else from written weights."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 
@@ -21,13 +21,15 @@ class Clock:
     """Time left of a study whose parts run one after the other.
 
     A part that was measured before is expected to take as long again; any other takes its weight,
-    times the mean ratio of seconds to weight of the parts that were measured.
+    times the mean ratio of seconds to weight of the parts that were measured. Parts that mostly
+    train say nothing about that ratio: what an earlier run trained costs them nothing.
     """
 
     def __init__(
         self,
         weights_s: Mapping[str, float],
         measured_s: Mapping[str, float],
+        training: Collection[str] = (),
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nothing runs yet.
@@ -35,10 +37,12 @@ class Clock:
         Args:
             weights_s: seconds that each part is supposed to take, in order.
             measured_s: seconds that some of them took in an earlier run.
+            training: parts that mostly train.
             now: seconds since any moment.
         """
         self._weights_s = weights_s
         self._measured_s = dict(measured_s)
+        self._training = training
         self._now = now
         self._waiting = list(weights_s)
         self._done_s = 0.0
@@ -92,7 +96,7 @@ class Clock:
     def _expected_s(self, part: str) -> float:
         if part in self._measured_s:
             return self._measured_s[part]
-        known = [name for name in self._measured_s if self._weights_s.get(name)]
+        known = [n for n in self._measured_s if n in self._weights_s and n not in self._training]
         weight_s = sum(self._weights_s[name] for name in known)
         ratio = sum(self._measured_s[name] for name in known) / weight_s if weight_s else 1.0
         return self._weights_s[part] * ratio

@@ -129,6 +129,9 @@ PARTS: Final[tuple[AnyPart, ...]] = (
 STEERING: Final = ("frontier", "doses", "suppression")
 """Parts that raise or lower attribute values."""
 
+TRAINING: Final = tuple(part.name for part in PARTS if part.reads in ("seeds", "first"))
+"""Parts that mostly train."""
+
 NAMES: Final = tuple(part.name for part in PARTS)
 
 
@@ -147,7 +150,7 @@ def run_study(wanted: Wanted, bars: Callable[[Clock, Sequence[str]], StudyBars])
     started, shelf = datetime.now(UTC), Shelf(wanted.out)
     refuse_without_targets(wanted)
     with alone(wanted.out):
-        clock = Clock(_weights_s(wanted.dataset), _measured_s(shelf))
+        clock = Clock(_weights_s(wanted.dataset), _measured_s(shelf), TRAINING)
         with bars(clock, NAMES) as shown:
             records = _records(wanted, shelf, clock, shown)
         results = _results(wanted, records, started)

@@ -33,6 +33,12 @@ def test_a_machine_twice_as_quick_halves_the_other_weights() -> None:
     assert clock.left_s() == 30
 
 
+def test_a_part_that_found_its_model_trained_says_nothing_of_the_others() -> None:
+    clock = Clock(WEIGHTS, {"base": 1.0}, training=("base",))
+    clock.finish("base")
+    assert clock.left_s() == 60
+
+
 def test_a_part_that_was_done_before_leaves_the_rest_as_it_is() -> None:
     clock = Clock(WEIGHTS, {})
     clock.finish("base")
@@ -41,7 +47,7 @@ def test_a_part_that_was_done_before_leaves_the_rest_as_it_is() -> None:
 
 def test_the_running_parts_time_runs_down() -> None:
     hands = Hands()
-    clock = Clock(WEIGHTS, {}, hands)
+    clock = Clock(WEIGHTS, {}, now=hands)
     clock.start("base")
     hands.at = 40.0
     assert clock.left_s() == 120
@@ -49,7 +55,7 @@ def test_the_running_parts_time_runs_down() -> None:
 
 def test_a_slow_step_of_the_running_part_says_how_long_it_will_be() -> None:
     hands = Hands()
-    clock = Clock({"base": 100.0}, {}, hands)
+    clock = Clock({"base": 100.0}, {}, now=hands)
     clock.start("base")
     clock.news("epochs", 0, 10)
     hands.at = 90.0
@@ -59,7 +65,7 @@ def test_a_slow_step_of_the_running_part_says_how_long_it_will_be() -> None:
 
 def test_units_done_before_the_first_news_say_nothing_of_the_speed() -> None:
     hands = Hands()
-    clock = Clock({"base": 1.0}, {}, hands)
+    clock = Clock({"base": 1.0}, {}, now=hands)
     clock.start("base")
     clock.news("epochs", 8, 10)
     hands.at = 10.0
@@ -69,7 +75,7 @@ def test_units_done_before_the_first_news_say_nothing_of_the_speed() -> None:
 
 def test_a_step_that_comes_again_is_measured_anew() -> None:
     hands = Hands()
-    clock = Clock({"base": 1.0}, {}, hands)
+    clock = Clock({"base": 1.0}, {}, now=hands)
     clock.start("base")
     for seconds, done in ((0.0, 0), (10.0, 10), (10.0, 0), (15.0, 1)):
         hands.at = seconds
@@ -79,7 +85,7 @@ def test_a_step_that_comes_again_is_measured_anew() -> None:
 
 def test_the_longest_of_steps_within_each_other_counts() -> None:
     hands = Hands()
-    clock = Clock({"sweep": 1.0}, {}, hands)
+    clock = Clock({"sweep": 1.0}, {}, now=hands)
     clock.start("sweep")
     for seconds, step, done in ((0.0, "cells", 0), (9.0, "sae", 5), (10.0, "cells", 1)):
         hands.at = seconds
@@ -89,7 +95,7 @@ def test_the_longest_of_steps_within_each_other_counts() -> None:
 
 def test_a_part_that_outlasts_its_estimate_leaves_nothing_below_zero() -> None:
     hands = Hands()
-    clock = Clock({"base": 1.0}, {}, hands)
+    clock = Clock({"base": 1.0}, {}, now=hands)
     clock.start("base")
     hands.at = 5.0
     assert clock.left_s() == 0
