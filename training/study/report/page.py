@@ -19,7 +19,6 @@ from training.study.report.sections.summary import (
     verdicts_of,
     warning,
 )
-from training.study.report.wording import listed
 
 PACKAGE = "training.study.report"
 
@@ -62,7 +61,8 @@ def page_of(results: StudyResults, sections: Sequence[Section]) -> str:
 
 
 def _missing(sections: Sequence[Section]) -> str:
-    return listed([section.title for section in sections if section.missing])
+    n = sum(bool(section.missing) for section in sections)
+    return f"{n} of {len(sections)} sections are empty: their parts have not run." if n else ""
 
 
 def _style() -> Markup:

@@ -60,7 +60,7 @@ def verdicts(results: StudyResults) -> Sequence[Verdict]:
         return [Verdict(GOAL, "not run", None, NAME)]
     measured = f"NDCG@10 {_spread(study.test_ndcg)}, HR@10 {_spread(study.test_hit_rate)}"
     if not study.published:
-        return [Verdict(GOAL, f"{measured}; none is known to us", None, NAME)]
+        return [Verdict(GOAL, f"{measured}; no published figure is known to us", None, NAME)]
     return [Verdict(GOAL, f"{measured}; published: {_best(study)}", study.is_at_level, NAME)]
 
 
@@ -108,6 +108,7 @@ def _figure(study: BaseStudy) -> Figure:
     series = [
         Dots(name, [value if kind == asked else None for _, value, kind in rows], look)
         for name, asked, look in named
+        if any(kind == asked for *_, kind in rows)
     ]
     alt = f"NDCG@10 on test items: {'; '.join(f'{name} {value:.4f}' for name, value, _ in rows)}."
     svg = plots.dots(
