@@ -15,7 +15,6 @@ from scipy.optimize import nnls
 from torch import Tensor
 from torch.nn import functional
 
-from training.imitation import strongest
 from training.study.audience import Audience
 
 SLATE = 20
@@ -131,7 +130,8 @@ def soft_share(scores: Tensor, carries: Tensor) -> Tensor:
 def weights_along(direction: Tensor, vectors: Tensor, metric: Tensor, size: int) -> Floats:
     """Non-negative weights [n] of at most `size` vectors whose sum comes closest to a direction.
 
-    Chosen among all, then fitted again among the heaviest.
+    One after the other, each time the vector most like what is still missing, all weights fitted
+    again: non-negative orthogonal matching pursuit (Bruckstein et al., IEEE TIT 54(11), 2008).
 
     Args:
         direction: [d_model].
@@ -142,10 +142,16 @@ def weights_along(direction: Tensor, vectors: Tensor, metric: Tensor, size: int)
     """
     design = (vectors @ metric).double().cpu().numpy()
     wanted = (direction @ metric).double().cpu().numpy()
-    first, _ = nnls(design.T, wanted)
-    heaviest = strongest(first, size)
-    weights = np.zeros(len(vectors))
-    weights[heaviest], _ = nnls(design[heaviest].T, wanted)
+    lengths = np.maximum(np.linalg.norm(design, axis=1), 1e-12)
+    weights, members = np.zeros(len(design)), np.zeros(0, dtype=np.int64)
+    for _ in range(size):
+        missing = wanted - weights @ design
+        best = int(np.argmax(design @ missing / lengths))
+        if best in members or design[best] @ missing <= 1e-9 * (wanted @ wanted):
+            break
+        members = np.append(members[weights[members] > 0], best)
+        weights = np.zeros(len(design))
+        weights[members], _ = nnls(design[members].T, wanted)
     return weights
 
 
