@@ -2,32 +2,25 @@
 
 Beside each edit three controls whose shift has the same norm for each user and position: random
 directions, the wrong sign, and the hidden dimension that raises the attribute most.
-
-    python -m training.study.doses ml-100k --work var/work genre=Horror genre=Comedy
 """
 
-import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import Field
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
 from model_store.cards import Band
 from model_store.manifest import EditPositions
 from training.batches import generator
-from training.builtin import load_dataset
-from training.config import Count, TrainConfig
+from training.config import Count
 from training.dosing import Operation, Subjects, Target, newest_norms
 from training.pipeline import Run
-from training.progress import Report, progress_bars, silent
+from training.progress import Report, silent
 from training.study.hooks import Hook, dimension_at, group_at, hook_at
 from training.study.outcomes import mean_band, slates_of, user_draws
 from training.study.paths import DialPath, path_along
@@ -243,35 +236,3 @@ def _measured(
 def _norm_shares(shifts: Iterable[Tensor], hook: Hook) -> tuple[float, ...]:
     norms = hook.people.newest.norm(dim=1).double().cpu().numpy()
     return tuple(float((newest_norms(shift) / norms).mean()) for shift in shifts)
-
-
-def doses_table(study: DosesStudy, attribute: str) -> Table:
-    """Share / NDCG kept of one attribute: a row for each edit, a column for each strength."""
-    table = Table(title=f"{attribute}: strength: share / NDCG@10 kept")
-    for name in ("hook", "positions", "operation", "edit", "along the strengths"):
-        table.add_column(name)
-    for doses in study.doses:
-        for curve in doses.curves if doses.attribute == attribute else ():
-            points = zip(curve.strengths, curve.shares, curve.kept_shares, strict=True)
-            cells = [f"{s:g}: {share.value:.2f} / {kept:.2f}" for s, share, kept in points]
-            where = (f"{doses.block}", curve.positions, curve.operation, curve.edit)
-            table.add_row(*where, "   ".join(cells))
-    return table
-
-
-def main() -> None:
-    """Prints the doses at every hook of the default config's run, trained if needed."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("data", help="a known data set or a data config")
-    parser.add_argument("--work", type=Path, required=True, help="work folder of training")
-    parser.add_argument("attributes", nargs="*", help="name=value; none: by the rule")
-    given = parser.parse_args()
-    run = Run(TrainConfig(), load_dataset(given.data), given.work)
-    with progress_bars(Console(stderr=True)) as report:
-        study = study_of(run, DosesSettings(attributes=tuple(given.attributes)), report)
-    for attribute in dict.fromkeys(doses.attribute for doses in study.doses):
-        Console(width=170).print(doses_table(study, attribute))
-
-
-if __name__ == "__main__":
-    main()

@@ -2,28 +2,21 @@
 
 Whatever needs choosing is chosen on the validation items of some users and measured on the test
 items of the others. Rivals are compared at equal share, which makes their dials comparable.
-
-    python -m training.study.frontier ml-100k --work var/work genre=Horror genre=Comedy
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import Field
-from rich.console import Console
-from rich.table import Table
 
 from model_store.cards import Band
-from training.builtin import load_dataset
-from training.config import Count, TrainConfig
+from training.config import Count
 from training.pipeline import Run
-from training.progress import Report, progress_bars, silent
+from training.progress import Report, silent
 from training.study.audience import Audience
 from training.study.calissta import Calibrations
 from training.study.cohorts import audience_at_test, audience_at_validation
@@ -296,60 +289,3 @@ def _mean_over_rerank(wanted: str, differences: Sequence[Floats]) -> MeanOverRer
         n_above=sum(found.low > 0 for found in bands),
         n_below=sum(found.high < 0 for found in bands),
     )
-
-
-def frontier_table(study: FrontierStudy, wanted: str) -> Table:
-    """NDCG@10 kept at a share: a row for each rival, a column for each attribute.
-
-    `<` and `>`: the interval of the difference from the re-rank lies below or above 0. The last
-    column is the mean difference over the attributes for which both reach the share.
-    """
-    table = Table(title=f"NDCG@10 kept at share {wanted}; dash: never reached")
-    table.add_column("rival")
-    for found in study.attributes:
-        table.add_column(f"{found.attribute.partition('=')[2]} {found.share:.3f}")
-    table.add_column("over re-rank")
-    for place, summary in enumerate(study.summaries):
-        row = [_at(found.frontiers[place], wanted) for found in study.attributes]
-        mean = next(mean for mean in summary.at if mean.wanted == wanted)
-        table.add_row(summary.rival, *map(_cell, row), _mean_cell(mean))
-    return table
-
-
-def _at(frontier: Frontier, wanted: str) -> Kept:
-    return next(kept for kept in frontier.at if kept.wanted == wanted)
-
-
-def _cell(kept: Kept) -> str:
-    return "-" if kept.kept is None else f"{kept.kept.value:.2f}{_mark(kept.over_rerank)}"
-
-
-def _mean_cell(mean: MeanOverRerank) -> str:
-    over = mean.over_rerank
-    return "-" if over is None else f"{over.value:+.3f}{_mark(over)} of {mean.n_reached}"
-
-
-def _mark(over: Band | None) -> str:
-    if over is None or over.low <= 0 <= over.high:
-        return ""
-    return " <" if over.high < 0 else " >"
-
-
-def main() -> None:
-    """Prints the frontiers of the default config's run, trained in the work folder if needed."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("data", help="a built-in data set or a data config")
-    parser.add_argument("--work", type=Path, required=True, help="work folder of training")
-    parser.add_argument("--seed", type=int, default=0, help="of the study, not of training")
-    parser.add_argument("attributes", nargs="*", help="name=value; none: by the rule")
-    given = parser.parse_args()
-    settings = FrontierSettings(attributes=tuple(given.attributes), seed=given.seed)
-    run = Run(TrainConfig(), load_dataset(given.data), given.work)
-    with progress_bars(Console(stderr=True)) as report:
-        study = study_of(run, settings, report)
-    for wanted in WANTED:
-        Console(width=150).print(frontier_table(study, wanted))
-
-
-if __name__ == "__main__":
-    main()

@@ -4,24 +4,17 @@ The best of many directions looks good by luck, and the more directions the bett
 attribute value the direction is picked on one half of the users and scored on the other, every
 set is read on the same rows, and controls are as many as the SAE's live features, or the SAE as
 many as they.
-
-    python -m training.study.interpretation ml-100k --work var/work
 """
 
-import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
 from torch import Tensor
 
-from training.builtin import load_dataset
 from training.co_occurrence import readers
-from training.config import TrainConfig
 from training.pipeline import Run
-from training.progress import Report, progress_bars, silent
+from training.progress import Report, silent
 from training.study.comparison import Contender, comparisons, verdict
 from training.study.directions import (
     DirectionSet,
@@ -39,16 +32,10 @@ from training.study.directions import (
 )
 from training.study.feature_meanings import feature_examples, feature_meanings
 from training.study.interpretation_results import InterpretationStudy, SetMeasures
-from training.study.interpretation_tables import (
-    areas_table,
-    comparison_table,
-    examples_table,
-    interpretation_table,
-)
 from training.study.judging import figures, scores
 from training.study.moments import newest_hidden, sampled_moments
 from training.study.monosemanticity import random_similarity
-from training.study.question import TARGETS, InterpretationSettings, Question, question
+from training.study.question import InterpretationSettings, Question, question
 from training.study.set_measures import set_measures
 from training.study.values import study_values
 
@@ -201,27 +188,3 @@ def _are_compared(one: Candidate, other: Candidate) -> bool:
     """A small set in question meets small controls alone: as many directions as it has."""
     is_control = not other.is_asked_about
     return one.is_asked_about and is_control and (other.is_small or not one.is_small)
-
-
-def main() -> None:
-    """Prints the study of the default config's run, trained in the work folder where it is not."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("data", help="a built-in data set or a data config")
-    parser.add_argument("--work", type=Path, required=True, help="work folder of training")
-    parser.add_argument("--seed", type=int, default=0, help="of the study, not of training")
-    given = parser.parse_args()
-    run = Run(TrainConfig(), load_dataset(given.data), given.work)
-    with progress_bars(Console(stderr=True)) as report:
-        study = study_of(run, InterpretationSettings(seed=given.seed), report)
-    console = Console(width=170)
-    console.print(interpretation_table(study))
-    for target in TARGETS:
-        console.print(areas_table(study, target))
-    console.print(comparison_table(study))
-    console.print(examples_table(study))
-    for sentence in study.verdict:
-        console.print(sentence)
-
-
-if __name__ == "__main__":
-    main()

@@ -2,31 +2,24 @@
 
 Fans of a value are the tenth of the measured users with the largest share of it in their history.
 What brings it under 5 % of their top 20, and what is that worth in NDCG?
-
-    python -m training.study.suppression ml-100k --work var/work genre=Horror genre=Comedy
 """
 
-import argparse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import Field
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
 from model_store.cards import AttributeGroup, AttributeValue, Band
 from model_store.manifest import Share
-from training.builtin import load_dataset
-from training.config import Count, TrainConfig
+from training.config import Count
 from training.dosing import Operation, Subjects, Target
 from training.pipeline import Run
-from training.progress import Report, progress_bars, silent
+from training.progress import Report, silent
 from training.study.audience import Audience
 from training.study.cohorts import audience_at_test
 from training.study.outcomes import mean_band, ratio_band, slates_of, user_draws
@@ -51,7 +44,7 @@ class SuppressionSettings(TargetSettings):
     """Fewest fans, where there are as many users."""
     wanted_share: Share = 0.05
     """A smaller share of the value in the top 20 counts as suppressed."""
-    add_strengths: tuple[float, ...] = (0, -0.5, -1, -1.5, -2, -3, -4, -6, -8, -12)
+    add_strengths: tuple[float, ...] = (0, -1, -2, -4, -6, -8, -12, -16, -24, -32, -48, -64)
     """Reference units added to the group, from 0 downwards."""
     scale_strengths: tuple[float, ...] = (1, 0.5, 0)
     """Factors of the group's activations, from 1 downwards."""
@@ -252,41 +245,3 @@ def _path(
 
 def _groups(groups: Iterable[AttributeGroup]) -> dict[AttributeValue, Target]:
     return {group.attribute: Target.group(group) for group in groups}
-
-
-def suppression_table(study: SuppressionStudy) -> Table:
-    """A row for each attribute: share before, and strength, share and NDCG kept by each method."""
-    methods = (ADD, SCALE, RERANK)
-    table = Table(title=f"first strength with a share below {study.wanted_share:g}: share, kept")
-    for name in ("attribute", "fans", "history", "share", *methods):
-        table.add_column(name)
-    for one in study.attributes:
-        found = {path.method: _cell(path) for path in one.paths}
-        before = (f"{one.n_fans}", f"{one.history_share:.2f}", f"{one.share:.2f}")
-        table.add_row(one.attribute, *before, *(found[method] for method in methods))
-    return table
-
-
-def _cell(path: SuppressionPath) -> str:
-    if path.reached is None:
-        return f"never; {path.strengths[-1]:g}: {path.shares[-1]:.3f}, {path.kept_shares[-1]:.2f}"
-    at = path.reached
-    others = "" if at.kept_others is None else f" ({at.kept_others.value:.2f} others)"
-    return f"{at.strength:g}: {at.share.value:.3f}, {at.kept.value:.2f}{others}"
-
-
-def main() -> None:
-    """Prints what suppression costs in the default config's run, trained if needed."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("data", help="a known data set or a data config")
-    parser.add_argument("--work", type=Path, required=True, help="work folder of training")
-    parser.add_argument("attributes", nargs="*", help="name=value; none: by the rule")
-    given = parser.parse_args()
-    run = Run(TrainConfig(), load_dataset(given.data), given.work)
-    with progress_bars(Console(stderr=True)) as report:
-        study = study_of(run, SuppressionSettings(attributes=tuple(given.attributes)), report)
-    Console(width=150).print(suppression_table(study))
-
-
-if __name__ == "__main__":
-    main()

@@ -19,7 +19,6 @@ from training.study.doses import (
     DosesSettings,
     DosesStudy,
     attribute_doses,
-    doses_table,
     replaced,
 )
 from training.study.hooks import Hook, dimension_at, group_at, mean_gradient, references
@@ -115,7 +114,6 @@ def test_a_reference_is_of_what_fires() -> None:
     torch.testing.assert_close(references(activations), torch.tensor([0.0, 2.98]))
 
 
-def test_the_study_is_json_and_a_table(found: AttributeDoses) -> None:
+def test_the_study_is_json(found: AttributeDoses) -> None:
     study = DosesStudy(40, 2, (found,))
     assert json.loads(json.dumps(dataclasses.asdict(study)))["n_blocks"] == 2
-    assert doses_table(study, "genre=Fourth").row_count == len(found.curves)

@@ -5,18 +5,12 @@ import json
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from model_store.cards import AttributeValue
 from training.attributes import AttributeTable
 from training.co_occurrence import readers
 from training.study.directions import DirectionSet
 from training.study.interpretation import Candidate, InterpretationStudy, interpretation_study
-from training.study.interpretation_tables import (
-    areas_table,
-    comparison_table,
-    interpretation_table,
-)
 from training.study.moments import Moments, sampled_moments
 from training.study.question import LAST, InterpretationSettings, Question, question
 
@@ -129,13 +123,3 @@ def test_dead_features_are_counted(asked: Question) -> None:
 def test_the_study_is_json(study: InterpretationStudy) -> None:
     written = json.loads(json.dumps(dataclasses.asdict(study)))
     assert [judged["name"] for judged in written["sets"]] == ["found", "noise"]
-
-
-def test_the_tables_show_every_set(study: InterpretationStudy) -> None:
-    assert interpretation_table(study).row_count == 3
-    assert comparison_table(study).row_count == len(study.comparisons)
-    console = Console(width=200)
-    with console.capture() as shown:
-        console.print(areas_table(study, LAST))
-    assert "genre, 1" in shown.get()
-    assert "1.000" in shown.get()
