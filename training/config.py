@@ -38,7 +38,7 @@ class BaseModelConfig(Settings):
     """Attention heads of each block; divides d_model."""
     max_seq: Count = 50
     """Newest history items that the model reads."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """Share of units dropped in training."""
     learning_rate: Rate = 3e-3
     """Of AdamW, constant between the warm-up and the fall."""
