@@ -44,7 +44,22 @@ class SuppressionSettings(TargetSettings):
     """Fewest fans, where there are as many users."""
     wanted_share: Share = 0.05
     """A smaller share of the value in the top 20 counts as suppressed."""
-    add_strengths: tuple[float, ...] = (0, -1, -2, -4, -8, -12, -16, -20, -24, -28, -32, -40, -48, -64)
+    add_strengths: tuple[float, ...] = (
+        0,
+        -1,
+        -2,
+        -4,
+        -8,
+        -12,
+        -16,
+        -20,
+        -24,
+        -28,
+        -32,
+        -40,
+        -48,
+        -64,
+    )
     """Reference units added to the group, from 0 downwards."""
     scale_strengths: tuple[float, ...] = (1, 0.5, 0)
     """Factors of the group's activations, from 1 downwards."""
