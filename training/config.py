@@ -165,7 +165,7 @@ class EffectsConfig(Settings):
     """Reference units added to a feature."""
     group_scale: tuple[Factor, ...] = (0.0, 0.5, 2.0, 4.0, 8.0, 16.0)
     """Factors of a group's features."""
-    group_add: tuple[Strength, ...] = (-4, -2, -1, -0.5, 0.5, 1, 1.5, 2, 3, 4, 6, 8)
+    group_add: tuple[Strength, ...] = (-8, -4, -2, -1, 1, 2, 3, 4, 6, 8, 12, 16, 24)
     """Reference units added to a group."""
     off_target_scale: Factor = 2.0
     """Factor at which changes of other attributes are given: the nearest of those tried."""
@@ -202,10 +202,8 @@ class CardsConfig(Settings):
     """Users who choose, on whose training histories the effect of each feature is measured."""
     effect_dose: Rate = 1.0
     """Reference units added to a feature to measure its effect."""
-    group_size: Count = 10
+    group_size: Count = 20
     """Most features in an attribute's group."""
-    group_candidates: Count = 30
-    """Features that raise an attribute most, of which its group is chosen."""
     effects: EffectsConfig = EffectsConfig()
     """What doses do."""
 
@@ -258,7 +256,7 @@ TINY = TrainConfig(
             feature_scale=(4.0,),
             feature_add=(2.0,),
             group_scale=(4.0,),
-            group_add=(-1.0, 1.0, 2.0, 4.0),
+            group_add=(-4.0, 8.0, 16.0, 32.0),
             random_directions=2,
             draws=20,
         ),

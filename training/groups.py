@@ -10,28 +10,35 @@ from torch import Tensor
 from model_store.cards import AttributeGroup, FeatureCard, GroupMember
 from training.attributes import AttributeTable
 from training.config import CardsConfig
-from training.imitation import Bools, Effects, Floats, imitating_weights, strongest
+from training.imitation import Effects, Floats, imitating_group, strongest
 from training.sae import Sae
 
 
 def attribute_groups(
     measured: Effects, table: AttributeTable, config: CardsConfig
 ) -> tuple[AttributeGroup, ...]:
-    """For each attribute value the features that imitate a re-rank, among those that raise it most.
+    """For each attribute value the features that together imitate a re-rank most closely.
 
-    A value that no feature raises has no group.
+    Each raises it alone too. Where none imitates, those that raise it most, weighted by that; a
+    value that no feature raises has no group.
 
     Args:
         measured: of every feature by index, none for a dead one.
         table: the attribute values.
-        config: among how many features is chosen, and how many a group may hold.
+        config: how many features a group may hold.
     """
     groups = []
     for column, value in enumerate(table.values):
-        candidates = strongest(measured.mass[:, column], config.group_candidates)
-        weights = _weights(measured.of(candidates), column, table.carries[:, column], config)
-        if weights.any():
-            groups.append(AttributeGroup(attribute=value, members=_members(candidates, weights)))
+        raising = strongest(measured.mass[:, column], len(measured.mass))
+        chosen, weights = imitating_group(
+            measured.of(raising), table.carries[:, column], config.group_size
+        )
+        features = raising[chosen]
+        if not len(features):
+            features = raising[: config.group_size]
+            weights = measured.mass[features, column]
+        if len(features):
+            groups.append(AttributeGroup(attribute=value, members=_members(features, weights)))
     return tuple(groups)
 
 
@@ -39,19 +46,6 @@ def feature_vectors(sae: Sae, cards: Sequence[FeatureCard], dose: float) -> Tens
     """What `dose` reference units of each feature add to the hidden state [d_sae, d_model]."""
     references = torch.tensor([card.reference_activation for card in cards])
     return dose * references.to(sae.W_dec)[:, None] * sae.W_dec.detach()
-
-
-def _weights(candidates: Effects, value: int, carries: Bools, config: CardsConfig) -> Floats:
-    """Weights of candidates [n], largest effect first; by effect where nothing imitates.
-
-    Chosen among all, then fitted again among the heaviest: what is left out leaves a gap to fill.
-    """
-    heaviest = strongest(imitating_weights(candidates, carries), config.group_size)
-    weights = np.zeros(len(candidates.vectors))
-    weights[heaviest] = imitating_weights(candidates.of(heaviest), carries)
-    if not weights.any():
-        weights[: config.group_size] = candidates.mass[: config.group_size, value]
-    return weights
 
 
 def _members(features: npt.NDArray[np.int64], weights: Floats) -> tuple[GroupMember, ...]:

@@ -16,6 +16,9 @@ from torch import Tensor
 from training.progress import Report, silent
 from training.study.audience import Audience
 
+LEAST = 1e-6
+"""Cosine with what is left, below which a vector adds nothing."""
+
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
@@ -92,6 +95,39 @@ def imitating_weights(measured: Effects, carries: Bools) -> Floats:
         return np.zeros(0)
     weights, _ = nnls(*least_squares(measured, carries))
     return np.asarray(weights)
+
+
+def imitating_group(
+    measured: Effects, carries: Bools, size: int
+) -> tuple[npt.NDArray[np.int64], Floats]:
+    """At most `size` vectors, by index, and the weights with which they imitate best together.
+
+    One after the other, each time the vector that points most at what the others leave over, all
+    weights fitted anew: among all vectors at once it finds better small groups than weights fitted
+    first and cut off then (training/LOG.md). Empty where no vector points that way.
+
+    Source: non-negative orthogonal matching pursuit (Bruckstein, Elad and Zibulevsky, 2008).
+
+    Args:
+        measured: of the candidates.
+        carries: [n_items + 1].
+        size: most members.
+    """
+    design, wanted = least_squares(measured, carries)
+    lengths = np.linalg.norm(design, axis=0).clip(min=1e-12)
+    chosen: list[int] = []
+    weights, left = np.zeros(0), wanted
+    for _ in range(min(size, design.shape[1])):
+        towards = design.T @ left / lengths
+        towards[chosen] = -np.inf
+        best = int(np.argmax(towards))
+        if towards[best] <= LEAST * np.linalg.norm(wanted):
+            break
+        chosen.append(best)
+        weights, _ = nnls(design[:, chosen], wanted)
+        left = wanted - design[:, chosen] @ weights
+    members = np.array(chosen, dtype=np.int64)[weights > 0]
+    return members, weights[weights > 0]
 
 
 def least_squares(measured: Effects, carries: Bools) -> tuple[Floats, Floats]:

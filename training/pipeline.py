@@ -52,7 +52,7 @@ BASE_REVISION = 2
 """Raised when training the base model gives something else by the same settings: it is redone."""
 SAE_REVISION = 2
 """The same for the SAE."""
-CARDS_REVISION = 2
+CARDS_REVISION = 3
 """The same for feature cards, groups and effects."""
 CHECKPOINT_FILE = "checkpoint.pt"
 SAE_SHAPE_FILE = "shape.json"

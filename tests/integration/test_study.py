@@ -8,7 +8,7 @@ import pytest
 from training.config import TINY
 from training.dataset import Dataset
 from training.pipeline import Run
-from training.study import frontier, interpretation
+from training.study import frontier, interpretation, promise
 from training.study.question import LAST, InterpretationSettings
 from training.study.reranks import RERANK
 from training.study.rivals import TODAY
@@ -45,3 +45,11 @@ def test_a_group_doubles_a_share_that_one_random_direction_does_not(run: Run) ->
     assert reached[TODAY] is not None
     highest = {f.rival: np.max(f.shares) for f in study.frontiers}
     assert highest["one random direction"] < highest[TODAY]
+
+
+def test_cards_keep_most_of_their_promises(run: Run) -> None:
+    settings = promise.PromiseSettings(rises=(0.05, 0.1), tolerance=0.05, draws=20)
+    study = promise.study_of(run, settings)
+    assert study.n_groups >= 5
+    assert study.kept_promise_share > 0.7
+    assert study.mean_share_error < 0.03

@@ -42,9 +42,15 @@ def test_a_group_is_what_together_raises_all_items_alike() -> None:
 
 
 def test_a_group_holds_no_more_than_it_may() -> None:
-    quarters = np.stack([on(item, by=1 / item) for item in (1, 2, 3, 4)])
-    (group,) = attribute_groups(measured(quarters, [0.1] * 4), table(), CONFIG)
+    parts = np.stack([on(1, 2), on(3), on(4), on(1, 2, 3, by=0.5)])
+    (group,) = attribute_groups(measured(parts, [0.1] * 4), table(), CONFIG)
     assert [member.feature_index for member in group.members] == [3, 2]
+
+
+def test_a_member_raises_the_attribute_alone_too() -> None:
+    parts = np.stack([on(1, 2), on(3, 4)])
+    (group,) = attribute_groups(measured(parts, [0.1, -0.1]), table(), CONFIG)
+    assert [member.feature_index for member in group.members] == [0]
 
 
 def test_where_nothing_imitates_weights_are_by_effect() -> None:
