@@ -4,7 +4,8 @@
     python -m bench.training --quick
 
 Both read one split and are validated by one code, on one thread each, in turn. The level is the
-best that the worse of the two ever reached, within each repetition; the table shows medians.
+best that the worse of the two ever reached, within each repetition; the table shows medians, anew
+after each.
 RecTools is installed once, in an environment of its own under .cache. docs/performance.md says
 what the columns mean.
 """
@@ -94,7 +95,7 @@ def main() -> None:
             for runner in runners:
                 runner.run(data, repetition, max_s)
                 _note(runner, repetition)
-    show(runners, f"{given.data}, {repetitions} repetitions, {_machine()}")
+            show(runners, f"{given.data}, repetitions: {repetition + 1}, {_machine()}")
 
 
 def _arguments() -> argparse.Namespace:
@@ -219,7 +220,7 @@ def _median(values: Iterator[float | None]) -> str:
 
 def _machine() -> str:
     load = os.getloadavg()[0]
-    return f"one thread each on {os.cpu_count()} cores, load before it {load:.1f}"
+    return f"one thread each on {os.cpu_count()} cores, load {load:.1f}"
 
 
 if __name__ == "__main__":
