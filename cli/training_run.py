@@ -34,6 +34,8 @@ class Wanted(NamedTuple):
     """Where the bundle is published; None: the service's own store."""
     is_promoted: bool = True
     """Whether the label `production` is pointed at the bundle."""
+    files: Path | None = None
+    """Folder with the files of a described data set."""
 
 
 def run(step: str, wanted: Wanted, *, as_json: bool) -> None:
@@ -44,7 +46,7 @@ def run(step: str, wanted: Wanted, *, as_json: bool) -> None:
         Unavailable: a built-in data set cannot be fetched.
     """
     with training_errors_told():
-        dataset = load_dataset(wanted.data)
+        dataset = load_dataset(wanted.data, files=wanted.files)
         for sentence in dataset.notes:
             note(f"note: {sentence}")
         with progress_bars(progress_console()) as report:

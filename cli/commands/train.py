@@ -15,7 +15,11 @@ app = typer.Typer(
 
 Data = Annotated[
     str | None,
-    typer.Option(help="Built-in name (ml-100k) or data config (YAML); or else --interactions."),
+    typer.Option(help="Known name (e.g. ml-100k) or data config (YAML); or else --interactions."),
+]
+Files = Annotated[
+    Path | None,
+    typer.Option(help="Folder with the data set's files, where they are yours to bring."),
 ]
 Interactions = Annotated[
     Path | None, typer.Option(help="File of who met what, when: CSV, TSV, Parquet, MovieLens.")
@@ -59,6 +63,7 @@ def _command(step: str | None) -> Callable[..., None]:
     def run(
         ctx: typer.Context,
         data: Data = None,
+        files: Files = None,
         interactions: Interactions = None,
         items: Items = None,
         column: Columns = None,
@@ -92,6 +97,7 @@ def _command(step: str | None) -> Callable[..., None]:
                 work_dir=work_dir,
                 store_url=store,
                 is_promoted=promote,
+                files=files,
             ),
             as_json=as_json,
         )
