@@ -63,7 +63,7 @@ class ShownResponse:
     random: tuple[Band, ...]
     """One per point: mean, lowest and highest share under random directions of equal norm."""
     saturation_strength: float | None
-    """Smallest raising strength above which the share gains less than a point; None: it goes on."""
+    """Smallest strength with 95 % of the largest rise; None: still rising at the last, or never."""
     inactive_share: float
     """Part of the users for whom SCALE finds nothing to act on."""
     off_target_strength: float

@@ -47,7 +47,7 @@ def section(results: StudyResults) -> Section:
             "A card says for each dose what share the attribute will have and how much quality is"
             " kept, with 95 % intervals over users. The grey band is where random directions of"
             " the same size end up: a share inside it says nothing about the feature.",
-            "Saturation: the dose above which the share gains less than a point.",
+            "Saturation: the smallest dose with 95 % of the largest rise; a dash: still rising.",
             f"Shown are the card whose ADD raises the share most with at least"
             f" {percent(study.kept, 0)} of NDCG@10 kept, the one in the middle, and the last.",
         ),
