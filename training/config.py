@@ -208,6 +208,23 @@ class CardsConfig(Settings):
     """What doses do."""
 
 
+class LabellerConfig(Settings):
+    """An OpenAI-compatible endpoint that names features; its key comes from the environment."""
+
+    base_url: Annotated[str, Field(pattern=r"^https?://")]
+    """Up to and without /chat/completions, e.g. http://127.0.0.1:8000/v1."""
+    model: Annotated[str, Field(min_length=1)]
+    """As the endpoint calls it."""
+    max_features: Count | None = None
+    """Features asked about, lowest index first; None: all that are strong on some item."""
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    """Questions under way at a time."""
+    timeout_s: Rate = 60.0
+    """For one answer."""
+    retries: Annotated[int, Field(ge=0, le=20)] = 4
+    """Of a question that may be answered later, each after a longer wait."""
+
+
 class TrainConfig(Settings):
     """A whole run: one fingerprint, one bundle."""
 
@@ -217,6 +234,8 @@ class TrainConfig(Settings):
     """The sparse autoencoder."""
     cards: CardsConfig = CardsConfig()
     """Feature cards and attribute groups."""
+    labeller: LabellerConfig | None = None
+    """A language model that rewrites the labels of features; None: the rule's labels stay."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of initial weights, windows, batches, dropout and samples."""
     device: Literal["cpu", "cuda"] = "cpu"

@@ -11,6 +11,9 @@ TrainingError
 ├── InvalidData           files that cannot be used as they are: the first faults, and how many
 ├── UnavailableDownload   a built-in data set could not be fetched
 ├── CorruptDownload       a fetched file is not the pinned one
+├── LabellerMissing       the client of the optional labeller is not installed
+├── LabellerRefused       the labeller's endpoint refuses every question
+├── LabellerUnavailable   the labeller's endpoint does not answer
 ├── UnknownStudyAttribute a study was asked for an attribute value that no item carries
 └── UndefinedMetric       a metric of nothing, or of arrays that do not belong together
 """
@@ -136,6 +139,36 @@ class CorruptDownload(TrainingError):
         self.path = path
         self.expected_sha256 = expected_sha256
         self.found_sha256 = found_sha256
+
+
+class LabellerMissing(TrainingError):
+    """The labeller needs a package that is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "labeller needs the [label] extra (openai is not installed): "
+            "pip install 'steerrec[label]'"
+        )
+
+
+class LabellerRefused(TrainingError):
+    """The labeller's endpoint refuses every question, e.g. for its key."""
+
+    def __init__(self, base_url: str, status: int, remedy: str) -> None:
+        super().__init__(f"labeller: {base_url} answers with HTTP status {status}: {remedy}")
+        self.base_url = base_url
+        self.status = status
+
+
+class LabellerUnavailable(TrainingError):
+    """The labeller's endpoint gives no answers, though it was asked again and again."""
+
+    def __init__(self, base_url: str, cause: str) -> None:
+        super().__init__(
+            f"labeller: {base_url} does not answer ({cause}): what was answered is kept, "
+            "so run again when it does, or leave labeller out of the config"
+        )
+        self.base_url = base_url
 
 
 class UnknownStudyAttribute(TrainingError):

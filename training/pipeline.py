@@ -18,7 +18,7 @@ from typing import TypeVar
 import torch
 from pydantic import BaseModel
 
-from model_store.cards import CARDS_FILE, FeatureCards
+from model_store.cards import CARDS_FILE, FeatureCard, FeatureCards
 from model_store.files import BASE_MODEL_FILE, SAE_FILE
 from model_store.manifest import DataIdentity, Manifest, SaeShape
 from model_store.seal import seal
@@ -35,6 +35,8 @@ from training.effect_cards import with_effects
 from training.evaluate import base_metrics, hidden_states, newest_hidden_states, sae_metrics
 from training.groups import attribute_groups, feature_vectors
 from training.imitation import effects
+from training.labeller import labelled_by_model
+from training.labeller_endpoint import labeller_key
 from training.labels import nameable
 from training.progress import Report, silent
 from training.sae import Sae
@@ -57,6 +59,8 @@ CARDS_REVISION = 3
 CHECKPOINT_FILE = "checkpoint.pt"
 SAE_SHAPE_FILE = "shape.json"
 METRICS_FILE = "metrics.json"
+LABELLER_FOLDER = "labeller"
+"""Of the labeller's answers, whatever the cards."""
 PUBLISHED_FILE = "published.json"
 PRODUCTION = "production"
 
@@ -265,7 +269,9 @@ class Run:
             self.sae, *self.read_positions, max_positions=settings.max_positions, seed=seed
         )
         named = nameable(self.dataset, table, self.split.train, settings, seed=seed)
-        features = feature_cards(read, self.dataset, named, settings, self.report)
+        features = self._by_model(
+            feature_cards(read, self.dataset, named, settings, self.report)
+        )
         choosers = self._by_validation(self.cohorts.choosers[: settings.effect_users])
         vectors = feature_vectors(self.sae, features, settings.effect_dose)
         measured = effects(choosers, vectors, table.carries, self.report)
@@ -279,6 +285,14 @@ class Run:
         carded = Subjects.of(self._by_validation(rows), self.sae, positions, features)
         tried = TrialSettings(table, Yardstick.of(table, self.split.train), settings.effects, seed)
         return with_effects(cards, measured, carded, tried, self.report)
+
+    def _by_model(self, features: tuple[FeatureCard, ...]) -> tuple[FeatureCard, ...]:
+        """The features, labelled by the language model where there is one."""
+        config = self.config.labeller
+        if config is None:
+            return features
+        kept = self.work_dir / LABELLER_FOLDER
+        return labelled_by_model(features, self.dataset, config, kept, self.report).cards
 
     def _by_validation(self, rows: Rows) -> Audience:
         return audience_at_validation(self.base_model, self.block, self.split, rows)
@@ -308,7 +322,10 @@ class Run:
     @cached_property
     def _cards_key(self) -> str:
         items = [[i.item_id, i.title, dict(i.attributes)] for i in self.dataset.items]
-        return _fingerprint(CARDS_REVISION, self._sae_key, _settings(self.config.cards), items)
+        parts: list[object] = [CARDS_REVISION, self._sae_key, _settings(self.config.cards), items]
+        if labeller := self.config.labeller:
+            parts += [labeller_key(labeller), labeller.max_features]
+        return _fingerprint(*parts)
 
 
 def train(
