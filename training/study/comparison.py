@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from training.study.directions import NOT_SPARSE
 from training.study.interpretation_results import Comparison
 from training.study.judging import (
     AREA,
@@ -128,7 +129,7 @@ def verdict(compared: Sequence[Comparison]) -> tuple[str, ...]:
     """Where each set in question is better than its controls and where not, one sentence each.
 
     First what holds against every control, then each measure of TOLD. A difference counts where
-    its q is at most CLEAR_Q.
+    its q is at most CLEAR_Q. The SAE's own directions before sparsity are compared, but no control.
     """
     sentences = []
     for one in dict.fromkeys(c.one for c in compared):
@@ -142,9 +143,10 @@ def verdict(compared: Sequence[Comparison]) -> tuple[str, ...]:
 
 
 def _overall(one: str, by_measure: Mapping[str, Sequence[Comparison]]) -> str:
-    first = [m for m, found in by_measure.items() if all(_side(c) > 0 for c in found)]
-    last = [m for m, found in by_measure.items() if all(_side(c) < 0 for c in found)]
-    n = len({c.other for found in by_measure.values() for c in found})
+    controls = {m: [c for c in by_measure[m] if c.other != NOT_SPARSE] for m in by_measure}
+    first = [m for m, found in controls.items() if found and all(_side(c) > 0 for c in found)]
+    last = [m for m, found in controls.items() if found and all(_side(c) < 0 for c in found)]
+    n = len({c.other for found in controls.values() for c in found})
     return (
         f"{one}, beside {n} controls: clearly above all of them by {_listed(first, 'no measure')}; "
         f"clearly below all of them by {_listed(last, 'none')}."

@@ -23,6 +23,8 @@ from training.sasrec import Sasrec
 from training.study.moments import newest_hidden
 from training.train_sae import SaeTrainer, train_sae
 
+NOT_SPARSE = "SAE, not sparse"
+"""Name of the SAE's own directions before rectifier and sparsity."""
 ENCODE_ROWS = 4_096
 ICA_ITERATIONS = 300
 ICA_TOLERANCE = 1e-3
@@ -56,7 +58,7 @@ def sae_features(name: str, sae: Sae, hidden: Tensor) -> DirectionSet:
 @torch.no_grad()
 def feature_projections(sae: Sae, hidden: Tensor) -> DirectionSet:
     """The same features before rectifier and sparsity: what their directions alone can tell."""
-    return DirectionSet("SAE, not sparse", sae.pre_activations(hidden).cpu().numpy())
+    return DirectionSet(NOT_SPARSE, sae.pre_activations(hidden).cpu().numpy())
 
 
 def hidden_dimensions(hidden: Tensor) -> DirectionSet:

@@ -61,5 +61,14 @@ def test_what_beats_every_control_is_said_first() -> None:
     assert "above all of them by mean best AUC (last item);" in verdict(comparisons([pair]))[0]
 
 
+def test_the_saes_own_directions_are_no_control() -> None:
+    ours = Contender("SAE", [_figures(0.9)])
+    values = {"ICA": 0.6, "SAE, not sparse": 0.95}
+    pairs = [(ours, Contender(name, [_figures(v, own=0.01)])) for name, v in values.items()]
+    first, second = verdict(comparisons(pairs))
+    assert "beside 1 controls: clearly above all of them by mean best AUC" in first
+    assert "below SAE, not sparse" in second
+
+
 def test_nothing_compared_says_nothing() -> None:
     assert verdict(comparisons([])) == ()
