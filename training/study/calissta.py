@@ -28,8 +28,8 @@ from training.study.audience import BATCH, Audience
 from training.study.outcomes import SLATE, slates_of
 from training.study.reranks import Rival
 
-ALPHA = 0.1
-"""Strength of the steering; with the package's own default of 0.5 less NDCG is kept here."""
+ALPHAS = (0.1, 0.25, 0.5)
+"""Strengths of the steering, a rival for each; the package's own default is the last."""
 MAX_CONCEPTS = 20
 """The values of an attribute name with the most items, and the one that is wanted."""
 N_CANDIDATES = 60
@@ -67,13 +67,16 @@ class Calibration:
 class Calibrations:
     """Rivals for the values of any attribute name; lists are made once for each name."""
 
-    def __init__(self, run: Run, people: Audience, alpha: float = ALPHA) -> None:
+    def __init__(self, run: Run, people: Audience, alpha: float) -> None:
         self._run, self._people, self._alpha = run, people, alpha
         self._table = attribute_table(run.dataset, 1)
         self._made: dict[str, tuple[list[AttributeValue], Calibration]] = {}
 
     def rival(self, value: AttributeValue, *, n_strengths: int) -> Rival:
-        """The calibration towards a value, its dial the value's part of the mix."""
+        """The calibration towards a value.
+
+        Its dial: 0 is the model's own slates, 1 the user's own mix, 2 nothing but the value.
+        """
         concepts, made = self._made.get(value.name, ([], None))
         if made is None or value not in concepts:
             concepts, made = self._calibration(value)
@@ -82,7 +85,7 @@ class Calibrations:
         parts = np.linspace(0, 1, max(n_strengths // 2, 3))
         steps = (0.0, *(1 + parts).round(3).tolist())
         return Rival(
-            "CALISSTA",
+            f"CALISSTA, alpha {self._alpha:g}",
             "calibration",
             lambda step: plain if step == 0 else lists.slates(concept, step - 1),
             steps,

@@ -18,7 +18,7 @@ from training.config import Count
 from training.pipeline import Run
 from training.progress import Report, silent
 from training.study.audience import Audience
-from training.study.calissta import Calibrations
+from training.study.calissta import ALPHAS, Calibrations
 from training.study.cohorts import audience_at_test, audience_at_validation
 from training.study.outcomes import user_draws
 from training.study.paths import (
@@ -177,13 +177,13 @@ def study_of(run: Run, settings: FrontierSettings, report: Report = silent) -> F
     choosers, people = choosers_and_measured(run, settings)
     made_of = candidates(choosers, feature_vectors(run), table.carries, seed=settings.seed)
     weights = user_draws(len(people.targets), settings.draws, seed=settings.seed)
-    calibrated = Calibrations(run, people)
+    calibrated = [Calibrations(run, people, alpha) for alpha in ALPHAS]
     races: list[list[Raced]] = []
     for column, value in enumerate(table.values):
         rivals = rivals_for(
             made_of, people, table.carries, column, n_strengths=settings.n_strengths
         )
-        rivals.append(calibrated.rival(value, n_strengths=settings.n_strengths))
+        rivals += [made.rival(value, n_strengths=settings.n_strengths) for made in calibrated]
         allowed = [rival for rival in rivals if rival.name not in settings.leave_out]
         races.append(race(allowed, people, table.carries[:, column], weights))
         names.append(f"{value.name}={value.value}")
