@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.cli_runs import Finished, steerrec
 from training.study.command import NAMES
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 MAY_LINK = {"a"}
 """What may name another place: nothing is loaded before a reader clicks."""
@@ -53,7 +53,7 @@ def work(bundle_dir: Path) -> Path:
 def out(work: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a study that ran from start to end."""
     folder = tmp_path_factory.mktemp("study")
-    done = steerrec(*words(folder, work), timeout_s=240)
+    done = steerrec(*words(folder, work), timeout_s=400)
     assert done.code == 0, done.err
     return folder
 
@@ -102,7 +102,7 @@ def test_the_tables_are_markdown(out: Path) -> None:
 
 
 def test_a_second_run_does_nothing_again(out: Path, work: Path) -> None:
-    again = steerrec(*words(out, work))
+    again = steerrec(*words(out, work), timeout_s=240)
     assert again.code == 0
     assert [line for line in again.err.splitlines() if "began" in line] == []
 
@@ -111,7 +111,7 @@ def test_ctrl_c_ends_with_its_code_and_the_study_goes_on(work: Path, tmp_path: P
     asked = [*words(tmp_path, work), "--parts", "interpretation"]
     stopped = interrupted(asked, when="interpretation: began")
     assert (stopped.code, "the same command goes on from here" in stopped.err) == (130, True)
-    assert "sweep: done before" in steerrec(*asked, timeout_s=120).err
+    assert "sweep: done before" in steerrec(*asked, timeout_s=240).err
 
 
 def interrupted(asked: list[str], *, when: str) -> Finished:
