@@ -109,8 +109,10 @@ class SaeConfig(Settings):
     """The hook is after this block; n_blocks + 1: the final norm; None: the last block."""
     positions: EditPositions = EditPositions.LAST
     """Positions that an edit touches; ALL only where blocks remain above the hook."""
+    max_positions: Count | None = None
+    """Most positions of the training histories that are learned from, drawn; None: all."""
     newest_positions: Annotated[int, Field(ge=0)] = 40_000
-    """Newest positions of sampled beginnings of histories, learned from beside all positions."""
+    """Newest positions of sampled beginnings of histories, learned from beside those."""
     seed: Annotated[int, Field(ge=0)] | None = None
     """Of weights and batches; None: the run's. Features of two seeds are compared on one model."""
     steps: Count = 2_500

@@ -94,6 +94,12 @@ def newest_hidden_states(
     return torch.cat(found)
 
 
+def sampled_rows(hidden: Tensor, at_most: int, seed: int) -> Tensor:
+    """At most so many rows of `hidden` [rows, d_model], drawn without replacement."""
+    drawn = generator(seed, 6).permutation(len(hidden))[:at_most]
+    return hidden[torch.from_numpy(np.sort(drawn)).to(hidden.device)]
+
+
 def _pieces(histories: Sequence[Items], length: int) -> list[Items]:
     """Every history in disjoint pieces of at most `length` items, the newest piece full."""
     return [

@@ -32,7 +32,13 @@ from training.config import SaeConfig, TrainConfig
 from training.dataset import Dataset
 from training.dosing import Subjects
 from training.effect_cards import with_effects
-from training.evaluate import base_metrics, hidden_states, newest_hidden_states, sae_metrics
+from training.evaluate import (
+    base_metrics,
+    hidden_states,
+    newest_hidden_states,
+    sae_metrics,
+    sampled_rows,
+)
 from training.groups import attribute_groups, feature_vectors
 from training.imitation import effects
 from training.labeller import labelled_by_model
@@ -240,18 +246,20 @@ class Run:
     @cached_property
     def _learned_from(self) -> torch.Tensor:
         """Hidden states [rows, d_model] that the SAE learns from."""
-        other = self._reads_alike
-        if other and other.config.sae.newest_positions == self.config.sae.newest_positions:
+        other, settings = self._reads_alike, self.config.sae
+        if other and _draws(other.config.sae) == _draws(settings):
             return other._learned_from
         newest = newest_hidden_states(
             self.base_model,
             self.split.train,
             self.block,
-            at_most=self.config.sae.newest_positions,
+            at_most=settings.newest_positions,
             seed=self.config.seed,
             device=self.device,
         )
-        return torch.cat([self.read_positions[0], newest])
+        read, _ = self.read_positions
+        drawn = sampled_rows(read, settings.max_positions or len(read), self.config.seed)
+        return torch.cat([drawn, newest])
 
     @cached_property
     def read_positions(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -269,9 +277,7 @@ class Run:
             self.sae, *self.read_positions, max_positions=settings.max_positions, seed=seed
         )
         named = nameable(self.dataset, table, self.split.train, settings, seed=seed)
-        features = self._by_model(
-            feature_cards(read, self.dataset, named, settings, self.report)
-        )
+        features = self._by_model(feature_cards(read, self.dataset, named, settings, self.report))
         choosers = self._by_validation(self.cohorts.choosers[: settings.effect_users])
         vectors = feature_vectors(self.sae, features, settings.effect_dose)
         measured = effects(choosers, vectors, table.carries, self.report)
@@ -339,6 +345,11 @@ def train(
 ) -> str:
     """The version of the bundle that the config makes of the data; goes on where it stopped."""
     return Run(config, dataset, work_dir, report).publish(store_url, promote=promote)
+
+
+def _draws(settings: SaeConfig) -> tuple[int | None, int]:
+    """What decides which hidden states of a hook are learned from."""
+    return settings.max_positions, settings.newest_positions
 
 
 def _settings(settings: BaseModel) -> object:

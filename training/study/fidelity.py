@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from training.batches import Items, generator, left_padded, length_batches
+from training.batches import Items, left_padded, length_batches
 from training.evaluate import EVALUATION_BATCH, SAE_ROWS, K
 from training.metrics import Ranks, ranks
 from training.sae import Sae
@@ -55,12 +55,6 @@ def reconstruction(sae: Sae, hidden: Tensor) -> Reconstruction:
         l0=float(fired.sum()) / len(hidden),
         dead_share=float((fired == 0).float().mean()),
     )
-
-
-def sampled_rows(hidden: Tensor, at_most: int, seed: int) -> Tensor:
-    """At most so many rows of `hidden` [rows, d_model], drawn without replacement."""
-    drawn = generator(seed, 6).permutation(len(hidden))[:at_most]
-    return hidden[torch.from_numpy(np.sort(drawn)).to(hidden.device)]
 
 
 class ReadBatch(NamedTuple):

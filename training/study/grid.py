@@ -28,13 +28,13 @@ class SweepSettings(Settings):
     """Hooks compared at the centre; None: after each block and after the final norm."""
     width_factors: tuple[Count, ...] = (4, 8, 16, 32)
     """Crossed with `ks`."""
-    ks: tuple[Count, ...] = (16, 24, 32, 48)
+    ks: tuple[Count, ...] = (16, 32, 48)
     """Crossed with `width_factors`."""
     crossed_kinds: tuple[SaeKind, ...] = COUNTED
     """Kinds whose widths and ks are crossed."""
-    l1_weights: tuple[Rate, ...] = (0.005, 0.015, 0.04)
+    l1_weights: tuple[Rate, ...] = (0.01, 0.03)
     """Of RELU, each an autoencoder of the centre's width."""
-    l0_weights: tuple[Rate, ...] = (0.0004, 0.0012, 0.003)
+    l0_weights: tuple[Rate, ...] = (0.0004, 0.0012)
     """Of JUMPRELU, the same."""
     stability_seeds: tuple[int, ...] = (1, 2)
     """Seeds with which the centre's counted kinds are trained again, to see what stays."""

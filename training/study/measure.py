@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from training.batches import generator
+from training.evaluate import sampled_rows
 from training.pipeline import Run
 from training.study.fidelity import (
     Bools,
@@ -22,7 +23,6 @@ from training.study.fidelity import (
     kept_share,
     read_users,
     reconstruction,
-    sampled_rows,
 )
 from training.study.grid import Cell, SweepSettings, centre_of
 from training.study.moments import Moments, newest_hidden, sampled_moments

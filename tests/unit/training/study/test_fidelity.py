@@ -6,7 +6,7 @@ import torch
 
 from model_store.manifest import BaseModelShape, SaeKind, SaeShape
 from training.dataset import Dataset
-from training.evaluate import reconstructed_scores, slate_ranks
+from training.evaluate import reconstructed_scores, sampled_rows, slate_ranks
 from training.sae import Sae
 from training.sasrec import Sasrec
 from training.split import LeaveOneOut, leave_one_out
@@ -16,7 +16,6 @@ from training.study.fidelity import (
     kept_share,
     read_users,
     reconstruction,
-    sampled_rows,
 )
 
 D_MODEL = 8
