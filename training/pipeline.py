@@ -323,7 +323,7 @@ class Run:
 
     @cached_property
     def _sae_key(self) -> str:
-        return _fingerprint(SAE_REVISION, self._base_key, _settings(self.config.sae))
+        return _fingerprint(SAE_REVISION, self._base_key, _sae_settings(self.config.sae))
 
     @cached_property
     def _cards_key(self) -> str:
@@ -345,6 +345,13 @@ def train(
 ) -> str:
     """The version of the bundle that the config makes of the data; goes on where it stopped."""
     return Run(config, dataset, work_dir, report).publish(store_url, promote=promote)
+
+
+def _sae_settings(settings: SaeConfig) -> object:
+    """What an autoencoder depends on; a setting that came later is left out where it is unset, so
+    that those trained before it still count."""
+    unset = {"max_positions"} if settings.max_positions is None else set()
+    return settings.model_dump(mode="json", exclude=unset)
 
 
 def _draws(settings: SaeConfig) -> tuple[int | None, int]:
