@@ -17,7 +17,6 @@ from typing import Any, Final, Literal, TypeVar
 
 from ruamel.yaml import YAML
 
-from model_store.manifest import SaeKind
 from training.code_commit import code_commit
 from training.config import SaeConfig
 from training.dataset import Dataset
@@ -39,7 +38,6 @@ from training.study.clock import Clock
 from training.study.config import StudyConfig
 from training.study.display import StudyBars
 from training.study.engine import AnyRecord, Engine, Listener
-from training.study.grid import Cell
 from training.study.interpretation_results import InterpretationStudy
 from training.study.machine import machine
 from training.study.markdown import markdown
@@ -105,8 +103,7 @@ def _select(study: sweep.SweepStudy, subject: Subject) -> None:
 def selected_sae(study: sweep.SweepStudy, config: StudyConfig) -> SaeConfig:
     """The settings with which the sweep trained what its rule picked."""
     row = study.selected.row
-    cell = Cell(SaeKind(row.kind), row.block, row.width_factor, row.k, row.penalty)
-    return cell.config(config.train.sae, study.d_model, config.sweep.steps)
+    return sweep.cell_of(row).config(config.train.sae, study.d_model, config.sweep.steps)
 
 
 def _base_settings(config: StudyConfig) -> base.BaseSettings:

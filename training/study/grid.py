@@ -10,6 +10,17 @@ COUNTED = (SaeKind.TOPK, SaeKind.BATCHTOPK)
 """Kinds that read k."""
 
 
+class Training(Settings):
+    """Another way to train: what it leaves out is the run's own."""
+
+    learning_rate: Rate | None = None
+    """Of Adam."""
+    max_positions: Count | None = None
+    """Most positions of the training histories, beside the newest ones."""
+    steps: Count | None = None
+    """Of the optimiser."""
+
+
 class SweepSettings(Settings):
     """The grid, what is measured of each autoencoder, and what the selection asks for.
 
@@ -36,6 +47,8 @@ class SweepSettings(Settings):
     """Of RELU, each an autoencoder of the centre's width."""
     l0_weights: tuple[Rate, ...] = (0.0004, 0.0012)
     """Of JUMPRELU, the same."""
+    trainings: tuple[Training, ...] = ()
+    """Other ways to train the centre, by each counted kind."""
     stability_seeds: tuple[int, ...] = (1, 2)
     """Seeds with which the centre's counted kinds are trained again, to see what stays."""
     steps: Count | None = None
@@ -95,6 +108,9 @@ class Cell:
     seed: int | None = None
     """Of weights and batches; None: the run's, which the base model always has."""
 
+    training: Training | None = None
+    """How it is trained; None: as the run trains."""
+
     def config(self, base: SaeConfig, d_model: int, steps: int | None) -> SaeConfig:
         """How it is trained: `base`, with what the cell says."""
         # What a kind does not read has its default, so that it never trains one cell twice.
@@ -107,7 +123,8 @@ class Cell:
             **unread,
             **self._sparse(),
         }
-        return SaeConfig.model_validate(base.model_dump() | given)
+        own = self.training.model_dump(exclude_none=True) if self.training else {}
+        return SaeConfig.model_validate(base.model_dump() | given | own)
 
     def _sparse(self) -> dict[str, object]:
         if self.penalty is None:
@@ -127,6 +144,7 @@ def cells(settings: SweepSettings, n_blocks: int) -> tuple[Cell, ...]:
         found += _crossed(settings, replace(centre, kind=kind))
     for cell in reseeded(settings, centre):
         found += [replace(cell, seed=seed) for seed in settings.stability_seeds]
+        found += [replace(cell, training=training) for training in settings.trainings]
     found += [replace(centre, block=block) for block in hooks(settings, n_blocks)]
     return tuple(sorted(dict.fromkeys(found), key=lambda cell: cell.block != centre.block))
 

@@ -122,7 +122,8 @@ class Measure:
         run = self.run_of(cell)
         path = self._path(run)
         if path.exists():
-            return SaeRow(**json.loads(path.read_text()))
+            own = cell.training.model_dump() if cell.training else {}
+            return SaeRow(**json.loads(path.read_text()) | own)
         row = self._measured(cell, run)
         write_whole(path, json.dumps(asdict(row)))
         return row
@@ -160,6 +161,7 @@ class Measure:
                 sae.encode(hook.newest).cpu().numpy(), self.labels, self._picks
             ),
             train_s=run.sae_train_s,
+            **(cell.training.model_dump() if cell.training else {}),
         )
 
     @cached_property

@@ -64,6 +64,12 @@ class SaeRow:
     is picked on one half of the users and scored on the other."""
     train_s: float
     """Wall seconds of its training."""
+    learning_rate: float | None = None
+    """Its own; None: the run's."""
+    max_positions: int | None = None
+    """Positions that it learns from, beside newest ones; None: as many as the run."""
+    steps: int | None = None
+    """Of its training; None: as many as the run."""
 
 
 @dataclass(frozen=True)

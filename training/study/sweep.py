@@ -7,10 +7,11 @@ that a sweep that was stopped goes on.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from model_store.manifest import SaeKind
 from training.pipeline import Run
 from training.progress import Report, silent
 from training.stability import stable_share
-from training.study.grid import QUICK_SWEEP, Cell, SweepSettings, cells
+from training.study.grid import QUICK_SWEEP, Cell, SweepSettings, Training, cells
 from training.study.measure import Measure
 from training.study.selection import RULE, SaeRow, SelectionRule, reaches_goals, selected_row
 
@@ -21,6 +22,7 @@ __all__ = [
     "StablePair",
     "SweepSettings",
     "SweepStudy",
+    "cell_of",
     "study_of",
 ]
 
@@ -129,6 +131,20 @@ def study_of(run: Run, settings: SweepSettings, report: Report = silent) -> Swee
 def _is_asked(cell: Cell, n_blocks: int) -> bool:
     """Whether the rule may pick the cell; see `selection`."""
     return cell.seed is None and cell.block >= n_blocks
+
+
+def cell_of(row: SaeRow) -> Cell:
+    """The cell whose row it is, but for a seed of its own."""
+    own = (row.learning_rate, row.max_positions, row.steps)
+    training = Training(learning_rate=own[0], max_positions=own[1], steps=own[2])
+    return Cell(
+        SaeKind(row.kind),
+        row.block,
+        row.width_factor,
+        row.k,
+        row.penalty,
+        training=None if training == Training() else training,
+    )
 
 
 def rule_of(settings: SweepSettings) -> SelectionRule:

@@ -6,7 +6,7 @@ import pytest
 
 from model_store.manifest import SaeKind
 from training.config import SaeConfig
-from training.study.grid import QUICK_SWEEP, Cell, SweepSettings, cells, centre_of
+from training.study.grid import QUICK_SWEEP, Cell, SweepSettings, Training, cells, centre_of
 
 CENTRE = Cell(SaeKind.TOPK, 2, 16, 32, penalty=None)
 
@@ -53,6 +53,15 @@ def test_a_config_says_what_the_cell_says_and_keeps_the_rest() -> None:
     config = CENTRE.config(base, 64, steps=7)
     assert (config.kind, config.d_sae, config.k, config.steps) == (SaeKind.TOPK, 1_024, 32, 7)
     assert config.learning_rate == base.learning_rate
+
+
+def test_another_training_of_the_centre_is_a_cell_of_each_counted_kind() -> None:
+    training = Training(learning_rate=0.5, max_positions=9, steps=7)
+    settings = SweepSettings(trainings=(training,))
+    found = [cell for cell in cells(settings, 2) if cell.training]
+    assert [cell.kind for cell in found] == [SaeKind.TOPK, SaeKind.BATCHTOPK]
+    config = found[0].config(SaeConfig(), 64, None)
+    assert (config.learning_rate, config.max_positions, config.steps) == (0.5, 9, 7)
 
 
 def test_one_cell_is_one_config_whatever_the_run_trains() -> None:

@@ -10,9 +10,9 @@ from model_store.manifest import SaeKind
 from training.config import BaseModelConfig, SaeConfig, TrainConfig
 from training.dataset import Dataset
 from training.pipeline import Run
-from training.study.grid import SweepSettings, cells
+from training.study.grid import SweepSettings, Training, cells
 from training.study.measure import Measure, hook_name
-from training.study.sweep import SweepStudy, study_of
+from training.study.sweep import SweepStudy, cell_of, study_of
 
 CONFIG = TrainConfig(
     base=BaseModelConfig(d_model=8, max_epochs=1, max_seq=10),
@@ -27,6 +27,7 @@ SETTINGS = SweepSettings(
     crossed_kinds=(SaeKind.TOPK,),
     l1_weights=(0.01,),
     stability_seeds=(1,),
+    trainings=(Training(learning_rate=0.01, max_positions=300),),
     steps=20,
     max_positions=1_000,
     max_moments=500,
@@ -98,6 +99,11 @@ def test_runs_of_one_hook_read_positions_once(run: Run) -> None:
     assert other.read_positions is run.read_positions
     below = run.with_sae(SaeConfig(d_sae=32, k=4, block=1))
     assert below.read_positions is not run.read_positions
+
+
+def test_a_cell_comes_back_from_its_row(study: SweepStudy) -> None:
+    own = [(cell, row) for cell, row in zip(cells(SETTINGS, 2), study.rows, strict=True)]
+    assert all(cell_of(row) == cell for cell, row in own if cell.seed is None)
 
 
 def test_the_final_norm_has_a_name() -> None:

@@ -189,12 +189,8 @@ def _nearest(study: SweepStudy) -> list[SaeRow]:
 
 def _alike(row: SaeRow, chosen: SaeRow) -> bool:
     """Whether only the hook differs."""
-    return (row.kind, row.d_sae, row.k, row.penalty) == (
-        chosen.kind,
-        chosen.d_sae,
-        chosen.k,
-        chosen.penalty,
-    )
+    own = ("kind", "d_sae", "k", "penalty", "learning_rate", "max_positions", "steps")
+    return all(getattr(row, name) == getattr(chosen, name) for name in own)
 
 
 def _table(caption: str, study: SweepStudy, rows: Sequence[SaeRow]) -> Table:
@@ -221,9 +217,16 @@ def _cells(row: SaeRow, *, is_chosen: bool) -> list[Cell]:
     texts = (
         *(row.kind, row.hook, f"{count(row.d_sae)} (x{row.width_factor})", sparse, str(row.seed)),
         *(f"{row.l0:.1f}", figure(row.fvu), figure(row.cosine), percent(row.dead_share, 2)),
-        *(_kept(row), figure(row.interpretability, 3), duration(row.train_s)),
+        *(_kept(row), figure(row.interpretability, 3), duration(row.train_s) + _own(row)),
     )
     return [Cell(text, "strong" if is_chosen else "") for text in texts]
+
+
+def _own(row: SaeRow) -> str:
+    """What of its training is not the run's."""
+    settings = (("rate", row.learning_rate), ("positions", row.max_positions), ("steps", row.steps))
+    own = ", ".join(f"{name} {value:g}" for name, value in settings if value is not None)
+    return f" ({own})" if own else ""
 
 
 def _kept(row: SaeRow) -> str:
