@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-FEWEST_EPOCHS = 10
+FEWEST_EPOCHS = 30
+"""Before these nobody is stuck: a slow learner stays at the level of popularity for a while."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ def course(*ndcgs: float) -> list[Reached]:
 
 
 def test_training_is_over_when_nothing_got_better_for_as_long_as_the_best_took() -> None:
-    stuck = course(*[0.1] * 4, 0.5, *[0.4] * 6)
+    stuck = course(*[0.1] * (FEWEST_EPOCHS - 1), 0.5, *[0.4] * (FEWEST_EPOCHS + 1))
     assert is_over(stuck, MAX_S)
     assert not is_over(stuck[:-1], MAX_S)
 
