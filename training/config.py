@@ -167,7 +167,7 @@ class EffectsConfig(Settings):
     """Reference units added to a feature."""
     group_scale: tuple[Factor, ...] = (0.0, 0.5, 2.0, 4.0, 8.0, 16.0)
     """Factors of a group's features."""
-    group_add: tuple[Strength, ...] = (-8, -4, -2, -1, 1, 2, 3, 4, 6, 8, 12, 16, 24)
+    group_add: tuple[Strength, ...] = (-8, -4, -2, -1, 0.5, 1, 2, 3, 4, 6, 8, 12, 16)
     """Reference units added to a group."""
     off_target_scale: Factor = 2.0
     """Factor at which changes of other attributes are given: the nearest of those tried."""
@@ -206,6 +206,8 @@ class CardsConfig(Settings):
     """Reference units added to a feature to measure its effect."""
     group_size: Count = 20
     """Most features in an attribute's group."""
+    group_candidates: Count = 30
+    """Features that raise an attribute most by one reference unit, of which its group is chosen."""
     effects: EffectsConfig = EffectsConfig()
     """What doses do."""
 
@@ -277,7 +279,7 @@ TINY = TrainConfig(
             feature_scale=(4.0,),
             feature_add=(2.0,),
             group_scale=(4.0,),
-            group_add=(-4.0, 8.0, 16.0, 32.0),
+            group_add=(-4.0, 4.0, 8.0, 16.0),
             random_directions=2,
             draws=20,
         ),

@@ -19,17 +19,18 @@ def attribute_groups(
 ) -> tuple[AttributeGroup, ...]:
     """For each attribute value the features that together imitate a re-rank most closely.
 
-    Each raises it alone too. Where none imitates, those that raise it most, weighted by that; a
-    value that no feature raises has no group.
+    Only of those that raise it most, each by one reference unit: others would imitate as well, but
+    at many times the activation that they ever have. Where none imitates, those that raise it most,
+    weighted by that; a value that no feature raises has no group.
 
     Args:
         measured: of every feature by index, none for a dead one.
         table: the attribute values.
-        config: how many features a group may hold.
+        config: of how many features is chosen, and how many a group may hold.
     """
     groups = []
     for column, value in enumerate(table.values):
-        raising = strongest(measured.mass[:, column], len(measured.mass))
+        raising = strongest(measured.mass[:, column], config.group_candidates)
         chosen, weights = imitating_group(
             measured.of(raising), table.carries[:, column], config.group_size
         )

@@ -53,7 +53,7 @@ def test_adding_a_genre_raises_its_share(bundle_dir: Path, ml100k: Dataset) -> N
     study = control_study(
         Store(str(bundle_dir)).load("production"),
         leave_one_out(ml100k),
-        [Rule(Operation.ADD, horror, 2.0)],
+        [Rule(Operation.ADD, horror, 8.0)],
         horror,
     )
     assert study.n_users == 200
@@ -106,8 +106,8 @@ def test_every_kind_and_hook_makes_a_bundle_that_verifies(
     store = str(tmp_path / "store")
     train(config, few_users, work_dir=tmp_path / "work", store_url=store)
     bundle = Store(store).load("production")
-    genre = next(Attribute(*key) for key in bundle.groups)
-    rules = [Rule(Operation.ADD, genre, 2.0)]
+    genre = Attribute("genre", "Comedy")
+    rules = [Rule(Operation.ADD, genre, 8.0)]
     study = control_study(bundle, leave_one_out(few_users), rules, genre, users=40)
     assert study.share_after > study.share_before
 
