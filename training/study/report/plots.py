@@ -9,7 +9,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from training.study.report.svg import BAD, INK, MUTED, RC, SERIES, VARIABLES, Look, drawn
 
@@ -65,6 +65,8 @@ class Axis:
     """Whether 0..1 is written as 0..100."""
     bounds: tuple[float, float] | None = None
     """From, to; None: what the data needs."""
+    is_log: bool = False
+    """Whether equal ratios are equally far apart; only upwards."""
 
 
 @dataclass(frozen=True)
@@ -240,6 +242,10 @@ def _offset(place: int, n: int) -> float:
 
 
 def _finish(axes: Axes, x: Axis, y: Axis, guides: Sequence[Guide]) -> None:
+    if y.is_log:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_locator(NullLocator())
     for axis, drawn_axis, asked in ((axes.xaxis, "x", x), (axes.yaxis, "y", y)):
         axis.set_label_text(asked.label)
         if asked.bounds:

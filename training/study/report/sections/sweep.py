@@ -36,6 +36,8 @@ QUESTION = (
     " replaced by their sum?"
 )
 GOAL_L0 = 32
+SHOWN_BELOW = 0.06
+"""How far below the goal a drawing goes."""
 KIND_LOOKS = {
     kind: Look(look.colour, "", look.marker)
     for kind, look in zip(("topk", "batchtopk", "relu", "jumprelu"), LOOKS, strict=False)
@@ -89,20 +91,29 @@ def verdicts(results: StudyResults) -> Sequence[Verdict]:
     if study is None:
         return [Verdict(goal, "not run", None, NAME) for goal in (kept, dead)]
     row = study.selected.row
-    is_kept = row.ndcg_kept_share >= kept_goal and row.l0 <= GOAL_L0
-    measured = f"{percent(row.ndcg_kept_share)} with {row.l0:.1f} active"
+    best = max(_sparse(study), key=lambda one: one.ndcg_kept_share, default=None)
+    is_kept = best is not None and best.ndcg_kept_share >= kept_goal
+    measured = [f"the one picked: {percent(row.ndcg_kept_share)} with {row.l0:.1f} active"]
+    if best is not None and best != row:
+        told = f"{percent(best.ndcg_kept_share)} ({best.kind} after {_place(best)})"
+        measured.append(f"the best of those with at most {GOAL_L0}: {told}")
     return [
-        Verdict(kept, measured, is_kept, NAME),
+        Verdict(kept, "; ".join(measured), is_kept, NAME),
         Verdict(dead, f"{percent(row.dead_share, 2)} dead", row.dead_share < dead_goal, NAME),
     ]
+
+
+def _sparse(study: SweepStudy) -> list[SaeRow]:
+    """Those with few enough active features, one tenth of a feature let pass."""
+    return [row for row in study.rows if row.l0 < GOAL_L0 + 0.1]
 
 
 def _answer(study: SweepStudy) -> str:
     chosen, row = study.selected, study.selected.row
     reached = (
-        "It reaches both goals"
+        "It stays within both bounds of the rule"
         if chosen.reaches_goals
-        else "No autoencoder reaches both goals, and this one comes nearest"
+        else "No autoencoder stays within both bounds of the rule, and this one comes nearest"
     )
     return (
         f"Of {len(study.rows)} autoencoders the rule picks a {row.kind} one with"
@@ -126,8 +137,10 @@ def _figure(study: SweepStudy) -> Figure:
         f"Marks for {len(study.rows)} autoencoders; the chosen one has {row.l0:.1f} active"
         f" features, keeps {percent(row.ndcg_kept_share)} and leaves {percent(row.fvu)} unexplained"
     )
-    kept = Axis("NDCG@10 kept", is_percent=True)
-    unexplained = Axis("variance unexplained (FVU)", is_percent=True)
+    floor = study.kept_goal - SHOWN_BELOW
+    n_below = sum(one.ndcg_kept_share < floor for one in study.rows)
+    kept = Axis("NDCG@10 kept", is_percent=True, bounds=(floor, 1.01 + _excess(study)))
+    unexplained = Axis("variance unexplained (FVU)", is_percent=True, is_log=True)
     goal = [Guide(study.kept_goal, "goal"), Guide(GOAL_L0, f"{GOAL_L0}", "x")]
     panels = [
         Panel(
@@ -147,7 +160,14 @@ def _figure(study: SweepStudy) -> Figure:
     )
     legend = [LegendEntry(kind, plots.swatch(KIND_LOOKS[kind])) for kind in kinds]
     legend.append(LegendEntry("picked by the rule", plots.swatch(RING)))
-    return Figure("What autoencoders keep, by how many features are active", panels, legend)
+    caption = "What autoencoders keep, by how many features are active"
+    below = f"; {n_below} that keep less than {percent(floor)} are in the table" if n_below else ""
+    return Figure(f"{caption}{below}", panels, legend)
+
+
+def _excess(study: SweepStudy) -> float:
+    """How far the best lies above 100 %."""
+    return max(0.0, *(row.ndcg_kept_share - 1 for row in study.rows))
 
 
 def _hooks(study: SweepStudy) -> list[str]:
