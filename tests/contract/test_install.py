@@ -58,7 +58,13 @@ def test_the_plain_install_has_all_that_serving_imports(room: str) -> None:
 
 def test_training_imports_what_its_extra_has() -> None:
     extra = names(PROJECT["dependencies"] + EXTRAS["train"])
-    assert needed("training", beside="study") <= extra
+    assert needed("training", beside="study") - names(["openai"]) <= extra
+
+
+def test_only_the_labeller_needs_its_extra() -> None:
+    assert names(["openai"]) <= names(EXTRAS["label"])
+    users = [p for p in (ROOT / "training").rglob("*.py") if "import openai" in p.read_text()]
+    assert [path.name for path in users] == ["labeller_endpoint.py"]
 
 
 def test_studies_import_what_their_extra_has() -> None:
