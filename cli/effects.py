@@ -9,6 +9,7 @@ from steerrec.v1 import feature_pb2, rule_pb2
 from cli.dose_plot import dose_plot
 from cli.output import table, width
 
+IDENTITY = {rule_pb2.OPERATION_SCALE: 1.0, rule_pb2.OPERATION_ADD: 0.0}
 UNITS = {"SCALE": "factor", "ADD": "reference units"}
 NUMBERS = ("at 10", "random", "NDCG kept", "overlap", "popularity", "diversity")
 
@@ -48,7 +49,7 @@ def _points(response: feature_pb2.DoseResponse) -> Table:
 
 
 def _summary(response: feature_pb2.DoseResponse) -> str:
-    ends = "not saturated at the last strength"
+    ends = "still rising at the last strength" if _rises(response) else "the share never rises"
     if response.HasField("saturation_strength"):
         ends = f"saturated at {response.saturation_strength:g}"
     others = ", ".join(
@@ -59,6 +60,13 @@ def _summary(response: feature_pb2.DoseResponse) -> str:
         f"{ends} · SCALE finds nothing for {response.inactive_share:.0%} of users · "
         f"other shares at {response.off_target_strength:g}, in points: {others or 'none'}"
     )
+
+
+def _rises(response: feature_pb2.DoseResponse) -> bool:
+    """Whether any strength above the one that changes nothing gives a larger share."""
+    same = IDENTITY[response.operation]
+    shares = {point.strength: point.share_at_20.value for point in response.points}
+    return max(shares[s] for s in shares if s >= same) > shares[same]
 
 
 def _share_band(band: feature_pb2.Band, digits: int = 1) -> str:

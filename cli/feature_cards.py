@@ -12,6 +12,8 @@ from cli.output import show, show_json, table
 
 PAGE = 500
 """Cards in one call: far below the size that a message may have."""
+LONGEST = 40
+"""Characters of a label or title in a table of cards."""
 
 
 def listed(
@@ -74,12 +76,12 @@ def show_cards(cards: Sequence[feature_pb2.Feature], *, as_json: bool) -> None:
         best, roc_auc = _best(feature)
         made.add_row(
             str(feature.feature_index),
-            "(dead)" if feature.is_dead else feature.label,
+            "(dead)" if feature.is_dead else _short(feature.label),
             f"{feature.density:.4f}",
             f"{feature.reference_activation:.3f}",
             best,
             roc_auc,
-            feature.top_items[0].title if feature.top_items else "",
+            _short(feature.top_items[0].title) if feature.top_items else "",
         )
     show(made)
 
@@ -127,6 +129,11 @@ def show_groups(found: Sequence[feature_pb2.AttributeGroup], *, as_json: bool) -
         name = f"{group.attribute.name}={group.attribute.value}"
         made.add_row(name, str(group.item_count), members)
     show(made)
+
+
+def _short(text: str) -> str:
+    """Text that leaves room for the numbers beside it."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _best(feature: feature_pb2.Feature) -> tuple[str, str]:
