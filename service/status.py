@@ -23,6 +23,9 @@ MAX_VIOLATIONS_BYTES = 3000
 """Details travel in a header, and gRPC refuses more than 8 KiB of those altogether."""
 RETRY_AFTER_S = 0.1
 """What an overloaded replica asks of its callers: about a few runs of the model."""
+DRAIN_RETRY_AFTER_S = 0.5
+"""What a replica that drains asks: longer than it lingers (`server.LINGER_S`), so that a caller
+who keeps the pause comes back to another replica, or to this one gone, and is never cut off."""
 STORE_RETRY_AFTER_S = 1.0
 """What writers of presets are asked while Redis is away."""
 
@@ -54,7 +57,7 @@ TABLE: Mapping[type[Exception], Answer] = {
         grpc.StatusCode.UNAVAILABLE, "PRESET_STORE_UNAVAILABLE", STORE_RETRY_AFTER_S
     ),
     errors.Overloaded: Answer(grpc.StatusCode.UNAVAILABLE, "OVERLOADED", RETRY_AFTER_S),
-    errors.Draining: Answer(grpc.StatusCode.UNAVAILABLE, "DRAINING", RETRY_AFTER_S),
+    errors.Draining: Answer(grpc.StatusCode.UNAVAILABLE, "DRAINING", DRAIN_RETRY_AFTER_S),
     errors.DeadlineGone: Answer(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_GONE"),
 }
 """The nearest class of an error's own ancestry counts."""

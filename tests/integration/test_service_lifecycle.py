@@ -196,6 +196,12 @@ async def test_health_is_answered_during_the_drain(service: Service, held: HeldM
     assert told.status == NOT_SERVING
 
 
+def pushback_s(refused: grpc.aio.AioRpcError) -> float:
+    """The pause that the replica asks for, and that gRPC's own retries keep."""
+    told = dict(refused.trailing_metadata() or ())
+    return float(told.get("grpc-retry-pushback-ms", 100)) / 1000
+
+
 async def test_callers_in_a_loop_are_never_cut_off_by_a_drain(start: Start) -> None:
     codes: set[grpc.StatusCode] = set()
     async with start() as service:
@@ -207,7 +213,7 @@ async def test_callers_in_a_loop_are_never_cut_off_by_a_drain(start: Start) -> N
                     await service.recommender.Recommend(request())
                 except grpc.aio.AioRpcError as error:
                     codes.add(error.code())
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(pushback_s(error))
 
         callers = [asyncio.create_task(caller()) for _ in range(16)]
         await asyncio.sleep(0.3)
