@@ -12,8 +12,8 @@ import pytest
 from tests.contract.stubs import SOURCE, imported_protos
 
 BUF = Path(sys.executable).with_name("buf")
-IMPORTED = "google/rpc/status.proto"
-"""The one import that buf does not bring along."""
+IMPORTED = ("google/rpc/status.proto", "google/type/dayofweek.proto", "google/type/timeofday.proto")
+"""The imports that buf does not bring along."""
 CONFIG = {
     "version": "v2",
     "modules": [
@@ -45,9 +45,10 @@ def workspace(tmp_path: Path) -> Path:
         copy = tmp_path / "proto" / path.relative_to(SOURCE)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
-    imported = tmp_path / "imported" / IMPORTED
-    imported.parent.mkdir(parents=True)
-    shutil.copy(imported_protos() / IMPORTED, imported)
+    for path in IMPORTED:
+        imported = tmp_path / "imported" / path
+        imported.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(imported_protos() / path, imported)
     return tmp_path
 
 

@@ -25,39 +25,84 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from steerrec.v1 import rule_pb2 as steerrec_dot_v1_dot_rule__pb2
+from steerrec.v1 import targeting_pb2 as steerrec_dot_v1_dot_targeting__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18steerrec/v1/preset.proto\x12\x0bsteerrec.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16steerrec/v1/rule.proto\"\xaf\x02\n\x06Preset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12 \n\x05rules\x18\x03 \x03(\x0b\x32\x11.steerrec.v1.Rule\x12\x15\n\rfeature_space\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x03\x12\'\n\x05state\x18\x06 \x01(\x0e\x32\x18.steerrec.v1.PresetState\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x08 \x01(\t\x12\x0e\n\x06reason\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"q\n\x13\x43reatePresetRequest\x12#\n\x06preset\x18\x01 \x01(\x0b\x32\x13.steerrec.v1.Preset\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\";\n\x14\x43reatePresetResponse\x12#\n\x06preset\x18\x01 \x01(\x0b\x32\x13.steerrec.v1.Preset\"D\n\x10GetPresetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\x08revision\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x0b\n\t_revision\"8\n\x11GetPresetResponse\x12#\n\x06preset\x18\x01 \x01(\x0b\x32\x13.steerrec.v1.Preset\"Q\n\x12ListPresetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x14\n\x0cshow_deleted\x18\x03 \x01(\x08\"T\n\x13ListPresetsResponse\x12$\n\x07presets\x18\x01 \x03(\x0b\x32\x13.steerrec.v1.Preset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa2\x01\n\x13UpdatePresetRequest\x12#\n\x06preset\x18\x01 \x01(\x0b\x32\x13.steerrec.v1.Preset\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\";\n\x14UpdatePresetResponse\x12#\n\x06preset\x18\x01 \x01(\x0b\x32\x13.steerrec.v1.Preset\"h\n\x13\x44\x65letePresetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\";\n\x14\x44\x65letePresetResponse\x12#\n\x06preset\x18\x01 \x01(\x0b\x32\x13.steerrec.v1.Preset*\x94\x01\n\x0bPresetState\x12\x1c\n\x18PRESET_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12PRESET_STATE_DRAFT\x10\x01\x12\x17\n\x13PRESET_STATE_ACTIVE\x10\x02\x12\x1b\n\x17PRESET_STATE_SUPERSEDED\x10\x03\x12\x19\n\x15PRESET_STATE_ARCHIVED\x10\x04\x32\xac\x03\n\rPresetService\x12S\n\x0c\x43reatePreset\x12 .steerrec.v1.CreatePresetRequest\x1a!.steerrec.v1.CreatePresetResponse\x12J\n\tGetPreset\x12\x1d.steerrec.v1.GetPresetRequest\x1a\x1e.steerrec.v1.GetPresetResponse\x12P\n\x0bListPresets\x12\x1f.steerrec.v1.ListPresetsRequest\x1a .steerrec.v1.ListPresetsResponse\x12S\n\x0cUpdatePreset\x12 .steerrec.v1.UpdatePresetRequest\x1a!.steerrec.v1.UpdatePresetResponse\x12S\n\x0c\x44\x65letePreset\x12 .steerrec.v1.DeletePresetRequest\x1a!.steerrec.v1.DeletePresetResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18steerrec/v1/preset.proto\x12\x0bsteerrec.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16steerrec/v1/rule.proto\x1a\x1bsteerrec/v1/targeting.proto\"\xda\x02\n\x06Preset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12 \n\x05rules\x18\x03 \x03(\x0b\x32\x11.steerrec.v1.Rule\x12\x15\n\rfeature_space\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x03\x12\'\n\x05state\x18\x06 \x01(\x0e\x32\x18.steerrec.v1.PresetState\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x08 \x01(\t\x12\x0e\n\x06reason\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\ttargeting\x18\x0c \x01(\x0b\x32\x16.steerrec.v1.Targeting\"\x83\x01\n\x13\x43reatePresetRequest\x12#\n\x06preset\x18\x01 \x01(\x0b\x32\x13.steerrec.v1.Preset\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x10\n\x08\x61s_draft\x18\x05 \x01(\x08\";\n\x14\x43reatePresetResponse\x12#\n\x06preset\x18\x01 \x01(\x0b\x32\x13.steerrec.v1.Preset\"D\n\x10GetPresetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\x08revision\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x0b\n\t_revision\"8\n\x11GetPresetResponse\x12#\n\x06preset\x18\x01 \x01(\x0b\x32\x13.steerrec.v1.Preset\"Q\n\x12ListPresetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x14\n\x0cshow_deleted\x18\x03 \x01(\x08\"T\n\x13ListPresetsResponse\x12$\n\x07presets\x18\x01 \x03(\x0b\x32\x13.steerrec.v1.Preset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb4\x01\n\x13UpdatePresetRequest\x12#\n\x06preset\x18\x01 \x01(\x0b\x32\x13.steerrec.v1.Preset\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x10\n\x08\x61s_draft\x18\x06 \x01(\x08\";\n\x14UpdatePresetResponse\x12#\n\x06preset\x18\x01 \x01(\x0b\x32\x13.steerrec.v1.Preset\"h\n\x13\x44\x65letePresetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\";\n\x14\x44\x65letePresetResponse\x12#\n\x06preset\x18\x01 \x01(\x0b\x32\x13.steerrec.v1.Preset\"{\n\x14PublishPresetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"<\n\x15PublishPresetResponse\x12#\n\x06preset\x18\x01 \x01(\x0b\x32\x13.steerrec.v1.Preset\"|\n\x15RollbackPresetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"=\n\x16RollbackPresetResponse\x12#\n\x06preset\x18\x01 \x01(\x0b\x32\x13.steerrec.v1.Preset\"Q\n\x1aListPresetRevisionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x1bListPresetRevisionsResponse\x12$\n\x07presets\x18\x01 \x03(\x0b\x32\x13.steerrec.v1.Preset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"M\n\x11\x44iffPresetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rfrom_revision\x18\x02 \x01(\x03\x12\x13\n\x0bto_revision\x18\x03 \x01(\x03\"@\n\x10PresetDifference\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"\x8c\x01\n\x12\x44iffPresetResponse\x12!\n\x04\x66rom\x18\x01 \x01(\x0b\x32\x13.steerrec.v1.Preset\x12\x1f\n\x02to\x18\x02 \x01(\x0b\x32\x13.steerrec.v1.Preset\x12\x32\n\x0b\x64ifferences\x18\x03 \x03(\x0b\x32\x1d.steerrec.v1.PresetDifference\" \n\x10GetStatusRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"a\n\x0cServedPreset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x19\n\x11revision_in_force\x18\x02 \x01(\x03\x12\x17\n\x0fserved_revision\x18\x03 \x01(\x03\x12\x0f\n\x07message\x18\x04 \x01(\t\"w\n\x0cServedBundle\x12\r\n\x05label\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x15\n\rcurrent_count\x18\x03 \x01(\x05\x12*\n\x07presets\x18\x04 \x03(\x0b\x32\x19.steerrec.v1.ServedPreset\"\x98\x01\n\rReplicaStatus\x12\x12\n\nreplica_id\x18\x01 \x01(\t\x12/\n\x0breport_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61udit_sequence\x18\x03 \x01(\x03\x12*\n\x07\x62undles\x18\x04 \x03(\x0b\x32\x19.steerrec.v1.ServedBundle\"\xa4\x01\n\x11GetStatusResponse\x12,\n\x08replicas\x18\x01 \x03(\x0b\x32\x1a.steerrec.v1.ReplicaStatus\x12,\n\x0bstore_state\x18\x02 \x01(\x0e\x32\x17.steerrec.v1.StoreState\x12\r\n\x05\x61ge_s\x18\x03 \x01(\x01\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x13\n\x0b\x61nswered_by\x18\x05 \x01(\t\"\x81\x02\n\nAuditEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12(\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x18.steerrec.v1.AuditAction\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x03\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12\x14\n\x0c\x63ontent_hash\x18\x06 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12.\n\nevent_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rprevious_hash\x18\n \x01(\t\x12\x0c\n\x04hash\x18\x0b \x01(\t\"M\n\x16ListAuditEventsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\"\x83\x01\n\x17ListAuditEventsResponse\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.steerrec.v1.AuditEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x14\n\x0ctip_sequence\x18\x03 \x01(\x03\x12\x10\n\x08tip_hash\x18\x04 \x01(\t\"\x86\x01\n\x17ResolveStoreLossRequest\x12\x34\n\nresolution\x18\x01 \x01(\x0e\x32 .steerrec.v1.StoreLossResolution\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"+\n\x18ResolveStoreLossResponse\x12\x0f\n\x07presets\x18\x01 \x03(\t*\x94\x01\n\x0bPresetState\x12\x1c\n\x18PRESET_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12PRESET_STATE_DRAFT\x10\x01\x12\x17\n\x13PRESET_STATE_ACTIVE\x10\x02\x12\x1b\n\x17PRESET_STATE_SUPERSEDED\x10\x03\x12\x19\n\x15PRESET_STATE_ARCHIVED\x10\x04*|\n\nStoreState\x12\x1b\n\x17STORE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15STORE_STATE_CONNECTED\x10\x01\x12\x1b\n\x17STORE_STATE_UNREACHABLE\x10\x02\x12\x19\n\x15STORE_STATE_LOST_DATA\x10\x03*\x90\x02\n\x0b\x41uditAction\x12\x1c\n\x18\x41UDIT_ACTION_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41UDIT_ACTION_CREATED\x10\x01\x12\x18\n\x14\x41UDIT_ACTION_UPDATED\x10\x02\x12\x19\n\x15\x41UDIT_ACTION_ARCHIVED\x10\x03\x12\x18\n\x14\x41UDIT_ACTION_DRAFTED\x10\x04\x12\x1a\n\x16\x41UDIT_ACTION_PUBLISHED\x10\x05\x12\x1c\n\x18\x41UDIT_ACTION_ROLLED_BACK\x10\x06\x12\x1f\n\x1b\x41UDIT_ACTION_STORE_RESTORED\x10\x07\x12\x1f\n\x1b\x41UDIT_ACTION_STORE_ACCEPTED\x10\x08*\x81\x01\n\x13StoreLossResolution\x12%\n!STORE_LOSS_RESOLUTION_UNSPECIFIED\x10\x00\x12!\n\x1dSTORE_LOSS_RESOLUTION_RESTORE\x10\x01\x12 \n\x1cSTORE_LOSS_RESOLUTION_ACCEPT\x10\x02\x32\xa3\x08\n\rPresetService\x12S\n\x0c\x43reatePreset\x12 .steerrec.v1.CreatePresetRequest\x1a!.steerrec.v1.CreatePresetResponse\x12J\n\tGetPreset\x12\x1d.steerrec.v1.GetPresetRequest\x1a\x1e.steerrec.v1.GetPresetResponse\x12P\n\x0bListPresets\x12\x1f.steerrec.v1.ListPresetsRequest\x1a .steerrec.v1.ListPresetsResponse\x12S\n\x0cUpdatePreset\x12 .steerrec.v1.UpdatePresetRequest\x1a!.steerrec.v1.UpdatePresetResponse\x12S\n\x0c\x44\x65letePreset\x12 .steerrec.v1.DeletePresetRequest\x1a!.steerrec.v1.DeletePresetResponse\x12V\n\rPublishPreset\x12!.steerrec.v1.PublishPresetRequest\x1a\".steerrec.v1.PublishPresetResponse\x12Y\n\x0eRollbackPreset\x12\".steerrec.v1.RollbackPresetRequest\x1a#.steerrec.v1.RollbackPresetResponse\x12h\n\x13ListPresetRevisions\x12\'.steerrec.v1.ListPresetRevisionsRequest\x1a(.steerrec.v1.ListPresetRevisionsResponse\x12M\n\nDiffPreset\x12\x1e.steerrec.v1.DiffPresetRequest\x1a\x1f.steerrec.v1.DiffPresetResponse\x12J\n\tGetStatus\x12\x1d.steerrec.v1.GetStatusRequest\x1a\x1e.steerrec.v1.GetStatusResponse\x12\\\n\x0fListAuditEvents\x12#.steerrec.v1.ListAuditEventsRequest\x1a$.steerrec.v1.ListAuditEventsResponse\x12_\n\x10ResolveStoreLoss\x12$.steerrec.v1.ResolveStoreLossRequest\x1a%.steerrec.v1.ResolveStoreLossResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'steerrec.v1.preset_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PRESETSTATE']._serialized_start=1305
-  _globals['_PRESETSTATE']._serialized_end=1453
-  _globals['_PRESET']._serialized_start=133
-  _globals['_PRESET']._serialized_end=436
-  _globals['_CREATEPRESETREQUEST']._serialized_start=438
-  _globals['_CREATEPRESETREQUEST']._serialized_end=551
-  _globals['_CREATEPRESETRESPONSE']._serialized_start=553
-  _globals['_CREATEPRESETRESPONSE']._serialized_end=612
-  _globals['_GETPRESETREQUEST']._serialized_start=614
-  _globals['_GETPRESETREQUEST']._serialized_end=682
-  _globals['_GETPRESETRESPONSE']._serialized_start=684
-  _globals['_GETPRESETRESPONSE']._serialized_end=740
-  _globals['_LISTPRESETSREQUEST']._serialized_start=742
-  _globals['_LISTPRESETSREQUEST']._serialized_end=823
-  _globals['_LISTPRESETSRESPONSE']._serialized_start=825
-  _globals['_LISTPRESETSRESPONSE']._serialized_end=909
-  _globals['_UPDATEPRESETREQUEST']._serialized_start=912
-  _globals['_UPDATEPRESETREQUEST']._serialized_end=1074
-  _globals['_UPDATEPRESETRESPONSE']._serialized_start=1076
-  _globals['_UPDATEPRESETRESPONSE']._serialized_end=1135
-  _globals['_DELETEPRESETREQUEST']._serialized_start=1137
-  _globals['_DELETEPRESETREQUEST']._serialized_end=1241
-  _globals['_DELETEPRESETRESPONSE']._serialized_start=1243
-  _globals['_DELETEPRESETRESPONSE']._serialized_end=1302
-  _globals['_PRESETSERVICE']._serialized_start=1456
-  _globals['_PRESETSERVICE']._serialized_end=1884
+  _globals['_PRESETSTATE']._serialized_start=3486
+  _globals['_PRESETSTATE']._serialized_end=3634
+  _globals['_STORESTATE']._serialized_start=3636
+  _globals['_STORESTATE']._serialized_end=3760
+  _globals['_AUDITACTION']._serialized_start=3763
+  _globals['_AUDITACTION']._serialized_end=4035
+  _globals['_STORELOSSRESOLUTION']._serialized_start=4038
+  _globals['_STORELOSSRESOLUTION']._serialized_end=4167
+  _globals['_PRESET']._serialized_start=162
+  _globals['_PRESET']._serialized_end=508
+  _globals['_CREATEPRESETREQUEST']._serialized_start=511
+  _globals['_CREATEPRESETREQUEST']._serialized_end=642
+  _globals['_CREATEPRESETRESPONSE']._serialized_start=644
+  _globals['_CREATEPRESETRESPONSE']._serialized_end=703
+  _globals['_GETPRESETREQUEST']._serialized_start=705
+  _globals['_GETPRESETREQUEST']._serialized_end=773
+  _globals['_GETPRESETRESPONSE']._serialized_start=775
+  _globals['_GETPRESETRESPONSE']._serialized_end=831
+  _globals['_LISTPRESETSREQUEST']._serialized_start=833
+  _globals['_LISTPRESETSREQUEST']._serialized_end=914
+  _globals['_LISTPRESETSRESPONSE']._serialized_start=916
+  _globals['_LISTPRESETSRESPONSE']._serialized_end=1000
+  _globals['_UPDATEPRESETREQUEST']._serialized_start=1003
+  _globals['_UPDATEPRESETREQUEST']._serialized_end=1183
+  _globals['_UPDATEPRESETRESPONSE']._serialized_start=1185
+  _globals['_UPDATEPRESETRESPONSE']._serialized_end=1244
+  _globals['_DELETEPRESETREQUEST']._serialized_start=1246
+  _globals['_DELETEPRESETREQUEST']._serialized_end=1350
+  _globals['_DELETEPRESETRESPONSE']._serialized_start=1352
+  _globals['_DELETEPRESETRESPONSE']._serialized_end=1411
+  _globals['_PUBLISHPRESETREQUEST']._serialized_start=1413
+  _globals['_PUBLISHPRESETREQUEST']._serialized_end=1536
+  _globals['_PUBLISHPRESETRESPONSE']._serialized_start=1538
+  _globals['_PUBLISHPRESETRESPONSE']._serialized_end=1598
+  _globals['_ROLLBACKPRESETREQUEST']._serialized_start=1600
+  _globals['_ROLLBACKPRESETREQUEST']._serialized_end=1724
+  _globals['_ROLLBACKPRESETRESPONSE']._serialized_start=1726
+  _globals['_ROLLBACKPRESETRESPONSE']._serialized_end=1787
+  _globals['_LISTPRESETREVISIONSREQUEST']._serialized_start=1789
+  _globals['_LISTPRESETREVISIONSREQUEST']._serialized_end=1870
+  _globals['_LISTPRESETREVISIONSRESPONSE']._serialized_start=1872
+  _globals['_LISTPRESETREVISIONSRESPONSE']._serialized_end=1964
+  _globals['_DIFFPRESETREQUEST']._serialized_start=1966
+  _globals['_DIFFPRESETREQUEST']._serialized_end=2043
+  _globals['_PRESETDIFFERENCE']._serialized_start=2045
+  _globals['_PRESETDIFFERENCE']._serialized_end=2109
+  _globals['_DIFFPRESETRESPONSE']._serialized_start=2112
+  _globals['_DIFFPRESETRESPONSE']._serialized_end=2252
+  _globals['_GETSTATUSREQUEST']._serialized_start=2254
+  _globals['_GETSTATUSREQUEST']._serialized_end=2286
+  _globals['_SERVEDPRESET']._serialized_start=2288
+  _globals['_SERVEDPRESET']._serialized_end=2385
+  _globals['_SERVEDBUNDLE']._serialized_start=2387
+  _globals['_SERVEDBUNDLE']._serialized_end=2506
+  _globals['_REPLICASTATUS']._serialized_start=2509
+  _globals['_REPLICASTATUS']._serialized_end=2661
+  _globals['_GETSTATUSRESPONSE']._serialized_start=2664
+  _globals['_GETSTATUSRESPONSE']._serialized_end=2828
+  _globals['_AUDITEVENT']._serialized_start=2831
+  _globals['_AUDITEVENT']._serialized_end=3088
+  _globals['_LISTAUDITEVENTSREQUEST']._serialized_start=3090
+  _globals['_LISTAUDITEVENTSREQUEST']._serialized_end=3167
+  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_start=3170
+  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_end=3301
+  _globals['_RESOLVESTORELOSSREQUEST']._serialized_start=3304
+  _globals['_RESOLVESTORELOSSREQUEST']._serialized_end=3438
+  _globals['_RESOLVESTORELOSSRESPONSE']._serialized_start=3440
+  _globals['_RESOLVESTORELOSSRESPONSE']._serialized_end=3483
+  _globals['_PRESETSERVICE']._serialized_start=4170
+  _globals['_PRESETSERVICE']._serialized_end=5229
 # @@protoc_insertion_point(module_scope)

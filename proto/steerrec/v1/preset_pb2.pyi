@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from steerrec.v1 import rule_pb2 as _rule_pb2
+from steerrec.v1 import targeting_pb2 as _targeting_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -31,11 +32,11 @@ class _PresetStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PresetSta
     PRESET_STATE_UNSPECIFIED: _PresetState.ValueType  # 0
     """Never sent."""
     PRESET_STATE_DRAFT: _PresetState.ValueType  # 1
-    """Written, not in force."""
+    """Written, never in force."""
     PRESET_STATE_ACTIVE: _PresetState.ValueType  # 2
     """In force: what a request that names the preset gets."""
     PRESET_STATE_SUPERSEDED: _PresetState.ValueType  # 3
-    """Was in force; a newer revision replaced it."""
+    """Was in force; another revision replaced it."""
     PRESET_STATE_ARCHIVED: _PresetState.ValueType  # 4
     """Deleted."""
 
@@ -45,14 +46,114 @@ class PresetState(_PresetState, metaclass=_PresetStateEnumTypeWrapper):
 PRESET_STATE_UNSPECIFIED: PresetState.ValueType  # 0
 """Never sent."""
 PRESET_STATE_DRAFT: PresetState.ValueType  # 1
-"""Written, not in force."""
+"""Written, never in force."""
 PRESET_STATE_ACTIVE: PresetState.ValueType  # 2
 """In force: what a request that names the preset gets."""
 PRESET_STATE_SUPERSEDED: PresetState.ValueType  # 3
-"""Was in force; a newer revision replaced it."""
+"""Was in force; another revision replaced it."""
 PRESET_STATE_ARCHIVED: PresetState.ValueType  # 4
 """Deleted."""
 Global___PresetState: _TypeAlias = PresetState  # noqa: Y015
+
+class _StoreState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StoreStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StoreState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STORE_STATE_UNSPECIFIED: _StoreState.ValueType  # 0
+    """Never sent."""
+    STORE_STATE_CONNECTED: _StoreState.ValueType  # 1
+    """It is followed."""
+    STORE_STATE_UNREACHABLE: _StoreState.ValueType  # 2
+    """It cannot be reached; the last good presets are served."""
+    STORE_STATE_LOST_DATA: _StoreState.ValueType  # 3
+    """It lost its data; the last good presets are served until an operator resolves it."""
+
+class StoreState(_StoreState, metaclass=_StoreStateEnumTypeWrapper):
+    """Where the store of presets stands, as this replica sees it."""
+
+STORE_STATE_UNSPECIFIED: StoreState.ValueType  # 0
+"""Never sent."""
+STORE_STATE_CONNECTED: StoreState.ValueType  # 1
+"""It is followed."""
+STORE_STATE_UNREACHABLE: StoreState.ValueType  # 2
+"""It cannot be reached; the last good presets are served."""
+STORE_STATE_LOST_DATA: StoreState.ValueType  # 3
+"""It lost its data; the last good presets are served until an operator resolves it."""
+Global___StoreState: _TypeAlias = StoreState  # noqa: Y015
+
+class _AuditAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AuditActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuditAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIT_ACTION_UNSPECIFIED: _AuditAction.ValueType  # 0
+    """Never sent."""
+    AUDIT_ACTION_CREATED: _AuditAction.ValueType  # 1
+    """A preset was created, in force."""
+    AUDIT_ACTION_UPDATED: _AuditAction.ValueType  # 2
+    """A revision was written and put in force."""
+    AUDIT_ACTION_ARCHIVED: _AuditAction.ValueType  # 3
+    """A preset was taken out of force."""
+    AUDIT_ACTION_DRAFTED: _AuditAction.ValueType  # 4
+    """A draft was written."""
+    AUDIT_ACTION_PUBLISHED: _AuditAction.ValueType  # 5
+    """A draft was put in force."""
+    AUDIT_ACTION_ROLLED_BACK: _AuditAction.ValueType  # 6
+    """An earlier revision was put in force again."""
+    AUDIT_ACTION_STORE_RESTORED: _AuditAction.ValueType  # 7
+    """The store had lost its data; it was written back from a replica."""
+    AUDIT_ACTION_STORE_ACCEPTED: _AuditAction.ValueType  # 8
+    """The store had lost its data; what it has was accepted."""
+
+class AuditAction(_AuditAction, metaclass=_AuditActionEnumTypeWrapper):
+    """What an audit event tells."""
+
+AUDIT_ACTION_UNSPECIFIED: AuditAction.ValueType  # 0
+"""Never sent."""
+AUDIT_ACTION_CREATED: AuditAction.ValueType  # 1
+"""A preset was created, in force."""
+AUDIT_ACTION_UPDATED: AuditAction.ValueType  # 2
+"""A revision was written and put in force."""
+AUDIT_ACTION_ARCHIVED: AuditAction.ValueType  # 3
+"""A preset was taken out of force."""
+AUDIT_ACTION_DRAFTED: AuditAction.ValueType  # 4
+"""A draft was written."""
+AUDIT_ACTION_PUBLISHED: AuditAction.ValueType  # 5
+"""A draft was put in force."""
+AUDIT_ACTION_ROLLED_BACK: AuditAction.ValueType  # 6
+"""An earlier revision was put in force again."""
+AUDIT_ACTION_STORE_RESTORED: AuditAction.ValueType  # 7
+"""The store had lost its data; it was written back from a replica."""
+AUDIT_ACTION_STORE_ACCEPTED: AuditAction.ValueType  # 8
+"""The store had lost its data; what it has was accepted."""
+Global___AuditAction: _TypeAlias = AuditAction  # noqa: Y015
+
+class _StoreLossResolution:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StoreLossResolutionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StoreLossResolution.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STORE_LOSS_RESOLUTION_UNSPECIFIED: _StoreLossResolution.ValueType  # 0
+    """Refused: an operator has to say which."""
+    STORE_LOSS_RESOLUTION_RESTORE: _StoreLossResolution.ValueType  # 1
+    """Write back the presets that this replica serves, with their kept revisions."""
+    STORE_LOSS_RESOLUTION_ACCEPT: _StoreLossResolution.ValueType  # 2
+    """Take what the store has now as the truth."""
+
+class StoreLossResolution(_StoreLossResolution, metaclass=_StoreLossResolutionEnumTypeWrapper):
+    """How to end the state "store lost its data"."""
+
+STORE_LOSS_RESOLUTION_UNSPECIFIED: StoreLossResolution.ValueType  # 0
+"""Refused: an operator has to say which."""
+STORE_LOSS_RESOLUTION_RESTORE: StoreLossResolution.ValueType  # 1
+"""Write back the presets that this replica serves, with their kept revisions."""
+STORE_LOSS_RESOLUTION_ACCEPT: StoreLossResolution.ValueType  # 2
+"""Take what the store has now as the truth."""
+Global___StoreLossResolution: _TypeAlias = StoreLossResolution  # noqa: Y015
 
 @_typing.final
 class Preset(_message.Message):
@@ -71,6 +172,7 @@ class Preset(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    TARGETING_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name: a lower-case letter, then at most 62 lower-case letters, digits or hyphens."""
     description: _builtins.str
@@ -84,7 +186,9 @@ class Preset(_message.Message):
     state: Global___PresetState.ValueType
     """State of this revision. Output only."""
     etag: _builtins.str
-    """Changes with every write; hand it back on Update and Delete. Output only."""
+    """Of the preset, drafts included: changes with every write; hand it back on the next one. Output
+    only.
+    """
     author: _builtins.str
     """Who wrote this revision. Output only; taken from the writing request."""
     reason: _builtins.str
@@ -101,6 +205,10 @@ class Preset(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When this revision was written. Output only."""
 
+    @_builtins.property
+    def targeting(self) -> _targeting_pb2.Targeting:
+        """When it applies; absent: wherever it is named."""
+
     def __init__(
         self,
         *,
@@ -115,10 +223,11 @@ class Preset(_message.Message):
         reason: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        targeting: _targeting_pb2.Targeting | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "targeting", b"targeting", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "create_time", b"create_time", "description", b"description", "etag", b"etag", "feature_space", b"feature_space", "name", b"name", "reason", b"reason", "revision", b"revision", "rules", b"rules", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "create_time", b"create_time", "description", b"description", "etag", b"etag", "feature_space", b"feature_space", "name", b"name", "reason", b"reason", "revision", b"revision", "rules", b"rules", "state", b"state", "targeting", b"targeting", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -134,12 +243,15 @@ class CreatePresetRequest(_message.Message):
     AUTHOR_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    AS_DRAFT_FIELD_NUMBER: _builtins.int
     author: _builtins.str
     """Who writes; 1 to 100 characters."""
     reason: _builtins.str
     """Why; 1 to 500 characters."""
     validate_only: _builtins.bool
     """Whether to check only, and to store nothing."""
+    as_draft: _builtins.bool
+    """Whether it is stored as a DRAFT: not in force until it is published."""
     @_builtins.property
     def preset(self) -> Global___Preset:
         """The preset; output-only fields are ignored."""
@@ -151,10 +263,11 @@ class CreatePresetRequest(_message.Message):
         author: _builtins.str = ...,
         reason: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        as_draft: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preset", b"preset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "preset", b"preset", "reason", b"reason", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_draft", b"as_draft", "author", b"author", "preset", b"preset", "reason", b"reason", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -195,7 +308,7 @@ class GetPresetRequest(_message.Message):
     name: _builtins.str
     """Name of the preset."""
     revision: _builtins.int
-    """Revision, from 1; absent: the one in force."""
+    """Revision, from 1; absent: the one in force, or of a preset never in force the newest draft."""
     def __init__(
         self,
         *,
@@ -278,7 +391,7 @@ class ListPresetsResponse(_message.Message):
     """Token of the next page; empty: this was the last."""
     @_builtins.property
     def presets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Preset]:
-        """The presets at their newest revision, by name."""
+        """The presets by name, each at the revision in force, or the newest where none is."""
 
     def __init__(
         self,
@@ -305,19 +418,22 @@ class UpdatePresetRequest(_message.Message):
     AUTHOR_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    AS_DRAFT_FIELD_NUMBER: _builtins.int
     author: _builtins.str
     """Who writes; 1 to 100 characters."""
     reason: _builtins.str
     """Why; 1 to 500 characters."""
     validate_only: _builtins.bool
     """Whether to check only, and to store nothing."""
+    as_draft: _builtins.bool
+    """Whether it is stored as a DRAFT: the revision in force stays until it is published."""
     @_builtins.property
     def preset(self) -> Global___Preset:
         """The preset: its name, its etag, and the fields that update_mask names."""
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to take from `preset`: description, rules, feature_space; absent or "*": all three."""
+        """Fields to take from `preset`: description, rules, feature_space, targeting; absent or "*": all."""
 
     def __init__(
         self,
@@ -327,10 +443,11 @@ class UpdatePresetRequest(_message.Message):
         author: _builtins.str = ...,
         reason: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        as_draft: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preset", b"preset", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "preset", b"preset", "reason", b"reason", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_draft", b"as_draft", "author", b"author", "preset", b"preset", "reason", b"reason", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -421,3 +538,642 @@ class DeletePresetResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeletePresetResponse: _TypeAlias = DeletePresetResponse  # noqa: Y015
+
+@_typing.final
+class PublishPresetRequest(_message.Message):
+    """Which draft to put in force."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the preset."""
+    revision: _builtins.int
+    """Revision, from 1; it must be a DRAFT."""
+    etag: _builtins.str
+    """etag of the preset; required."""
+    author: _builtins.str
+    """Who publishes; 1 to 100 characters."""
+    reason: _builtins.str
+    """Why; 1 to 500 characters."""
+    validate_only: _builtins.bool
+    """Whether to check only, and to change nothing."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        etag: _builtins.str = ...,
+        author: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "etag", b"etag", "name", b"name", "reason", b"reason", "revision", b"revision", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishPresetRequest: _TypeAlias = PublishPresetRequest  # noqa: Y015
+
+@_typing.final
+class PublishPresetResponse(_message.Message):
+    """The preset that is now in force."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRESET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def preset(self) -> Global___Preset:
+        """The preset."""
+
+    def __init__(
+        self,
+        *,
+        preset: Global___Preset | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preset", b"preset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preset", b"preset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishPresetResponse: _TypeAlias = PublishPresetResponse  # noqa: Y015
+
+@_typing.final
+class RollbackPresetRequest(_message.Message):
+    """Which revision to put in force again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the preset."""
+    revision: _builtins.int
+    """Revision, from 1; it must have been in force before."""
+    etag: _builtins.str
+    """etag of the preset; required."""
+    author: _builtins.str
+    """Who rolls back; 1 to 100 characters."""
+    reason: _builtins.str
+    """Why; 1 to 500 characters."""
+    validate_only: _builtins.bool
+    """Whether to check only, and to change nothing."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        etag: _builtins.str = ...,
+        author: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "etag", b"etag", "name", b"name", "reason", b"reason", "revision", b"revision", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollbackPresetRequest: _TypeAlias = RollbackPresetRequest  # noqa: Y015
+
+@_typing.final
+class RollbackPresetResponse(_message.Message):
+    """The preset that is now in force."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRESET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def preset(self) -> Global___Preset:
+        """The preset."""
+
+    def __init__(
+        self,
+        *,
+        preset: Global___Preset | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preset", b"preset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preset", b"preset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollbackPresetResponse: _TypeAlias = RollbackPresetResponse  # noqa: Y015
+
+@_typing.final
+class ListPresetRevisionsRequest(_message.Message):
+    """Which page of revisions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the preset."""
+    page_size: _builtins.int
+    """Revisions wanted, at most 1,000; 0: 100."""
+    page_token: _builtins.str
+    """next_page_token of the previous page; empty: the first page."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPresetRevisionsRequest: _TypeAlias = ListPresetRevisionsRequest  # noqa: Y015
+
+@_typing.final
+class ListPresetRevisionsResponse(_message.Message):
+    """A page of revisions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRESETS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty: this was the last."""
+    @_builtins.property
+    def presets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Preset]:
+        """The revisions, newest first."""
+
+    def __init__(
+        self,
+        *,
+        presets: _abc.Iterable[Global___Preset] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "presets", b"presets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPresetRevisionsResponse: _TypeAlias = ListPresetRevisionsResponse  # noqa: Y015
+
+@_typing.final
+class DiffPresetRequest(_message.Message):
+    """Which revisions to compare."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FROM_REVISION_FIELD_NUMBER: _builtins.int
+    TO_REVISION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the preset."""
+    from_revision: _builtins.int
+    """The earlier revision, from 1; 0: the one in force."""
+    to_revision: _builtins.int
+    """The later revision, from 1; 0: the newest."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        from_revision: _builtins.int = ...,
+        to_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_revision", b"from_revision", "name", b"name", "to_revision", b"to_revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffPresetRequest: _TypeAlias = DiffPresetRequest  # noqa: Y015
+
+@_typing.final
+class PresetDifference(_message.Message):
+    """One difference."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """Path of the field, e.g. "rules[2].value"."""
+    before: _builtins.str
+    """Its value before, as JSON; empty: it was not there."""
+    after: _builtins.str
+    """Its value after, as JSON; empty: it is gone."""
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "field", b"field"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PresetDifference: _TypeAlias = PresetDifference  # noqa: Y015
+
+@_typing.final
+class DiffPresetResponse(_message.Message):
+    """What changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def to(self) -> Global___Preset:
+        """The later revision."""
+
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___PresetDifference]:
+        """The differences of description, rules, feature_space and targeting; empty: none."""
+
+    def __init__(
+        self,
+        *,
+        to: Global___Preset | None = ...,
+        differences: _abc.Iterable[Global___PresetDifference] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differences", b"differences", "from", b"from", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffPresetResponse: _TypeAlias = DiffPresetResponse  # noqa: Y015
+
+@_typing.final
+class GetStatusRequest(_message.Message):
+    """Which presets' status."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of a preset; empty: all of them."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStatusRequest: _TypeAlias = GetStatusRequest  # noqa: Y015
+
+@_typing.final
+class ServedPreset(_message.Message):
+    """What one replica serves of one preset, for one label."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_IN_FORCE_FIELD_NUMBER: _builtins.int
+    SERVED_REVISION_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the preset."""
+    revision_in_force: _builtins.int
+    """The revision in force in the store, as the replica knows it."""
+    served_revision: _builtins.int
+    """The revision that it serves; 0: none."""
+    message: _builtins.str
+    """Why it serves another one, or none; empty: it serves the one in force."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision_in_force: _builtins.int = ...,
+        served_revision: _builtins.int = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "name", b"name", "revision_in_force", b"revision_in_force", "served_revision", b"served_revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServedPreset: _TypeAlias = ServedPreset  # noqa: Y015
+
+@_typing.final
+class ServedBundle(_message.Message):
+    """The presets of one served bundle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    CURRENT_COUNT_FIELD_NUMBER: _builtins.int
+    PRESETS_FIELD_NUMBER: _builtins.int
+    label: _builtins.str
+    """Label of the bundle."""
+    model_version: _builtins.str
+    """Version of the bundle."""
+    current_count: _builtins.int
+    """Number of presets in force that it serves as they are."""
+    @_builtins.property
+    def presets(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServedPreset]:
+        """The preset asked for; without a name, those that are not served as they are in force."""
+
+    def __init__(
+        self,
+        *,
+        label: _builtins.str = ...,
+        model_version: _builtins.str = ...,
+        current_count: _builtins.int = ...,
+        presets: _abc.Iterable[Global___ServedPreset] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_count", b"current_count", "label", b"label", "model_version", b"model_version", "presets", b"presets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServedBundle: _TypeAlias = ServedBundle  # noqa: Y015
+
+@_typing.final
+class ReplicaStatus(_message.Message):
+    """What one replica last told about itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLICA_ID_FIELD_NUMBER: _builtins.int
+    REPORT_TIME_FIELD_NUMBER: _builtins.int
+    AUDIT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    BUNDLES_FIELD_NUMBER: _builtins.int
+    replica_id: _builtins.str
+    """Id of the replica."""
+    audit_sequence: _builtins.int
+    """Place in the audit chain that it serves."""
+    @_builtins.property
+    def report_time(self) -> _timestamp_pb2.Timestamp:
+        """When it told; a replica tells at least every 10 seconds."""
+
+    @_builtins.property
+    def bundles(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServedBundle]:
+        """By label."""
+
+    def __init__(
+        self,
+        *,
+        replica_id: _builtins.str = ...,
+        report_time: _timestamp_pb2.Timestamp | None = ...,
+        audit_sequence: _builtins.int = ...,
+        bundles: _abc.Iterable[Global___ServedBundle] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report_time", b"report_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_sequence", b"audit_sequence", "bundles", b"bundles", "replica_id", b"replica_id", "report_time", b"report_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplicaStatus: _TypeAlias = ReplicaStatus  # noqa: Y015
+
+@_typing.final
+class GetStatusResponse(_message.Message):
+    """What every replica serves."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLICAS_FIELD_NUMBER: _builtins.int
+    STORE_STATE_FIELD_NUMBER: _builtins.int
+    AGE_S_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    ANSWERED_BY_FIELD_NUMBER: _builtins.int
+    store_state: Global___StoreState.ValueType
+    """The store of presets."""
+    age_s: _builtins.float
+    """Seconds since this replica's presets were known to be those of the store."""
+    message: _builtins.str
+    """What the state means and what to do, for a person; empty: nothing."""
+    answered_by: _builtins.str
+    """The replica that answered."""
+    @_builtins.property
+    def replicas(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReplicaStatus]:
+        """Replicas that told in the last minute, by id; without a store that can be read, this one alone."""
+
+    def __init__(
+        self,
+        *,
+        replicas: _abc.Iterable[Global___ReplicaStatus] | None = ...,
+        store_state: Global___StoreState.ValueType = ...,
+        age_s: _builtins.float = ...,
+        message: _builtins.str = ...,
+        answered_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_s", b"age_s", "answered_by", b"answered_by", "message", b"message", "replicas", b"replicas", "store_state", b"store_state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class AuditEvent(_message.Message):
+    """One event of the audit chain. `hash` is the SHA-256, in hex, of the fields named below."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    CONTENT_HASH_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    EVENT_TIME_FIELD_NUMBER: _builtins.int
+    PREVIOUS_HASH_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Place in the chain, from 1."""
+    action: Global___AuditAction.ValueType
+    """What happened."""
+    name: _builtins.str
+    """Name of the preset; empty where the event is about the store."""
+    revision: _builtins.int
+    """Revision; 0 where the event is about the store."""
+    etag: _builtins.str
+    """etag of the preset after the event."""
+    content_hash: _builtins.str
+    """SHA-256, in hex, of the revision that the event wrote, as stored; empty: it wrote none."""
+    author: _builtins.str
+    """Who did it."""
+    reason: _builtins.str
+    """Why."""
+    previous_hash: _builtins.str
+    """hash of the event before; empty for the first."""
+    hash: _builtins.str
+    """SHA-256, in hex, of the other fields as one line of JSON: see docs/operating.md."""
+    @_builtins.property
+    def event_time(self) -> _timestamp_pb2.Timestamp:
+        """When, by the clock of the replica that wrote it."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        action: Global___AuditAction.ValueType = ...,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        etag: _builtins.str = ...,
+        content_hash: _builtins.str = ...,
+        author: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        event_time: _timestamp_pb2.Timestamp | None = ...,
+        previous_hash: _builtins.str = ...,
+        hash: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "author", b"author", "content_hash", b"content_hash", "etag", b"etag", "event_time", b"event_time", "hash", b"hash", "name", b"name", "previous_hash", b"previous_hash", "reason", b"reason", "revision", b"revision", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditEvent: _TypeAlias = AuditEvent  # noqa: Y015
+
+@_typing.final
+class ListAuditEventsRequest(_message.Message):
+    """Which page of events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Events wanted, at most 1,000; 0: 100."""
+    page_token: _builtins.str
+    """next_page_token of the previous page; empty: the first page."""
+    name: _builtins.str
+    """Only events of this preset; empty: all. A chain can be verified whole only."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAuditEventsRequest: _TypeAlias = ListAuditEventsRequest  # noqa: Y015
+
+@_typing.final
+class ListAuditEventsResponse(_message.Message):
+    """A page of events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TIP_SEQUENCE_FIELD_NUMBER: _builtins.int
+    TIP_HASH_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty: this was the last."""
+    tip_sequence: _builtins.int
+    """Number of events in the chain, and the hash of the last one, as kept beside it."""
+    tip_hash: _builtins.str
+    """Hash of the last event, as kept beside the chain; empty: there is none."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditEvent]:
+        """The events, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___AuditEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+        tip_sequence: _builtins.int = ...,
+        tip_hash: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "next_page_token", b"next_page_token", "tip_hash", b"tip_hash", "tip_sequence", b"tip_sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAuditEventsResponse: _TypeAlias = ListAuditEventsResponse  # noqa: Y015
+
+@_typing.final
+class ResolveStoreLossRequest(_message.Message):
+    """What to do about lost data."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOLUTION_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    resolution: Global___StoreLossResolution.ValueType
+    """Which way."""
+    author: _builtins.str
+    """Who decides; 1 to 100 characters."""
+    reason: _builtins.str
+    """Why; 1 to 500 characters."""
+    validate_only: _builtins.bool
+    """Whether to tell only what would happen."""
+    def __init__(
+        self,
+        *,
+        resolution: Global___StoreLossResolution.ValueType = ...,
+        author: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "reason", b"reason", "resolution", b"resolution", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveStoreLossRequest: _TypeAlias = ResolveStoreLossRequest  # noqa: Y015
+
+@_typing.final
+class ResolveStoreLossResponse(_message.Message):
+    """What was done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRESETS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def presets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Presets written back, by name; for ACCEPT, those that are no longer in force."""
+
+    def __init__(
+        self,
+        *,
+        presets: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["presets", b"presets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveStoreLossResponse: _TypeAlias = ResolveStoreLossResponse  # noqa: Y015

@@ -60,6 +60,41 @@ class PresetServiceStub:
                 request_serializer=steerrec_dot_v1_dot_preset__pb2.DeletePresetRequest.SerializeToString,
                 response_deserializer=steerrec_dot_v1_dot_preset__pb2.DeletePresetResponse.FromString,
                 _registered_method=True)
+        self.PublishPreset = channel.unary_unary(
+                '/steerrec.v1.PresetService/PublishPreset',
+                request_serializer=steerrec_dot_v1_dot_preset__pb2.PublishPresetRequest.SerializeToString,
+                response_deserializer=steerrec_dot_v1_dot_preset__pb2.PublishPresetResponse.FromString,
+                _registered_method=True)
+        self.RollbackPreset = channel.unary_unary(
+                '/steerrec.v1.PresetService/RollbackPreset',
+                request_serializer=steerrec_dot_v1_dot_preset__pb2.RollbackPresetRequest.SerializeToString,
+                response_deserializer=steerrec_dot_v1_dot_preset__pb2.RollbackPresetResponse.FromString,
+                _registered_method=True)
+        self.ListPresetRevisions = channel.unary_unary(
+                '/steerrec.v1.PresetService/ListPresetRevisions',
+                request_serializer=steerrec_dot_v1_dot_preset__pb2.ListPresetRevisionsRequest.SerializeToString,
+                response_deserializer=steerrec_dot_v1_dot_preset__pb2.ListPresetRevisionsResponse.FromString,
+                _registered_method=True)
+        self.DiffPreset = channel.unary_unary(
+                '/steerrec.v1.PresetService/DiffPreset',
+                request_serializer=steerrec_dot_v1_dot_preset__pb2.DiffPresetRequest.SerializeToString,
+                response_deserializer=steerrec_dot_v1_dot_preset__pb2.DiffPresetResponse.FromString,
+                _registered_method=True)
+        self.GetStatus = channel.unary_unary(
+                '/steerrec.v1.PresetService/GetStatus',
+                request_serializer=steerrec_dot_v1_dot_preset__pb2.GetStatusRequest.SerializeToString,
+                response_deserializer=steerrec_dot_v1_dot_preset__pb2.GetStatusResponse.FromString,
+                _registered_method=True)
+        self.ListAuditEvents = channel.unary_unary(
+                '/steerrec.v1.PresetService/ListAuditEvents',
+                request_serializer=steerrec_dot_v1_dot_preset__pb2.ListAuditEventsRequest.SerializeToString,
+                response_deserializer=steerrec_dot_v1_dot_preset__pb2.ListAuditEventsResponse.FromString,
+                _registered_method=True)
+        self.ResolveStoreLoss = channel.unary_unary(
+                '/steerrec.v1.PresetService/ResolveStoreLoss',
+                request_serializer=steerrec_dot_v1_dot_preset__pb2.ResolveStoreLossRequest.SerializeToString,
+                response_deserializer=steerrec_dot_v1_dot_preset__pb2.ResolveStoreLossResponse.FromString,
+                _registered_method=True)
 
 
 class PresetServiceServicer:
@@ -67,7 +102,8 @@ class PresetServiceServicer:
     """
 
     def CreatePreset(self, request, context):
-        """Stores a new preset as revision 1, in force at once. ALREADY_EXISTS where the name is taken.
+        """Stores a new preset as revision 1, in force at once unless as_draft. ALREADY_EXISTS where the
+        name is taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,8 +124,8 @@ class PresetServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePreset(self, request, context):
-        """Stores the next revision of a preset, in force at once. ABORTED where the etag is not that
-        of the revision in force: read it again and repeat.
+        """Stores the next revision of a preset, in force at once unless as_draft. ABORTED where the etag
+        is not the preset's: read it again and repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,6 +133,58 @@ class PresetServiceServicer:
 
     def DeletePreset(self, request, context):
         """Takes a preset out of force; its revisions are kept. ABORTED as for Update.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishPreset(self, request, context):
+        """Puts a draft in force. ABORTED as for Update; FAILED_PRECONDITION where the revision is no
+        draft, or the publish policy asks for a preview that there is not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollbackPreset(self, request, context):
+        """Puts a revision in force again that was in force before, of a deleted preset too. ABORTED as
+        for Update; FAILED_PRECONDITION where it never was in force.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPresetRevisions(self, request, context):
+        """Revisions of a preset, newest first, a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiffPreset(self, request, context):
+        """What changed between two revisions of a preset.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStatus(self, request, context):
+        """Which replica serves which revision, and what a replica cannot honour.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAuditEvents(self, request, context):
+        """The audit chain, oldest first, a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveStoreLoss(self, request, context):
+        """Ends the state "store lost its data": writes back what this replica serves, or accepts what
+        the store has. FAILED_PRECONDITION where nothing was lost.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -129,6 +217,41 @@ def add_PresetServiceServicer_to_server(servicer, server):
                     servicer.DeletePreset,
                     request_deserializer=steerrec_dot_v1_dot_preset__pb2.DeletePresetRequest.FromString,
                     response_serializer=steerrec_dot_v1_dot_preset__pb2.DeletePresetResponse.SerializeToString,
+            ),
+            'PublishPreset': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishPreset,
+                    request_deserializer=steerrec_dot_v1_dot_preset__pb2.PublishPresetRequest.FromString,
+                    response_serializer=steerrec_dot_v1_dot_preset__pb2.PublishPresetResponse.SerializeToString,
+            ),
+            'RollbackPreset': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollbackPreset,
+                    request_deserializer=steerrec_dot_v1_dot_preset__pb2.RollbackPresetRequest.FromString,
+                    response_serializer=steerrec_dot_v1_dot_preset__pb2.RollbackPresetResponse.SerializeToString,
+            ),
+            'ListPresetRevisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPresetRevisions,
+                    request_deserializer=steerrec_dot_v1_dot_preset__pb2.ListPresetRevisionsRequest.FromString,
+                    response_serializer=steerrec_dot_v1_dot_preset__pb2.ListPresetRevisionsResponse.SerializeToString,
+            ),
+            'DiffPreset': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffPreset,
+                    request_deserializer=steerrec_dot_v1_dot_preset__pb2.DiffPresetRequest.FromString,
+                    response_serializer=steerrec_dot_v1_dot_preset__pb2.DiffPresetResponse.SerializeToString,
+            ),
+            'GetStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatus,
+                    request_deserializer=steerrec_dot_v1_dot_preset__pb2.GetStatusRequest.FromString,
+                    response_serializer=steerrec_dot_v1_dot_preset__pb2.GetStatusResponse.SerializeToString,
+            ),
+            'ListAuditEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEvents,
+                    request_deserializer=steerrec_dot_v1_dot_preset__pb2.ListAuditEventsRequest.FromString,
+                    response_serializer=steerrec_dot_v1_dot_preset__pb2.ListAuditEventsResponse.SerializeToString,
+            ),
+            'ResolveStoreLoss': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveStoreLoss,
+                    request_deserializer=steerrec_dot_v1_dot_preset__pb2.ResolveStoreLossRequest.FromString,
+                    response_serializer=steerrec_dot_v1_dot_preset__pb2.ResolveStoreLossResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -267,6 +390,195 @@ class PresetService:
             '/steerrec.v1.PresetService/DeletePreset',
             steerrec_dot_v1_dot_preset__pb2.DeletePresetRequest.SerializeToString,
             steerrec_dot_v1_dot_preset__pb2.DeletePresetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishPreset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/steerrec.v1.PresetService/PublishPreset',
+            steerrec_dot_v1_dot_preset__pb2.PublishPresetRequest.SerializeToString,
+            steerrec_dot_v1_dot_preset__pb2.PublishPresetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollbackPreset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/steerrec.v1.PresetService/RollbackPreset',
+            steerrec_dot_v1_dot_preset__pb2.RollbackPresetRequest.SerializeToString,
+            steerrec_dot_v1_dot_preset__pb2.RollbackPresetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPresetRevisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/steerrec.v1.PresetService/ListPresetRevisions',
+            steerrec_dot_v1_dot_preset__pb2.ListPresetRevisionsRequest.SerializeToString,
+            steerrec_dot_v1_dot_preset__pb2.ListPresetRevisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffPreset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/steerrec.v1.PresetService/DiffPreset',
+            steerrec_dot_v1_dot_preset__pb2.DiffPresetRequest.SerializeToString,
+            steerrec_dot_v1_dot_preset__pb2.DiffPresetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/steerrec.v1.PresetService/GetStatus',
+            steerrec_dot_v1_dot_preset__pb2.GetStatusRequest.SerializeToString,
+            steerrec_dot_v1_dot_preset__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/steerrec.v1.PresetService/ListAuditEvents',
+            steerrec_dot_v1_dot_preset__pb2.ListAuditEventsRequest.SerializeToString,
+            steerrec_dot_v1_dot_preset__pb2.ListAuditEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveStoreLoss(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/steerrec.v1.PresetService/ResolveStoreLoss',
+            steerrec_dot_v1_dot_preset__pb2.ResolveStoreLossRequest.SerializeToString,
+            steerrec_dot_v1_dot_preset__pb2.ResolveStoreLossResponse.FromString,
             options,
             channel_credentials,
             insecure,

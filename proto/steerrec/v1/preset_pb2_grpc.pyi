@@ -34,17 +34,39 @@ class PresetServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PresetServiceAsyncStub: ...
     CreatePreset: _grpc.UnaryUnaryMultiCallable[_preset_pb2.CreatePresetRequest, _preset_pb2.CreatePresetResponse]
-    """Stores a new preset as revision 1, in force at once. ALREADY_EXISTS where the name is taken."""
+    """Stores a new preset as revision 1, in force at once unless as_draft. ALREADY_EXISTS where the
+    name is taken.
+    """
     GetPreset: _grpc.UnaryUnaryMultiCallable[_preset_pb2.GetPresetRequest, _preset_pb2.GetPresetResponse]
     """One preset, at the revision in force or at the one asked for. NOT_FOUND."""
     ListPresets: _grpc.UnaryUnaryMultiCallable[_preset_pb2.ListPresetsRequest, _preset_pb2.ListPresetsResponse]
     """Presets by name, a page at a time."""
     UpdatePreset: _grpc.UnaryUnaryMultiCallable[_preset_pb2.UpdatePresetRequest, _preset_pb2.UpdatePresetResponse]
-    """Stores the next revision of a preset, in force at once. ABORTED where the etag is not that
-    of the revision in force: read it again and repeat.
+    """Stores the next revision of a preset, in force at once unless as_draft. ABORTED where the etag
+    is not the preset's: read it again and repeat.
     """
     DeletePreset: _grpc.UnaryUnaryMultiCallable[_preset_pb2.DeletePresetRequest, _preset_pb2.DeletePresetResponse]
     """Takes a preset out of force; its revisions are kept. ABORTED as for Update."""
+    PublishPreset: _grpc.UnaryUnaryMultiCallable[_preset_pb2.PublishPresetRequest, _preset_pb2.PublishPresetResponse]
+    """Puts a draft in force. ABORTED as for Update; FAILED_PRECONDITION where the revision is no
+    draft, or the publish policy asks for a preview that there is not.
+    """
+    RollbackPreset: _grpc.UnaryUnaryMultiCallable[_preset_pb2.RollbackPresetRequest, _preset_pb2.RollbackPresetResponse]
+    """Puts a revision in force again that was in force before, of a deleted preset too. ABORTED as
+    for Update; FAILED_PRECONDITION where it never was in force.
+    """
+    ListPresetRevisions: _grpc.UnaryUnaryMultiCallable[_preset_pb2.ListPresetRevisionsRequest, _preset_pb2.ListPresetRevisionsResponse]
+    """Revisions of a preset, newest first, a page at a time."""
+    DiffPreset: _grpc.UnaryUnaryMultiCallable[_preset_pb2.DiffPresetRequest, _preset_pb2.DiffPresetResponse]
+    """What changed between two revisions of a preset."""
+    GetStatus: _grpc.UnaryUnaryMultiCallable[_preset_pb2.GetStatusRequest, _preset_pb2.GetStatusResponse]
+    """Which replica serves which revision, and what a replica cannot honour."""
+    ListAuditEvents: _grpc.UnaryUnaryMultiCallable[_preset_pb2.ListAuditEventsRequest, _preset_pb2.ListAuditEventsResponse]
+    """The audit chain, oldest first, a page at a time."""
+    ResolveStoreLoss: _grpc.UnaryUnaryMultiCallable[_preset_pb2.ResolveStoreLossRequest, _preset_pb2.ResolveStoreLossResponse]
+    """Ends the state "store lost its data": writes back what this replica serves, or accepts what
+    the store has. FAILED_PRECONDITION where nothing was lost.
+    """
 
 @_typing.type_check_only
 class PresetServiceAsyncStub(PresetServiceStub):
@@ -52,17 +74,39 @@ class PresetServiceAsyncStub(PresetServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreatePreset: _aio.UnaryUnaryMultiCallable[_preset_pb2.CreatePresetRequest, _preset_pb2.CreatePresetResponse]  # type: ignore[assignment]
-    """Stores a new preset as revision 1, in force at once. ALREADY_EXISTS where the name is taken."""
+    """Stores a new preset as revision 1, in force at once unless as_draft. ALREADY_EXISTS where the
+    name is taken.
+    """
     GetPreset: _aio.UnaryUnaryMultiCallable[_preset_pb2.GetPresetRequest, _preset_pb2.GetPresetResponse]  # type: ignore[assignment]
     """One preset, at the revision in force or at the one asked for. NOT_FOUND."""
     ListPresets: _aio.UnaryUnaryMultiCallable[_preset_pb2.ListPresetsRequest, _preset_pb2.ListPresetsResponse]  # type: ignore[assignment]
     """Presets by name, a page at a time."""
     UpdatePreset: _aio.UnaryUnaryMultiCallable[_preset_pb2.UpdatePresetRequest, _preset_pb2.UpdatePresetResponse]  # type: ignore[assignment]
-    """Stores the next revision of a preset, in force at once. ABORTED where the etag is not that
-    of the revision in force: read it again and repeat.
+    """Stores the next revision of a preset, in force at once unless as_draft. ABORTED where the etag
+    is not the preset's: read it again and repeat.
     """
     DeletePreset: _aio.UnaryUnaryMultiCallable[_preset_pb2.DeletePresetRequest, _preset_pb2.DeletePresetResponse]  # type: ignore[assignment]
     """Takes a preset out of force; its revisions are kept. ABORTED as for Update."""
+    PublishPreset: _aio.UnaryUnaryMultiCallable[_preset_pb2.PublishPresetRequest, _preset_pb2.PublishPresetResponse]  # type: ignore[assignment]
+    """Puts a draft in force. ABORTED as for Update; FAILED_PRECONDITION where the revision is no
+    draft, or the publish policy asks for a preview that there is not.
+    """
+    RollbackPreset: _aio.UnaryUnaryMultiCallable[_preset_pb2.RollbackPresetRequest, _preset_pb2.RollbackPresetResponse]  # type: ignore[assignment]
+    """Puts a revision in force again that was in force before, of a deleted preset too. ABORTED as
+    for Update; FAILED_PRECONDITION where it never was in force.
+    """
+    ListPresetRevisions: _aio.UnaryUnaryMultiCallable[_preset_pb2.ListPresetRevisionsRequest, _preset_pb2.ListPresetRevisionsResponse]  # type: ignore[assignment]
+    """Revisions of a preset, newest first, a page at a time."""
+    DiffPreset: _aio.UnaryUnaryMultiCallable[_preset_pb2.DiffPresetRequest, _preset_pb2.DiffPresetResponse]  # type: ignore[assignment]
+    """What changed between two revisions of a preset."""
+    GetStatus: _aio.UnaryUnaryMultiCallable[_preset_pb2.GetStatusRequest, _preset_pb2.GetStatusResponse]  # type: ignore[assignment]
+    """Which replica serves which revision, and what a replica cannot honour."""
+    ListAuditEvents: _aio.UnaryUnaryMultiCallable[_preset_pb2.ListAuditEventsRequest, _preset_pb2.ListAuditEventsResponse]  # type: ignore[assignment]
+    """The audit chain, oldest first, a page at a time."""
+    ResolveStoreLoss: _aio.UnaryUnaryMultiCallable[_preset_pb2.ResolveStoreLossRequest, _preset_pb2.ResolveStoreLossResponse]  # type: ignore[assignment]
+    """Ends the state "store lost its data": writes back what this replica serves, or accepts what
+    the store has. FAILED_PRECONDITION where nothing was lost.
+    """
 
 class PresetServiceServicer(metaclass=_abc_1.ABCMeta):
     """Named, versioned rules that operators edit while the service runs."""
@@ -73,7 +117,9 @@ class PresetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _preset_pb2.CreatePresetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_preset_pb2.CreatePresetResponse, _abc.Awaitable[_preset_pb2.CreatePresetResponse]]:
-        """Stores a new preset as revision 1, in force at once. ALREADY_EXISTS where the name is taken."""
+        """Stores a new preset as revision 1, in force at once unless as_draft. ALREADY_EXISTS where the
+        name is taken.
+        """
 
     @_abc_1.abstractmethod
     def GetPreset(
@@ -97,8 +143,8 @@ class PresetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _preset_pb2.UpdatePresetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_preset_pb2.UpdatePresetResponse, _abc.Awaitable[_preset_pb2.UpdatePresetResponse]]:
-        """Stores the next revision of a preset, in force at once. ABORTED where the etag is not that
-        of the revision in force: read it again and repeat.
+        """Stores the next revision of a preset, in force at once unless as_draft. ABORTED where the etag
+        is not the preset's: read it again and repeat.
         """
 
     @_abc_1.abstractmethod
@@ -108,5 +154,67 @@ class PresetServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_preset_pb2.DeletePresetResponse, _abc.Awaitable[_preset_pb2.DeletePresetResponse]]:
         """Takes a preset out of force; its revisions are kept. ABORTED as for Update."""
+
+    @_abc_1.abstractmethod
+    def PublishPreset(
+        self,
+        request: _preset_pb2.PublishPresetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_preset_pb2.PublishPresetResponse, _abc.Awaitable[_preset_pb2.PublishPresetResponse]]:
+        """Puts a draft in force. ABORTED as for Update; FAILED_PRECONDITION where the revision is no
+        draft, or the publish policy asks for a preview that there is not.
+        """
+
+    @_abc_1.abstractmethod
+    def RollbackPreset(
+        self,
+        request: _preset_pb2.RollbackPresetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_preset_pb2.RollbackPresetResponse, _abc.Awaitable[_preset_pb2.RollbackPresetResponse]]:
+        """Puts a revision in force again that was in force before, of a deleted preset too. ABORTED as
+        for Update; FAILED_PRECONDITION where it never was in force.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPresetRevisions(
+        self,
+        request: _preset_pb2.ListPresetRevisionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_preset_pb2.ListPresetRevisionsResponse, _abc.Awaitable[_preset_pb2.ListPresetRevisionsResponse]]:
+        """Revisions of a preset, newest first, a page at a time."""
+
+    @_abc_1.abstractmethod
+    def DiffPreset(
+        self,
+        request: _preset_pb2.DiffPresetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_preset_pb2.DiffPresetResponse, _abc.Awaitable[_preset_pb2.DiffPresetResponse]]:
+        """What changed between two revisions of a preset."""
+
+    @_abc_1.abstractmethod
+    def GetStatus(
+        self,
+        request: _preset_pb2.GetStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_preset_pb2.GetStatusResponse, _abc.Awaitable[_preset_pb2.GetStatusResponse]]:
+        """Which replica serves which revision, and what a replica cannot honour."""
+
+    @_abc_1.abstractmethod
+    def ListAuditEvents(
+        self,
+        request: _preset_pb2.ListAuditEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_preset_pb2.ListAuditEventsResponse, _abc.Awaitable[_preset_pb2.ListAuditEventsResponse]]:
+        """The audit chain, oldest first, a page at a time."""
+
+    @_abc_1.abstractmethod
+    def ResolveStoreLoss(
+        self,
+        request: _preset_pb2.ResolveStoreLossRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_preset_pb2.ResolveStoreLossResponse, _abc.Awaitable[_preset_pb2.ResolveStoreLossResponse]]:
+        """Ends the state "store lost its data": writes back what this replica serves, or accepts what
+        the store has. FAILED_PRECONDITION where nothing was lost.
+        """
 
 def add_PresetServiceServicer_to_server(servicer: PresetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -70,6 +70,98 @@ VIEW_FULL: View.ValueType  # 2
 """Also titles, unsteered ranks and scores, and the most active features."""
 Global___View: _TypeAlias = View  # noqa: Y015
 
+class _TargetStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TargetStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TargetStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TARGET_STATUS_UNSPECIFIED: _TargetStatus.ValueType  # 0
+    """Never sent."""
+    TARGET_STATUS_ATTAINED: _TargetStatus.ValueType  # 1
+    """Every share is within the tolerance."""
+    TARGET_STATUS_SATURATED: _TargetStatus.ValueType  # 2
+    """More strength changes no more, or is not allowed, and the shares are not reached."""
+    TARGET_STATUS_LIMITED_BY_BUDGET: _TargetStatus.ValueType  # 3
+    """The budget, or the limit on the whole shift, stopped the edit before the shares were reached."""
+    TARGET_STATUS_UNREACHABLE: _TargetStatus.ValueType  # 4
+    """No slate can reach them: too few recommendable items carry, or lack, an attribute; or the
+    request is not steered (cold start, disable_steering).
+    """
+
+class TargetStatus(_TargetStatus, metaclass=_TargetStatusEnumTypeWrapper):
+    """What became of a target."""
+
+TARGET_STATUS_UNSPECIFIED: TargetStatus.ValueType  # 0
+"""Never sent."""
+TARGET_STATUS_ATTAINED: TargetStatus.ValueType  # 1
+"""Every share is within the tolerance."""
+TARGET_STATUS_SATURATED: TargetStatus.ValueType  # 2
+"""More strength changes no more, or is not allowed, and the shares are not reached."""
+TARGET_STATUS_LIMITED_BY_BUDGET: TargetStatus.ValueType  # 3
+"""The budget, or the limit on the whole shift, stopped the edit before the shares were reached."""
+TARGET_STATUS_UNREACHABLE: TargetStatus.ValueType  # 4
+"""No slate can reach them: too few recommendable items carry, or lack, an attribute; or the
+request is not steered (cold start, disable_steering).
+"""
+Global___TargetStatus: _TypeAlias = TargetStatus  # noqa: Y015
+
+class _ContributionMethod:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ContributionMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContributionMethod.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONTRIBUTION_METHOD_UNSPECIFIED: _ContributionMethod.ValueType  # 0
+    """None were asked for, or there is nothing to tell."""
+    CONTRIBUTION_METHOD_EXACT: _ContributionMethod.ValueType  # 1
+    """Scores are linear in the edit: contributions are exact and sum to the whole change."""
+    CONTRIBUTION_METHOD_LEAVE_ONE_OUT: _ContributionMethod.ValueType  # 2
+    """The score with everything, less the score without this one; they need not sum to the change."""
+
+class ContributionMethod(_ContributionMethod, metaclass=_ContributionMethodEnumTypeWrapper):
+    """How contributions were found."""
+
+CONTRIBUTION_METHOD_UNSPECIFIED: ContributionMethod.ValueType  # 0
+"""None were asked for, or there is nothing to tell."""
+CONTRIBUTION_METHOD_EXACT: ContributionMethod.ValueType  # 1
+"""Scores are linear in the edit: contributions are exact and sum to the whole change."""
+CONTRIBUTION_METHOD_LEAVE_ONE_OUT: ContributionMethod.ValueType  # 2
+"""The score with everything, less the score without this one; they need not sum to the change."""
+Global___ContributionMethod: _TypeAlias = ContributionMethod  # noqa: Y015
+
+class _SkipReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SkipReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SkipReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SKIP_REASON_UNSPECIFIED: _SkipReason.ValueType  # 0
+    """Never sent."""
+    SKIP_REASON_CONDITION_FALSE: _SkipReason.ValueType  # 1
+    """Its condition is false, or cannot be decided."""
+    SKIP_REASON_OUTSIDE_SCHEDULE: _SkipReason.ValueType  # 2
+    """It is outside its schedule."""
+    SKIP_REASON_OUTSIDE_ROLLOUT: _SkipReason.ValueType  # 3
+    """The caller is outside its rollout, or has no key."""
+    SKIP_REASON_EXCLUDED: _SkipReason.ValueType  # 4
+    """Another preset of its exclusivity group goes before it."""
+
+class SkipReason(_SkipReason, metaclass=_SkipReasonEnumTypeWrapper):
+    """Why a preset did not take part."""
+
+SKIP_REASON_UNSPECIFIED: SkipReason.ValueType  # 0
+"""Never sent."""
+SKIP_REASON_CONDITION_FALSE: SkipReason.ValueType  # 1
+"""Its condition is false, or cannot be decided."""
+SKIP_REASON_OUTSIDE_SCHEDULE: SkipReason.ValueType  # 2
+"""It is outside its schedule."""
+SKIP_REASON_OUTSIDE_ROLLOUT: SkipReason.ValueType  # 3
+"""The caller is outside its rollout, or has no key."""
+SKIP_REASON_EXCLUDED: SkipReason.ValueType  # 4
+"""Another preset of its exclusivity group goes before it."""
+Global___SkipReason: _TypeAlias = SkipReason  # noqa: Y015
+
 class _DegradedReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -156,6 +248,12 @@ class RecommendRequest(_message.Message):
     VIEW_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
+    WITH_COUNTERFACTUAL_FIELD_NUMBER: _builtins.int
+    WITH_RULE_CONTRIBUTIONS_FIELD_NUMBER: _builtins.int
+    WITH_FEATURE_CONTRIBUTIONS_FIELD_NUMBER: _builtins.int
+    IGNORE_DEFAULTS_FIELD_NUMBER: _builtins.int
     k: _builtins.int
     """Number of items wanted, 1 to 1,000; absent: 10. Fewer come where the catalogue has fewer."""
     include_history: _builtins.bool
@@ -172,6 +270,14 @@ class RecommendRequest(_message.Message):
     """The caller's id for this request, echoed in the reply and the log, printable, at most
     128 characters; empty: the service makes one.
     """
+    with_counterfactual: _builtins.bool
+    """Whether the reply holds the unsteered slate and what moved."""
+    with_rule_contributions: _builtins.bool
+    """Whether each item tells how much of its score change each rule caused."""
+    with_feature_contributions: _builtins.bool
+    """Whether each item tells which features of this history drive its score."""
+    ignore_defaults: _builtins.bool
+    """Whether default presets are left out."""
     @_builtins.property
     def history(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Item ids, oldest first; at most 10,000. Ids that the catalogue lacks are skipped and counted
@@ -196,6 +302,18 @@ class RecommendRequest(_message.Message):
         4,096 bytes serialised.
         """
 
+    @_builtins.property
+    def target(self) -> Global___Target:
+        """Shares that the slate should reach; the strength is solved within the request, on top of
+        presets and rules.
+        """
+
+    @_builtins.property
+    def budget(self) -> Global___Budget:
+        """How far steering may take the slate from the unsteered one; the edit is held back to stay
+        inside, and the reply says how far.
+        """
+
     def __init__(
         self,
         *,
@@ -211,16 +329,399 @@ class RecommendRequest(_message.Message):
         view: Global___View.ValueType = ...,
         model: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        target: Global___Target | None = ...,
+        budget: Global___Budget | None = ...,
+        with_counterfactual: _builtins.bool = ...,
+        with_rule_contributions: _builtins.bool = ...,
+        with_feature_contributions: _builtins.bool = ...,
+        ignore_defaults: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "context", b"context", "k", b"k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "budget", b"budget", "context", b"context", "k", b"k", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "context", b"context", "disable_steering", b"disable_steering", "exclude_item_ids", b"exclude_item_ids", "history", b"history", "include_history", b"include_history", "k", b"k", "model", b"model", "on_unknown_preset", b"on_unknown_preset", "presets", b"presets", "request_id", b"request_id", "rules", b"rules", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "budget", b"budget", "context", b"context", "disable_steering", b"disable_steering", "exclude_item_ids", b"exclude_item_ids", "history", b"history", "ignore_defaults", b"ignore_defaults", "include_history", b"include_history", "k", b"k", "model", b"model", "on_unknown_preset", b"on_unknown_preset", "presets", b"presets", "request_id", b"request_id", "rules", b"rules", "target", b"target", "view", b"view", "with_counterfactual", b"with_counterfactual", "with_feature_contributions", b"with_feature_contributions", "with_rule_contributions", b"with_rule_contributions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__k: _TypeAlias = _typing.Literal["k"]  # noqa: Y015
     _WhichOneofArgType__k: _TypeAlias = _typing.Literal["_k", b"_k"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__k) -> _WhichOneofReturnType__k | None: ...
 
 Global___RecommendRequest: _TypeAlias = RecommendRequest  # noqa: Y015
+
+@_typing.final
+class AttributeShare(_message.Message):
+    """One attribute and the share of it that is wanted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTRIBUTE_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    share: _builtins.float
+    """Part of the slate that should carry it, 0 to 1."""
+    @_builtins.property
+    def attribute(self) -> _rule_pb2.Attribute:
+        """The attribute; the bundle must have a feature group for it."""
+
+    def __init__(
+        self,
+        *,
+        attribute: _rule_pb2.Attribute | None = ...,
+        share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute", "share", b"share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttributeShare: _TypeAlias = AttributeShare  # noqa: Y015
+
+@_typing.final
+class Target(_message.Message):
+    """Shares that a slate should reach."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MIX_FIELD_NUMBER: _builtins.int
+    AT_K_FIELD_NUMBER: _builtins.int
+    TOLERANCE_FIELD_NUMBER: _builtins.int
+    at_k: _builtins.int
+    """Length of the slate on which shares are counted, 1 to 200; 0: 20."""
+    tolerance: _builtins.float
+    """How far a share may be off to count as attained, above 0 to 1; absent: one item."""
+    @_builtins.property
+    def mix(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttributeShare]:
+        """The attributes, each once; 1 to 8. An item counts for each of them that it carries."""
+
+    def __init__(
+        self,
+        *,
+        mix: _abc.Iterable[Global___AttributeShare] | None = ...,
+        at_k: _builtins.int = ...,
+        tolerance: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_tolerance", b"_tolerance", "tolerance", b"tolerance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_tolerance", b"_tolerance", "at_k", b"at_k", "mix", b"mix", "tolerance", b"tolerance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__tolerance: _TypeAlias = _typing.Literal["tolerance"]  # noqa: Y015
+    _WhichOneofArgType__tolerance: _TypeAlias = _typing.Literal["_tolerance", b"_tolerance"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tolerance) -> _WhichOneofReturnType__tolerance | None: ...
+
+Global___Target: _TypeAlias = Target  # noqa: Y015
+
+@_typing.final
+class Budget(_message.Message):
+    """How far steering may take a slate from the unsteered one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MIN_OVERLAP_FIELD_NUMBER: _builtins.int
+    MIN_SCORE_RETAINED_FIELD_NUMBER: _builtins.int
+    AT_K_FIELD_NUMBER: _builtins.int
+    min_overlap: _builtins.float
+    """Least part of the unsteered slate that must stay, 0 to 1; absent: no bound."""
+    min_score_retained: _builtins.float
+    """Least part of the unsteered slate's relevance that must stay, 0 to 1; relevance is the sum of
+    the items' unsteered probabilities (softmax of the unsteered scores). Absent: no bound.
+    """
+    at_k: _builtins.int
+    """Length of the slate on which both are counted, 1 to 1,000; 0: the request's k."""
+    def __init__(
+        self,
+        *,
+        min_overlap: _builtins.float | None = ...,
+        min_score_retained: _builtins.float | None = ...,
+        at_k: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_overlap", b"_min_overlap", "_min_score_retained", b"_min_score_retained", "min_overlap", b"min_overlap", "min_score_retained", b"min_score_retained"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_overlap", b"_min_overlap", "_min_score_retained", b"_min_score_retained", "at_k", b"at_k", "min_overlap", b"min_overlap", "min_score_retained", b"min_score_retained"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__min_overlap: _TypeAlias = _typing.Literal["min_overlap"]  # noqa: Y015
+    _WhichOneofArgType__min_overlap: _TypeAlias = _typing.Literal["_min_overlap", b"_min_overlap"]  # noqa: Y015
+    _WhichOneofReturnType__min_score_retained: _TypeAlias = _typing.Literal["min_score_retained"]  # noqa: Y015
+    _WhichOneofArgType__min_score_retained: _TypeAlias = _typing.Literal["_min_score_retained", b"_min_score_retained"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_overlap) -> _WhichOneofReturnType__min_overlap | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_score_retained) -> _WhichOneofReturnType__min_score_retained | None: ...
+
+Global___Budget: _TypeAlias = Budget  # noqa: Y015
+
+@_typing.final
+class TargetAttributeReport(_message.Message):
+    """What became of one attribute of a target."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTRIBUTE_FIELD_NUMBER: _builtins.int
+    WANTED_SHARE_FIELD_NUMBER: _builtins.int
+    SHARE_BEFORE_FIELD_NUMBER: _builtins.int
+    SHARE_AFTER_FIELD_NUMBER: _builtins.int
+    STRENGTH_FIELD_NUMBER: _builtins.int
+    wanted_share: _builtins.float
+    """The share asked for."""
+    share_before: _builtins.float
+    """Its share of the slate under presets and rules, without the target."""
+    share_after: _builtins.float
+    """Its share of the slate answered."""
+    strength: _builtins.float
+    """The ADD that was solved for, in reference units."""
+    @_builtins.property
+    def attribute(self) -> _rule_pb2.Attribute:
+        """The attribute."""
+
+    def __init__(
+        self,
+        *,
+        attribute: _rule_pb2.Attribute | None = ...,
+        wanted_share: _builtins.float = ...,
+        share_before: _builtins.float = ...,
+        share_after: _builtins.float = ...,
+        strength: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute", "share_after", b"share_after", "share_before", b"share_before", "strength", b"strength", "wanted_share", b"wanted_share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TargetAttributeReport: _TypeAlias = TargetAttributeReport  # noqa: Y015
+
+@_typing.final
+class TargetReport(_message.Message):
+    """What became of a target."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    AT_K_FIELD_NUMBER: _builtins.int
+    TOLERANCE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    status: Global___TargetStatus.ValueType
+    """What became of it."""
+    at_k: _builtins.int
+    """Length of the slate on which shares are counted."""
+    tolerance: _builtins.float
+    """How far a share may be off."""
+    message: _builtins.str
+    """Why it was not attained, for a person."""
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedCompositeFieldContainer[Global___TargetAttributeReport]:
+        """Its attributes, in order."""
+
+    def __init__(
+        self,
+        *,
+        status: Global___TargetStatus.ValueType = ...,
+        attributes: _abc.Iterable[Global___TargetAttributeReport] | None = ...,
+        at_k: _builtins.int = ...,
+        tolerance: _builtins.float = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_k", b"at_k", "attributes", b"attributes", "message", b"message", "status", b"status", "tolerance", b"tolerance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TargetReport: _TypeAlias = TargetReport  # noqa: Y015
+
+@_typing.final
+class BudgetReport(_message.Message):
+    """What the budget did."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OVERLAP_FIELD_NUMBER: _builtins.int
+    SCORE_RETAINED_FIELD_NUMBER: _builtins.int
+    EDIT_SHARE_FIELD_NUMBER: _builtins.int
+    AT_K_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    overlap: _builtins.float
+    """Part of the unsteered slate that is still there."""
+    score_retained: _builtins.float
+    """Part of its relevance that is still there."""
+    edit_share: _builtins.float
+    """Part of the edit that was carried out, 0 to 1; 1: nothing was held back."""
+    at_k: _builtins.int
+    """Length of the slate on which both are counted."""
+    message: _builtins.str
+    """What bound, for a person; empty: nothing was held back."""
+    def __init__(
+        self,
+        *,
+        overlap: _builtins.float = ...,
+        score_retained: _builtins.float = ...,
+        edit_share: _builtins.float = ...,
+        at_k: _builtins.int = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_k", b"at_k", "edit_share", b"edit_share", "message", b"message", "overlap", b"overlap", "score_retained", b"score_retained"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BudgetReport: _TypeAlias = BudgetReport  # noqa: Y015
+
+@_typing.final
+class UnsteeredItem(_message.Message):
+    """One item of the unsteered slate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    STEERED_RANK_FIELD_NUMBER: _builtins.int
+    item_id: _builtins.str
+    """Item id."""
+    score: _builtins.float
+    """Score had nothing been steered."""
+    steered_rank: _builtins.int
+    """Rank in the steered slate, from 1; absent: it dropped out."""
+    def __init__(
+        self,
+        *,
+        item_id: _builtins.str = ...,
+        score: _builtins.float = ...,
+        steered_rank: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_steered_rank", b"_steered_rank", "steered_rank", b"steered_rank"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_steered_rank", b"_steered_rank", "item_id", b"item_id", "score", b"score", "steered_rank", b"steered_rank"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__steered_rank: _TypeAlias = _typing.Literal["steered_rank"]  # noqa: Y015
+    _WhichOneofArgType__steered_rank: _TypeAlias = _typing.Literal["_steered_rank", b"_steered_rank"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__steered_rank) -> _WhichOneofReturnType__steered_rank | None: ...
+
+Global___UnsteeredItem: _TypeAlias = UnsteeredItem  # noqa: Y015
+
+@_typing.final
+class ShareChange(_message.Message):
+    """Share of an attribute in both slates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTRIBUTE_FIELD_NUMBER: _builtins.int
+    SHARE_BEFORE_FIELD_NUMBER: _builtins.int
+    SHARE_AFTER_FIELD_NUMBER: _builtins.int
+    share_before: _builtins.float
+    """Its share of the unsteered slate."""
+    share_after: _builtins.float
+    """Its share of the steered slate."""
+    @_builtins.property
+    def attribute(self) -> _rule_pb2.Attribute:
+        """The attribute."""
+
+    def __init__(
+        self,
+        *,
+        attribute: _rule_pb2.Attribute | None = ...,
+        share_before: _builtins.float = ...,
+        share_after: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute", "share_after", b"share_after", "share_before", b"share_before"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShareChange: _TypeAlias = ShareChange  # noqa: Y015
+
+@_typing.final
+class Counterfactual(_message.Message):
+    """What would have been answered without steering, from the same run of the model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    OVERLAP_FIELD_NUMBER: _builtins.int
+    SHARES_FIELD_NUMBER: _builtins.int
+    overlap: _builtins.float
+    """Part of it that is in the steered slate, 0 to 1."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnsteeredItem]:
+        """The unsteered slate, best first."""
+
+    @_builtins.property
+    def shares(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShareChange]:
+        """Attributes whose share differs, largest change first; at most 50."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___UnsteeredItem] | None = ...,
+        overlap: _builtins.float = ...,
+        shares: _abc.Iterable[Global___ShareChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "overlap", b"overlap", "shares", b"shares"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Counterfactual: _TypeAlias = Counterfactual  # noqa: Y015
+
+@_typing.final
+class RuleContribution(_message.Message):
+    """What one rule did to one item's score."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_INDEX_FIELD_NUMBER: _builtins.int
+    SCORE_CHANGE_FIELD_NUMBER: _builtins.int
+    report_index: _builtins.int
+    """Index in `rule_reports`."""
+    score_change: _builtins.float
+    """Part of the score that it caused."""
+    def __init__(
+        self,
+        *,
+        report_index: _builtins.int = ...,
+        score_change: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["report_index", b"report_index", "score_change", b"score_change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RuleContribution: _TypeAlias = RuleContribution  # noqa: Y015
+
+@_typing.final
+class FeatureContribution(_message.Message):
+    """What one feature did to one item's score."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEATURE_INDEX_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    ACTIVATION_FIELD_NUMBER: _builtins.int
+    SCORE_CHANGE_FIELD_NUMBER: _builtins.int
+    feature_index: _builtins.int
+    """Index of the feature in the SAE."""
+    label: _builtins.str
+    """Label from its card; may be empty."""
+    activation: _builtins.float
+    """Its activation after all rules, in reference units."""
+    score_change: _builtins.float
+    """Part of the score that it caused."""
+    def __init__(
+        self,
+        *,
+        feature_index: _builtins.int = ...,
+        label: _builtins.str = ...,
+        activation: _builtins.float = ...,
+        score_change: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "feature_index", b"feature_index", "label", b"label", "score_change", b"score_change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeatureContribution: _TypeAlias = FeatureContribution  # noqa: Y015
 
 @_typing.final
 class RecommendedItem(_message.Message):
@@ -234,6 +735,8 @@ class RecommendedItem(_message.Message):
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     UNSTEERED_RANK_FIELD_NUMBER: _builtins.int
     UNSTEERED_SCORE_FIELD_NUMBER: _builtins.int
+    RULE_CONTRIBUTIONS_FIELD_NUMBER: _builtins.int
+    FEATURE_CONTRIBUTIONS_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """Item id, as the catalogue spells it."""
     score: _builtins.float
@@ -248,6 +751,14 @@ class RecommendedItem(_message.Message):
     def attributes(self) -> _containers.RepeatedCompositeFieldContainer[_rule_pb2.Attribute]:
         """Attributes from the catalogue. FULL view."""
 
+    @_builtins.property
+    def rule_contributions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RuleContribution]:
+        """What each rule did to the score, largest first; those of 0 are left out. On request."""
+
+    @_builtins.property
+    def feature_contributions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeatureContribution]:
+        """The features that drive the score, largest first, at most 10. On request."""
+
     def __init__(
         self,
         *,
@@ -257,10 +768,12 @@ class RecommendedItem(_message.Message):
         attributes: _abc.Iterable[_rule_pb2.Attribute] | None = ...,
         unsteered_rank: _builtins.int | None = ...,
         unsteered_score: _builtins.float | None = ...,
+        rule_contributions: _abc.Iterable[Global___RuleContribution] | None = ...,
+        feature_contributions: _abc.Iterable[Global___FeatureContribution] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_unsteered_rank", b"_unsteered_rank", "_unsteered_score", b"_unsteered_score", "unsteered_rank", b"unsteered_rank", "unsteered_score", b"unsteered_score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_unsteered_rank", b"_unsteered_rank", "_unsteered_score", b"_unsteered_score", "attributes", b"attributes", "item_id", b"item_id", "score", b"score", "title", b"title", "unsteered_rank", b"unsteered_rank", "unsteered_score", b"unsteered_score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_unsteered_rank", b"_unsteered_rank", "_unsteered_score", b"_unsteered_score", "attributes", b"attributes", "feature_contributions", b"feature_contributions", "item_id", b"item_id", "rule_contributions", b"rule_contributions", "score", b"score", "title", b"title", "unsteered_rank", b"unsteered_rank", "unsteered_score", b"unsteered_score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__unsteered_rank: _TypeAlias = _typing.Literal["unsteered_rank"]  # noqa: Y015
     _WhichOneofArgType__unsteered_rank: _TypeAlias = _typing.Literal["_unsteered_rank", b"_unsteered_rank"]  # noqa: Y015
@@ -281,23 +794,65 @@ class AppliedPreset(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    IS_DEFAULT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the preset."""
     revision: _builtins.int
     """The revision that was applied."""
+    is_default: _builtins.bool
+    """Whether it applied without being named."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         revision: _builtins.int = ...,
+        is_default: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_default", b"is_default", "name", b"name", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AppliedPreset: _TypeAlias = AppliedPreset  # noqa: Y015
+
+@_typing.final
+class SkippedPreset(_message.Message):
+    """A preset whose targeting kept it out of the plan."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    IS_DEFAULT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the preset."""
+    revision: _builtins.int
+    """The revision that was looked at."""
+    reason: Global___SkipReason.ValueType
+    """Why."""
+    message: _builtins.str
+    """The same for a person."""
+    is_default: _builtins.bool
+    """Whether it would have applied without being named. Such are told in the FULL view only."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        reason: Global___SkipReason.ValueType = ...,
+        message: _builtins.str = ...,
+        is_default: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_default", b"is_default", "message", b"message", "name", b"name", "reason", b"reason", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SkippedPreset: _TypeAlias = SkippedPreset  # noqa: Y015
 
 @_typing.final
 class Degraded(_message.Message):
@@ -399,17 +954,30 @@ class RecommendResponse(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     SHIFT_FIELD_NUMBER: _builtins.int
     ACTIVE_FEATURES_FIELD_NUMBER: _builtins.int
+    DECISION_ID_FIELD_NUMBER: _builtins.int
+    TARGET_REPORT_FIELD_NUMBER: _builtins.int
+    BUDGET_REPORT_FIELD_NUMBER: _builtins.int
+    COUNTERFACTUAL_FIELD_NUMBER: _builtins.int
+    SKIPPED_PRESETS_FIELD_NUMBER: _builtins.int
+    RULE_CONTRIBUTION_METHOD_FIELD_NUMBER: _builtins.int
+    FEATURE_CONTRIBUTION_METHOD_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
     """Version of the bundle that answered."""
     request_id: _builtins.str
     """Id of this request."""
+    decision_id: _builtins.str
+    """Id under which the decision log may have kept this answer; empty: no log is on."""
+    rule_contribution_method: Global___ContributionMethod.ValueType
+    """How rule contributions were found."""
+    feature_contribution_method: Global___ContributionMethod.ValueType
+    """How feature contributions were found."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecommendedItem]:
         """The slate, best first."""
 
     @_builtins.property
     def applied_presets(self) -> _containers.RepeatedCompositeFieldContainer[Global___AppliedPreset]:
-        """Presets of the plan, in the order applied."""
+        """Presets of the plan, in the order applied: defaults by priority, then those named."""
 
     @_builtins.property
     def rule_reports(self) -> _containers.RepeatedCompositeFieldContainer[_rule_pb2.RuleReport]:
@@ -427,6 +995,22 @@ class RecommendResponse(_message.Message):
     def active_features(self) -> _containers.RepeatedCompositeFieldContainer[Global___ActiveFeature]:
         """The most active features of this history, at most 10, strongest first. FULL view."""
 
+    @_builtins.property
+    def target_report(self) -> Global___TargetReport:
+        """What became of the target; absent: none was asked for."""
+
+    @_builtins.property
+    def budget_report(self) -> Global___BudgetReport:
+        """What the budget did; absent: none was asked for."""
+
+    @_builtins.property
+    def counterfactual(self) -> Global___Counterfactual:
+        """The unsteered slate and what moved; on request."""
+
+    @_builtins.property
+    def skipped_presets(self) -> _containers.RepeatedCompositeFieldContainer[Global___SkippedPreset]:
+        """Presets whose targeting kept them out."""
+
     def __init__(
         self,
         *,
@@ -438,10 +1022,17 @@ class RecommendResponse(_message.Message):
         request_id: _builtins.str = ...,
         shift: Global___HiddenShift | None = ...,
         active_features: _abc.Iterable[Global___ActiveFeature] | None = ...,
+        decision_id: _builtins.str = ...,
+        target_report: Global___TargetReport | None = ...,
+        budget_report: Global___BudgetReport | None = ...,
+        counterfactual: Global___Counterfactual | None = ...,
+        skipped_presets: _abc.Iterable[Global___SkippedPreset] | None = ...,
+        rule_contribution_method: Global___ContributionMethod.ValueType = ...,
+        feature_contribution_method: Global___ContributionMethod.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["shift", b"shift"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget_report", b"budget_report", "counterfactual", b"counterfactual", "shift", b"shift", "target_report", b"target_report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_features", b"active_features", "applied_presets", b"applied_presets", "degraded", b"degraded", "items", b"items", "model_version", b"model_version", "request_id", b"request_id", "rule_reports", b"rule_reports", "shift", b"shift"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_features", b"active_features", "applied_presets", b"applied_presets", "budget_report", b"budget_report", "counterfactual", b"counterfactual", "decision_id", b"decision_id", "degraded", b"degraded", "feature_contribution_method", b"feature_contribution_method", "items", b"items", "model_version", b"model_version", "request_id", b"request_id", "rule_contribution_method", b"rule_contribution_method", "rule_reports", b"rule_reports", "shift", b"shift", "skipped_presets", b"skipped_presets", "target_report", b"target_report"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
