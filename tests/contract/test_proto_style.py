@@ -45,10 +45,10 @@ def workspace(tmp_path: Path) -> Path:
         copy = tmp_path / "proto" / path.relative_to(SOURCE)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
-    for path in IMPORTED:
-        imported = tmp_path / "imported" / path
+    for name in IMPORTED:
+        imported = tmp_path / "imported" / name
         imported.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(imported_protos() / path, imported)
+        shutil.copy(imported_protos() / name, imported)
     return tmp_path
 
 
