@@ -5,6 +5,7 @@ A query reads the current snapshot once and carries it to its end; Redis is neve
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 import numpy as np
@@ -53,8 +54,20 @@ class History:
         return len(self.known) - len(self.read)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Pinned:
+    """What one query is answered from, read once."""
+
+    served: ServedModel
+    """The bundle with its presets."""
+    limits: Limits
+    """Bounds of the edit."""
+    moment: datetime
+    """When schedules are read, UTC."""
+
+
 class Recommender:
-    """Answers queries from what is served now."""
+    """Answers queries from what is served now, or from what they are given."""
 
     def __init__(
         self,
@@ -80,8 +93,25 @@ class Recommender:
         Raises:
             ServiceError, SteeringError: see `service.status.TABLE`.
         """
-        served = self._current.snapshot.model(query.model)
-        plan = planned(query, served, self._compile_condition, self._limits)
+        return await self.answer(query, self.pin(query.model), deadline)
+
+    def pin(self, model: str) -> Pinned:
+        """What is served now under a label or version.
+
+        Raises:
+            ModelNotServed: neither is.
+        """
+        served = self._current.snapshot.model(model)
+        return Pinned(served, self._limits, datetime.now(UTC))
+
+    async def answer(self, query: Query, pinned: Pinned, deadline: float | None) -> Slate:
+        """The slate of a query from what is pinned; `query.model` is not looked at.
+
+        Raises:
+            ServiceError, SteeringError: see `service.status.TABLE`.
+        """
+        served = pinned.served
+        plan = planned(query, served, self._compile_condition, pinned.limits)
         catalogue = served.bundle.catalogue
         history = history_of(query.history, catalogue, served.bundle.manifest.base_model.max_seq)
         excluded = _excluded(query, history, catalogue)
