@@ -23,6 +23,7 @@ from service.metrics_page import metrics_page
 from service.models import ServedModels
 from service.presets.compiled import Bench
 from service.presets.conditions import compile_condition
+from service.presets.connections import redis_client
 from service.presets.embedded import embedded_redis
 from service.presets.follower import PresetFollower
 from service.presets.redis_store import RedisStore
@@ -142,10 +143,10 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
 def _preset_store(settings: Settings) -> Iterator[RedisStore]:
     """The Redis of the settings, or one of our own that ends with the block."""
     if settings.redis_url is not None:
-        yield RedisStore(settings.redis_url.get_secret_value())
+        yield RedisStore(redis_client(settings.redis_url.get_secret_value()))
         return
     with embedded_redis(settings.data_dir / "redis") as url:
-        yield RedisStore(url)
+        yield RedisStore(redis_client(url))
 
 
 def _production_bench(current: Current) -> Bench:

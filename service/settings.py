@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from platformdirs import user_data_path
 from pydantic import (
@@ -15,11 +15,13 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    model_validator,
 )
 from rapidfuzz import process
 
 from model_store.labels import is_label
 from service.errors import SettingsRefused
+from service.presets.redis_url import redis_url
 from steering.plan import Limits
 
 PREFIX = "STEERREC_"
@@ -27,7 +29,13 @@ CLIENT_PREFIX = "STEERREC_CLIENT_"
 """Names of clients, such as the command line: they may stand beside a replica's own."""
 PRODUCTION = "production"
 """The label that a request means when it names no model."""
-REDIS_SCHEMES = ("redis", "rediss", "unix")
+DECISIONS_IN_REDIS = "redis"
+"""The decision log in the presets' Redis; any other word is a file's path."""
+PUBLISH_LIMITS = (
+    *("publish_min_overlap", "publish_max_inactive_share", "publish_max_clipped_share"),
+    *("publish_min_ndcg_kept", "publish_min_histories", "publish_max_preview_age_s"),
+)
+"""Settings that mean something only where publishing requires a preview."""
 NEAR_ENOUGH = 70
 """Similarity, of 100, from which an unknown name gets a suggestion."""
 
@@ -56,13 +64,18 @@ def _address(text: str) -> str:
 
 
 def _redis_url(url: SecretStr) -> SecretStr:
-    if url.get_secret_value().partition("://")[0] not in REDIS_SCHEMES:
-        raise ValueError(f"must start with one of {', '.join(REDIS_SCHEMES)}, then ://")
+    redis_url(url.get_secret_value())
     return url
 
 
 def _split(text: object) -> object:
     return tuple(part.strip() for part in text.split(",")) if isinstance(text, str) else text
+
+
+def _decision_log(text: str) -> str:
+    if not text.strip():
+        raise ValueError(f"must be {DECISIONS_IN_REDIS!r} or the path of a file; unset it for none")
+    return text
 
 
 def _labels(labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -96,7 +109,7 @@ class Settings(BaseModel):
     label_poll_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
     """Seconds between two looks at where the labels point."""
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = None
-    """URL of Redis, which may hold a password; absent: an embedded one in `data_dir`."""
+    """URL of Redis, one server, Sentinel or Cluster; absent: an embedded one in `data_dir`."""
     max_batch: Annotated[int, Field(ge=1, le=1024)] = 32
     """Most requests in one run of the model."""
     queue_limit: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
@@ -109,6 +122,28 @@ class Settings(BaseModel):
     """Largest edited activation, in reference units."""
     max_shift_share: Annotated[float, Field(gt=0, le=1e3)] = 2.0
     """Largest norm of the shift over the norm of the hidden state."""
+    decision_log: Annotated[str, AfterValidator(_decision_log)] | None = None
+    """Where sampled decisions are kept: `redis`, or the path of a file; absent: nowhere."""
+    decision_sample_share: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Part of the answers that the decision log keeps, 0 to 1."""
+    decision_keep: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
+    """Decisions that Redis keeps; older ones make room."""
+    decision_file_bytes: Annotated[int, Field(ge=65_536, le=2**30)] = 16 * 2**20
+    """Size after which the decision file is rotated; four older ones are kept."""
+    publish_requires_preview: bool = False
+    """Whether a revision goes into force only after a preview that the limits below accept."""
+    publish_min_overlap: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Least mean overlap of the slates before and after; absent: any."""
+    publish_max_inactive_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Largest inactive share of any of its rules; absent: any."""
+    publish_max_clipped_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Largest clipped share of any of its rules; absent: any."""
+    publish_min_ndcg_kept: Annotated[float, Field(ge=0, le=10)] | None = None
+    """Least NDCG after over NDCG before; absent: any."""
+    publish_min_histories: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Least histories to which the preset applied in the preview."""
+    publish_max_preview_age_s: Annotated[float, Field(gt=0, le=1e8)] = 86_400.0
+    """Longest that a preview counts, in seconds."""
     max_message_bytes: Annotated[int, Field(ge=65_536, le=2**30)] = 16 * 2**20
     """Largest request or reply that gRPC takes."""
     reflection: bool = True
@@ -121,6 +156,15 @@ class Settings(BaseModel):
     """text or json."""
     ready_file: Path | None = None
     """File that gets the bound ports as JSON once the replica serves; absent: none."""
+
+    @model_validator(mode="after")
+    def _limits_have_a_preview(self) -> Self:
+        given = sorted(name for name in self.model_fields_set if name in PUBLISH_LIMITS)
+        if given and not self.publish_requires_preview:
+            names = ", ".join(map(_variable, given))
+            needed = _variable("publish_requires_preview")
+            raise ValueError(f"{names} has no effect without {needed}=true")
+        return self
 
     @property
     def store_root(self) -> str:

@@ -10,12 +10,10 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, cast
 
-import redis.asyncio as redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from service.presets.compiled import StoredPresets
+from service.presets.connections import Client
 from service.presets.errors import RecordCorrupt, StoreUnavailable
 from service.presets.keys import Keys
 from service.presets.record import Head, PresetRevision, from_json, head_from_json, to_json
@@ -41,20 +39,15 @@ log = logging.getLogger(__name__)
 class RedisStore:
     """Satisfies `PresetStore`."""
 
-    def __init__(self, url: str, keys: Keys | None = None) -> None:
+    def __init__(self, client: Client, keys: Keys | None = None) -> None:
         """Connects on first use.
 
         Args:
-            url: redis://, rediss:// or unix://, perhaps with user and password.
+            client: of `connections.redis_client`.
             keys: of the deployment.
         """
         self._keys = keys or Keys()
-        self._redis = redis.Redis.from_url(
-            url,
-            socket_connect_timeout=CALL_TIMEOUT_S,
-            decode_responses=True,
-            retry=cast("Any", Retry(NoBackoff(), 0)),  # the follower and the caller repeat
-        )
+        self._redis: Any = client  # its kinds share methods and no type
 
     async def heads(self) -> Mapping[str, Head]:
         """See PresetStore."""

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from service.presets.connections import redis_client
 from service.presets.embedded import embedded_redis
 from service.presets.keys import Keys
 from service.presets.redis_store import RedisStore
 from service.presets.store import PresetStore
+from tests import redis_servers
 from tests.fakes.preset_store import MemoryStore
 
 
@@ -19,12 +21,27 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["memory", "redis"])
-async def store(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[PresetStore]:
-    """An empty store of each kind."""
+@pytest.fixture(scope="session")
+def sentinel_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A master with a replica and three sentinels, of this session's own."""
+    with redis_servers.with_sentinels(tmp_path_factory.mktemp("sentinel")) as servers:
+        yield servers.url
+
+
+@pytest.fixture(scope="session")
+def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Cluster of three masters, of this session's own."""
+    with redis_servers.cluster(tmp_path_factory.mktemp("cluster")) as servers:
+        yield servers.url
+
+
+@pytest.fixture(params=["memory", "redis", "sentinel", "cluster"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[PresetStore]:
+    """An empty store of each kind; its servers start with the first test that needs them."""
     if request.param == "memory":
         yield MemoryStore()
         return
-    redis = RedisStore(redis_url, Keys(prefix=request.node.name))
+    url = request.getfixturevalue(f"{request.param}_url")
+    redis = RedisStore(redis_client(url), Keys(prefix=request.node.name))
     yield redis
     await redis.aclose()

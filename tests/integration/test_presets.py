@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import redis as redis_client
+import redis
 
 from service.presets import snapshot_file
 from service.presets.compiled import StoredPresets
+from service.presets.connections import redis_client
 from service.presets.embedded import embedded_redis
 from service.presets.errors import (
     EtagMismatch,
@@ -46,7 +47,7 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
 async def following(
     url: str, folder: Path, on_change: Callable[[StoredPresets], None] = nothing
 ) -> AsyncIterator[PresetFollower]:
-    store = RedisStore(url)
+    store = RedisStore(redis_client(url))
     follower = PresetFollower(store, folder, on_change)
     await follower.start()
     task = asyncio.create_task(follower.follow())
@@ -61,7 +62,7 @@ async def following(
 @contextmanager
 def paused(url: str) -> Iterator[None]:
     """Redis takes connections and answers nothing."""
-    with redis_client.Redis.from_url(url) as client:
+    with redis.Redis.from_url(url) as client:
         pid = client.info("server")["process_id"]
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -72,11 +73,11 @@ def paused(url: str) -> Iterator[None]:
 
 def stops_answering(url: str) -> bool:
     """Whether no Redis is at the URL, or one goes away within a few seconds."""
-    with redis_client.Redis.from_url(url) as client:
+    with redis.Redis.from_url(url) as client:
         for _ in range(100):
             try:
                 client.ping()
-            except (redis_client.RedisError, OSError):
+            except (redis.RedisError, OSError):
                 return True
             time.sleep(0.05)
     return False
@@ -89,7 +90,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 async def create(url: str, name: str) -> str:
-    store = RedisStore(url)
+    store = RedisStore(redis_client(url))
     try:
         return (await Lifecycle(store).create(draft(name))).cursor
     finally:
@@ -141,7 +142,7 @@ async def test_the_follower_is_in_step_again_when_redis_answers(
 async def test_an_emptied_redis_is_not_taken_for_no_presets(redis_url: str, tmp_path: Path) -> None:
     await create(redis_url, "scary")
     async with following(redis_url, tmp_path) as follower:
-        with redis_client.Redis.from_url(redis_url) as client:
+        with redis.Redis.from_url(redis_url) as client:
             client.flushall()
         await until(lambda: not follower.is_connected)
         assert "scary" in follower.stored.records
@@ -152,7 +153,7 @@ async def test_a_store_that_lost_data_is_not_followed_however_much_is_written(
 ) -> None:
     await create(redis_url, "scary")
     async with following(redis_url, tmp_path) as follower:
-        with redis_client.Redis.from_url(redis_url) as client:
+        with redis.Redis.from_url(redis_url) as client:
             client.flushall()
         await create(redis_url, "cosy")
         await until(lambda: not follower.is_connected)
@@ -162,7 +163,7 @@ async def test_a_store_that_lost_data_is_not_followed_however_much_is_written(
 
 async def test_an_odd_event_does_not_stop_the_follower(redis_url: str, tmp_path: Path) -> None:
     async with following(redis_url, tmp_path) as follower:
-        with redis_client.Redis.from_url(redis_url) as client:
+        with redis.Redis.from_url(redis_url) as client:
             client.xadd(Keys().audit, {"event": "odd"})
         assert await follower.caught_up(await create(redis_url, "scary"), WAIT_S)
 
@@ -204,7 +205,7 @@ async def test_presets_outlive_the_embedded_redis(tmp_path: Path) -> None:
     with embedded_redis(tmp_path / "redis") as url:
         await create(url, "scary")
     with embedded_redis(tmp_path / "redis") as url:
-        store = RedisStore(url)
+        store = RedisStore(redis_client(url))
         assert "scary" in await store.heads()
         await store.aclose()
 
@@ -219,12 +220,12 @@ def test_two_embedded_redises_do_not_share_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
-    with embedded_redis(tmp_path / ("x" * 120)) as url, redis_client.Redis.from_url(url) as client:
+    with embedded_redis(tmp_path / ("x" * 120)) as url, redis.Redis.from_url(url) as client:
         assert client.ping()
 
 
 def test_the_embedded_redis_is_gone_after_its_block(tmp_path: Path) -> None:
-    with embedded_redis(tmp_path) as url, redis_client.Redis.from_url(url) as client:
+    with embedded_redis(tmp_path) as url, redis.Redis.from_url(url) as client:
         pid = client.info("server")["process_id"]
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -249,7 +250,7 @@ async def test_a_record_that_cannot_be_read_takes_no_other_along(
 ) -> None:
     await create(redis_url, "scary")
     await create(redis_url, "cosy")
-    with redis_client.Redis.from_url(redis_url) as client:
+    with redis.Redis.from_url(redis_url) as client:
         client.hset(Keys().revisions("scary"), "1", '{"from": "the future"}')
     async with following(redis_url, tmp_path) as follower:
         records = follower.stored.records
@@ -257,7 +258,7 @@ async def test_a_record_that_cannot_be_read_takes_no_other_along(
 
 
 async def test_a_cancelled_write_gives_nobody_elses_answer(redis_url: str) -> None:
-    store = RedisStore(redis_url)
+    store = RedisStore(redis_client(redis_url))
     life = Lifecycle(store)
     writes = [asyncio.create_task(life.create(draft(f"p{i}"))) for i in range(50)]
     await asyncio.sleep(0.005)
@@ -271,7 +272,7 @@ async def test_a_cancelled_write_gives_nobody_elses_answer(redis_url: str) -> No
 
 
 async def test_racing_writers_lose_no_write(redis_url: str) -> None:
-    one, other = RedisStore(redis_url), RedisStore(redis_url)
+    one, other = RedisStore(redis_client(redis_url)), RedisStore(redis_client(redis_url))
     await Lifecycle(one).create(draft(value=0))
 
     async def add_one(store: RedisStore) -> None:
