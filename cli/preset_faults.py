@@ -5,26 +5,62 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.composer import ComposerError
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from cli.preset_schema import OperationName, PresetDocument, RangePart, RulePart, UnitName
 from cli.spelling import hint, nearest
+from cli.targeting_schema import (
+    DayName,
+    Part,
+    RolloutPart,
+    SchedulePart,
+    TargetingPart,
+    WindowPart,
+)
 from steering.errors import RuleFault
 
 Place = tuple[str | int, ...]
 """Keys and list indices from the top of the file to what is at fault."""
 
-FILE_KEYS = {"feature_index": "feature", "condition": "when", "rule_id": "id"}
-"""What the contract's rule fields are called in a file."""
+FILE_KEYS = {
+    "feature_index": "feature",
+    "condition": "when",
+    "rule_id": "id",
+    "when": "condition",
+    "start_time": "from",
+    "end_time": "until",
+    "context_key": "key",
+    "exclusivity_group": "group",
+    "is_default": "default",
+}
+"""What the contract's fields, and those of the other sections, are called in a file."""
 
+SECTIONS: dict[tuple[str, ...], type[Part]] = {
+    (): PresetDocument,
+    ("rules",): RulePart,
+    ("rules", "when_activation"): RangePart,
+    ("targeting",): TargetingPart,
+    ("targeting", "schedule"): SchedulePart,
+    ("targeting", "schedule", "windows"): WindowPart,
+    ("targeting", "rollout"): RolloutPart,
+}
+"""What may stand where, by the keys that lead there."""
+
+_NO_NAME = "is no name: a lower-case letter, then at most 62 of a-z, 0-9 and -"
 _PATTERNS = {
-    "name": "is no name: a lower-case letter, then at most 62 of a-z, 0-9 and -",
+    "name": _NO_NAME,
+    "group": _NO_NAME,
     "feature_space": "is no feature space: 16 hex digits; `steerrec models served` shows it",
+}
+_CHOICES = {"operation": OperationName, "unit": UnitName, "days": DayName}
+_LISTS = {
+    "rules": "must be a list, one `- ` for each rule",
+    "windows": "must be a list, one `- ` for each window",
+    "days": "must be a list, e.g. [mon, tue]",
 }
 _SENTENCES = {
     "missing": "is missing",
@@ -33,7 +69,7 @@ _SENTENCES = {
     "float_type": "must be a number, without quotes",
     "int_type": "must be a whole number, without quotes",
     "finite_number": "must be finite",
-    "tuple_type": "must be a list, one `- ` for each rule",
+    "bool_type": "must be true or false, without quotes",
     "model_type": "must hold keys and values",
 }
 
@@ -79,8 +115,6 @@ def yaml_fault(path: Path, error: YAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     where = path.name if mark is None else f"{path.name}, line {mark.line + 1}"
     problem = str(error.problem or error.context).splitlines()[0]
-    if isinstance(error, ComposerError) and problem == "but found another document":
-        return f"{where}: a second document; one file holds one preset"
     twice = re.match(r'found duplicate key "([^"]*)"', problem)
     if isinstance(error, DuplicateKeyError) and twice is not None:
         return f"{where}: {twice[1]}: is there twice; keep one"
@@ -108,18 +142,20 @@ def _problem(fault: ErrorDetails, place: Place) -> str:
         case "extra_forbidden":
             return f"unknown key; {_key_hint(place)}"
         case "enum":
-            known = [*(OperationName if place[-1] == "operation" else UnitName)]
-            return f'"{given}" is none; {hint(str(given), known)}'
+            return f'"{given}" is none; {hint(str(given), [*_CHOICES[_keys(place)[-1]]])}'
         case "string_pattern_mismatch":
             return f'"{given}" {_PATTERNS[str(place[-1])]}'
         case "string_too_long":
             return f"{len(given)} characters; at most {limits['max_length']}"
         case _ if given is None:
             return "is empty; give it a value or remove it"
-    return str(limits.get("error") or _SENTENCES.get(kind) or fault["msg"])
+    known = _LISTS.get(_keys(place)[-1]) if kind == "tuple_type" else _SENTENCES.get(kind)
+    return str(limits.get("error") or known or fault["msg"])
 
 
 def _key_hint(place: Place) -> str:
+    if len(place) == 1 and place[0] in TargetingPart.known_keys():
+        return "it belongs under targeting"
     if meant := _meant(place):
         return f'did you mean "{meant}"?'
     return f"known here: {', '.join(_known_keys(place))}"
@@ -127,15 +163,16 @@ def _key_hint(place: Place) -> str:
 
 def _meant(place: Place) -> str | None:
     """The key that an unknown one was meant to be, or None where none is near."""
-    key = str(place[-1])
-    return FILE_KEYS.get(key) or nearest(key, _known_keys(place))
+    key, known = str(place[-1]), _known_keys(place)
+    renamed = FILE_KEYS.get(key)
+    return renamed if renamed in known else nearest(key, known)
 
 
 def _known_keys(place: Place) -> Sequence[str]:
     """The keys that may stand where an unknown one does."""
-    section: type[BaseModel] = PresetDocument
-    if "when_activation" in place[:-1]:
-        section = RangePart
-    elif len(place) > 1:
-        section = RulePart
-    return list(section.model_fields)
+    return SECTIONS[_keys(place[:-1])].known_keys()
+
+
+def _keys(place: Place) -> tuple[str, ...]:
+    """The place without list indices."""
+    return tuple(part for part in place if isinstance(part, str))

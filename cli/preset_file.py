@@ -9,15 +9,20 @@ from pathlib import Path
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import YAMLError
 from steerrec.v1 import preset_pb2, rule_pb2
 
 from cli.errors import Refused
 from cli.preset_faults import Source, schema_faults, yaml_fault
 from cli.preset_schema import PresetDocument, UnitName
+from cli.targeting_schema import targeting_content
 from service.presets.conditions import compile_condition
 from steering.errors import ConditionRefused, InvalidRule, RuleFault
-from steering.rules import Rule, faults_of
+from steering.rules import MAX_CONDITION, Rule, faults_of
+
+SUFFIXES = (".yaml", ".yml")
+"""Of preset files in a folder."""
 
 
 @dataclass(frozen=True)
@@ -36,33 +41,41 @@ class PresetFile:
 
 
 def read_preset(path: Path) -> PresetFile:
-    """The preset in a YAML file.
+    """The one preset of a YAML file.
+
+    Raises:
+        Refused: as `presets_in`, and where the file holds several.
+    """
+    first, *others = presets_in(path)
+    if others:
+        raise Refused(others[0].source.fault(("name",), "a second preset; one is wanted here"))
+    return first
+
+
+def presets_in(path: Path) -> list[PresetFile]:
+    """The presets of a YAML file, one a document.
 
     Raises:
         Refused: the file cannot be read, is not YAML, or says something that cannot be; every
             fault with file, line and key.
     """
-    source = Source(path, _mapping(path))
-    try:
-        file = PresetFile(source, PresetDocument.model_validate(source.content))
-    except ValidationError as error:
-        raise Refused([*schema_faults(source, error)]) from None
-    if faults := [source.rule_fault(fault) for fault in _rule_faults(file.rules)]:
+    read = [_sound(Source(path, content)) for content in _documents(path)]
+    if faults := [fault for one in read if isinstance(one, Refused) for fault in one.faults]:
         raise Refused(faults)
-    return file
+    return [one for one in read if isinstance(one, PresetFile)]
 
 
 def read_presets(paths: Sequence[Path]) -> list[PresetFile]:
-    """The presets in these files.
+    """The presets in these files, and in the YAML files of these folders.
 
     Raises:
-        Refused: with every fault of every file, and where several files name one preset.
+        Refused: with every fault of every file, and where a preset is there more than once.
     """
     files: list[PresetFile] = []
     faults: list[str] = []
-    for path in paths:
+    for path in [file for given in paths for file in _files_of(given)]:
         try:
-            files.append(read_preset(path))
+            files.extend(presets_in(path))
         except Refused as refused:
             faults.extend(refused.faults)
     named = Counter(file.preset.name for file in files)
@@ -80,6 +93,8 @@ def preset_yaml(preset: preset_pb2.Preset) -> str:
     if preset.feature_space:
         content["feature_space"] = preset.feature_space
     content["rules"] = [_rule_content(rule) for rule in preset.rules]
+    if targeting := targeting_content(preset.targeting):
+        content["targeting"] = targeting
     written = StringIO()
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
@@ -87,19 +102,52 @@ def preset_yaml(preset: preset_pb2.Preset) -> str:
     return written.getvalue()
 
 
-def _mapping(path: Path) -> CommentedMap:
-    """The file's top level."""
+class _TextualMoments(RoundTripConstructor):
+    """Reads a date or a time as the text that it is: the schema knows where one may stand."""
+
+
+_TextualMoments.add_constructor(
+    "tag:yaml.org,2002:timestamp", RoundTripConstructor.construct_yaml_str
+)
+
+
+def _files_of(path: Path) -> list[Path]:
+    """The file, or the YAML files of the folder, by name."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
+    if not found:
+        raise Refused(f"{path}: the folder holds no .yaml file")
+    return found
+
+
+def _documents(path: Path) -> list[CommentedMap]:
+    """The top level of each document of the file."""
+    yaml = YAML(typ="rt")
+    yaml.Constructor = _TextualMoments
     try:
-        content = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+        documents = list(yaml.load_all(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise Refused(f"{path.name}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise Refused(f"{path.name}: is not UTF-8; save it as UTF-8") from None
     except YAMLError as error:
         raise Refused(yaml_fault(path, error)) from None
-    if not isinstance(content, CommentedMap):
+    if not documents or not all(isinstance(content, CommentedMap) for content in documents):
         raise Refused(f"{path.name}: holds no preset; it begins with `name: <name>`")
-    return content
+    return documents
+
+
+def _sound(source: Source) -> PresetFile | Refused:
+    """The preset of a document, or every fault of it."""
+    try:
+        file = PresetFile(source, PresetDocument.model_validate(source.content))
+    except ValidationError as error:
+        return Refused([*schema_faults(source, error)])
+    faults = [source.rule_fault(fault) for fault in _rule_faults(file.rules)]
+    if fault := _targeting_fault(file.preset):
+        faults.append(source.fault(("targeting", "condition"), fault))
+    return Refused(faults) if faults else file
 
 
 def _rule_faults(rules: Sequence[Rule]) -> Iterator[RuleFault]:
@@ -107,11 +155,26 @@ def _rule_faults(rules: Sequence[Rule]) -> Iterator[RuleFault]:
     for index, rule in enumerate(rules):
         field = f"rules[{index}]"
         yield from faults_of(rule, field)
-        try:
-            if rule.condition:
-                compile_condition(rule.condition)
-        except ConditionRefused as refused:
-            yield InvalidRule(f"{field}.condition", str(refused))
+        if fault := _condition_fault(rule.condition):
+            yield InvalidRule(f"{field}.condition", fault)
+
+
+def _targeting_fault(preset: PresetDocument) -> str:
+    """What is wrong with the condition of its targeting; empty: nothing."""
+    condition = "" if preset.targeting is None else preset.targeting.condition
+    if len(condition) > MAX_CONDITION:
+        return f"{len(condition)} characters; at most {MAX_CONDITION}"
+    return _condition_fault(condition)
+
+
+def _condition_fault(condition: str) -> str:
+    """What is wrong with it as CEL; empty: nothing."""
+    try:
+        if condition:
+            compile_condition(condition)
+    except ConditionRefused as refused:
+        return str(refused)
+    return ""
 
 
 def _rule_content(rule: rule_pb2.Rule) -> dict[str, object]:

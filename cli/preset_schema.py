@@ -3,13 +3,13 @@
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from steerrec.v1 import preset_pb2
 
+from cli.targeting_schema import NAME, Part, TargetingPart
 from service.convert import rule_to_proto
 from steering.rules import ActivationRange, Attribute, Operation, Rule, Unit
 
-NAME = r"^[a-z][a-z0-9-]{0,62}$"
 MAX_RULES = 256
 FEATURE_SPACE = r"^[0-9a-f]{16}$"
 
@@ -31,13 +31,7 @@ class UnitName(StrEnum):
     RAW = "raw"
 
 
-class _Part(BaseModel):
-    """A section of a preset file: exact types, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class RangePart(_Part):
+class RangePart(Part):
     """`when_activation`: a closed range, at least one end given."""
 
     min: Annotated[float | None, Field(allow_inf_nan=False)] = None
@@ -57,7 +51,7 @@ class RangePart(_Part):
         return ActivationRange(**{end: at for end, at in given.items() if at is not None})
 
 
-class RulePart(_Part):
+class RulePart(Part):
     """One entry of `rules`."""
 
     attribute: str | None = None
@@ -110,7 +104,7 @@ class RulePart(_Part):
         return Attribute(name, value)
 
 
-class PresetDocument(_Part):
+class PresetDocument(Part):
     """A whole preset file."""
 
     name: Annotated[str, Field(pattern=NAME)]
@@ -121,6 +115,8 @@ class PresetDocument(_Part):
     """Feature space that its feature indices belong to; by default the one in production."""
     rules: Annotated[tuple[RulePart, ...], Field(strict=False)]
     """What it does, one layer of a plan."""
+    targeting: TargetingPart | None = None
+    """When it applies; left out: wherever it is named."""
 
     @field_validator("rules")
     @classmethod
@@ -137,4 +133,5 @@ class PresetDocument(_Part):
             description=self.description,
             feature_space=self.feature_space or "",
             rules=[rule_to_proto(part.rule()) for part in self.rules],
+            targeting=None if self.targeting is None else self.targeting.message(),
         )

@@ -21,6 +21,19 @@ rules:
     when: context.surface == "home"
     when_activation: {min: 0.1, max: 2}
   - {feature: 12, operation: SCALE, value: 0, unit: raw}
+targeting:
+  condition: context.kids
+  schedule:
+    time_zone: Europe/Berlin
+    from: 2026-12-01T18:00:00Z
+    until: 2027-01-01 00:00
+    windows:
+      - {days: [fri, sun], start: "18:00", end: 02:30}
+      - {days: [mon], start: "00:00", end: "24:00"}
+  rollout: {percent: 12.5, key: user_id, salt: winter}
+  priority: -3
+  group: evening
+  default: true
 """
 WHOLE_MESSAGE = """
 name: "family-evening"
@@ -35,7 +48,25 @@ rules {
   when_activation { min: 0.1 max: 2 }
 }
 rules { feature_index: 12 operation: OPERATION_SCALE value: 0 unit: UNIT_RAW }
+targeting {
+  condition: "context.kids"
+  schedule {
+    start_time { seconds: 1796148000 }
+    end_time { seconds: 1798758000 }
+    windows {
+      days: FRIDAY days: SUNDAY
+      start { hours: 18 minutes: 0 } end { hours: 2 minutes: 30 }
+    }
+    windows { days: MONDAY start { hours: 0 } end { hours: 24 } }
+    time_zone: "Europe/Berlin"
+  }
+  rollout { percent: 12.5 context_key: "user_id" salt: "winter" }
+  priority: -3
+  exclusivity_group: "evening"
+  is_default: true
+}
 """
+PLAIN = "name: a\nrules:\n  - {feature: 1, operation: ADD, value: 1}\n"
 
 
 def written(folder: Path, text: str, name: str = "preset.yaml") -> Path:
@@ -94,3 +125,41 @@ def test_a_long_description_is_not_broken_on_its_way_to_a_file(
     preset.description = "more " * 90 + "horror"
     show_preset(preset, as_json=False)
     assert read_preset(written(tmp_path, capsys.readouterr().out)).preset.message() == preset
+
+
+def test_one_file_may_hold_several_presets(tmp_path: Path) -> None:
+    other = "name: other\nrules:\n  - {feature: 1, operation: ADD, value: 1}\n"
+    path = written(tmp_path, f"{WHOLE}---\n{other}")
+    assert [file.preset.name for file in read_presets([path])] == ["family-evening", "other"]
+
+
+def test_a_fault_in_a_later_document_names_its_line_in_the_file(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, "name: a\nrules:\n  - {feature: 1, operation: ADD, value: 1}\n---\nnam: b"
+    )
+    with pytest.raises(Refused, match=r"preset.yaml, line 5: nam: unknown key"):
+        read_presets([path])
+
+
+def test_a_folder_stands_for_its_yaml_files_by_name(tmp_path: Path) -> None:
+    text = "name: {}\nrules:\n  - {{feature: 1, operation: ADD, value: 1}}\n"
+    written(tmp_path, text.format("b"), "b.yaml")
+    written(tmp_path, text.format("a"), "a.yml")
+    written(tmp_path, "not a preset", "notes.txt")
+    assert [file.preset.name for file in read_presets([tmp_path])] == ["a", "b"]
+
+
+def test_a_folder_without_preset_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"holds no \.yaml file"):
+        read_presets([tmp_path])
+
+
+def test_a_moment_without_an_offset_is_read_in_the_schedules_time_zone(tmp_path: Path) -> None:
+    text = "  schedule: {time_zone: America/New_York, from: 2026-07-01 12:00}\n"
+    path = written(tmp_path, PLAIN + "targeting:\n" + text)
+    schedule = read_preset(path).preset.message().targeting.schedule
+    assert schedule.start_time.ToJsonString() == "2026-07-01T16:00:00Z"
+
+
+def test_a_preset_without_targeting_has_none_in_the_message(tmp_path: Path) -> None:
+    assert not read_preset(written(tmp_path, PLAIN)).preset.message().HasField("targeting")
