@@ -6,7 +6,7 @@ different SETs of a feature, and anywhere a FLOOR above a CAP, are refused.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,7 +26,7 @@ class Merged:
     factor: NDArray[np.float64]
     """Product of the SCALEs; 1: none."""
     addend: NDArray[np.float64]
-    """Sum of the ADDs, raw."""
+    """Sum of the ADDs, raw; where variants are tried, [variants, 1, n]."""
     pin: NDArray[np.float64]
     """The SET that won, raw; NaN: none."""
     floor: NDArray[np.float64]
@@ -66,6 +66,28 @@ def merged(rules: Iterable[ResolvedRule]) -> Merged:
         pin=np.array([s.pin for s in ordered]),
         floor=np.array([s.floor for s in ordered]),
         cap=np.array([s.cap for s in ordered]),
+    )
+
+
+def widened(rules: Merged, more: Sequence[Indices]) -> Merged:
+    """The same, with further features that nothing touches yet."""
+    if not more:
+        return rules
+    features = np.unique(np.concatenate([rules.features, *more]))
+    own = np.searchsorted(features, rules.features)
+
+    def placed(values: NDArray[np.float64], neutral: float) -> NDArray[np.float64]:
+        wide = np.full(len(features), neutral)
+        wide[own] = values
+        return wide
+
+    return Merged(
+        features=features,
+        factor=placed(rules.factor, 1.0),
+        addend=placed(rules.addend, 0.0),
+        pin=placed(rules.pin, math.nan),
+        floor=placed(rules.floor, -math.inf),
+        cap=placed(rules.cap, math.inf),
     )
 
 
