@@ -11,7 +11,14 @@ ServiceError
 ├── GroupNotFound         no group was measured for an attribute
 ├── Overloaded            as many requests wait as may
 ├── Draining              the replica is stopping
-└── DeadlineGone          the caller's time ran out before the model ran
+├── DeadlineGone          the caller's time ran out before the model ran
+├── DecisionLogOff        no decision log is on
+├── DecisionLogAway       the decision log cannot be read or written
+├── DecisionMissing       the decision log has no such decision
+├── DecisionUnreadable    what is stored is not a decision
+├── ReplayImpossible      what a decision was made from is gone
+├── NoHistories           there is no recorded history to preview on
+└── PublishRefused        the publish policy keeps a revision out of force
 """
 
 from collections.abc import Sequence
@@ -133,3 +140,63 @@ class DeadlineGone(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("the deadline passed before the model ran")
+
+
+class DecisionLogOff(ServiceError):
+    """No decision log is on."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no decision log is on; start the service with STEERREC_DECISION_LOG=redis, or a file"
+        )
+
+
+class DecisionLogAway(ServiceError):
+    """The decision log cannot be read or written now."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__("the decision log cannot be reached; try again")
+        self.cause = cause
+
+
+class DecisionMissing(ServiceError):
+    """The decision log has no decision of this id."""
+
+    def __init__(self, decision_id: str, why: str) -> None:
+        super().__init__(f"decision {decision_id[:80]!r} is not in the log: {why}")
+        self.decision_id = decision_id
+
+
+class DecisionUnreadable(ServiceError):
+    """What is stored in the decision log is not a decision."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"an entry of the decision log cannot be read: {why}")
+
+
+class ReplayImpossible(ServiceError):
+    """What a decision was made from is gone."""
+
+    def __init__(self, decision_id: str, why: str) -> None:
+        super().__init__(f"decision {decision_id} cannot be answered again: {why}")
+        self.decision_id = decision_id
+
+
+class NoHistories(ServiceError):
+    """There is no recorded history to preview on."""
+
+    def __init__(self) -> None:
+        super().__init__("the decision log has no decision yet; send requests, or supply histories")
+
+
+class PublishRefused(ServiceError):
+    """The publish policy keeps a revision out of force."""
+
+    def __init__(self, field: str, violations: Sequence[str], remedy: str) -> None:
+        super().__init__(f"the publish policy refuses: {'; '.join(violations)}. {remedy}")
+        self.field = field
+        """Path in the request, e.g. `revision`."""
+        self.violations = tuple(violations)
+        """A sentence for each; at least one."""
+        self.remedy = remedy
+        """What to run."""

@@ -53,11 +53,29 @@ TABLE: Mapping[type[Exception], Answer] = {
     preset_errors.PresetMissing: Answer(grpc.StatusCode.NOT_FOUND, "PRESET_MISSING"),
     preset_errors.PresetExists: Answer(grpc.StatusCode.ALREADY_EXISTS, "PRESET_EXISTS"),
     preset_errors.EtagMismatch: Answer(grpc.StatusCode.ABORTED, "ETAG_MISMATCH"),
+    preset_errors.NotADraft: Answer(grpc.StatusCode.FAILED_PRECONDITION, "NOT_A_DRAFT"),
+    preset_errors.NeverInForce: Answer(grpc.StatusCode.FAILED_PRECONDITION, "NEVER_IN_FORCE"),
+    preset_errors.AlreadyInForce: Answer(grpc.StatusCode.FAILED_PRECONDITION, "ALREADY_IN_FORCE"),
+    preset_errors.TooManyDrafts: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_DRAFTS"),
+    preset_errors.ChainContended: Answer(
+        grpc.StatusCode.UNAVAILABLE, "CHAIN_CONTENDED", RETRY_AFTER_S
+    ),
     preset_errors.StoreUnavailable: Answer(
         grpc.StatusCode.UNAVAILABLE, "PRESET_STORE_UNAVAILABLE", STORE_RETRY_AFTER_S
     ),
+    preset_errors.StoreLostData: Answer(grpc.StatusCode.FAILED_PRECONDITION, "STORE_LOST_DATA"),
+    preset_errors.NothingLost: Answer(grpc.StatusCode.FAILED_PRECONDITION, "NOTHING_LOST"),
     errors.Overloaded: Answer(grpc.StatusCode.UNAVAILABLE, "OVERLOADED", RETRY_AFTER_S),
     errors.Draining: Answer(grpc.StatusCode.UNAVAILABLE, "DRAINING", DRAIN_RETRY_AFTER_S),
+    errors.DecisionLogOff: Answer(grpc.StatusCode.FAILED_PRECONDITION, "DECISION_LOG_OFF"),
+    errors.DecisionLogAway: Answer(
+        grpc.StatusCode.UNAVAILABLE, "DECISION_LOG_AWAY", STORE_RETRY_AFTER_S
+    ),
+    errors.DecisionMissing: Answer(grpc.StatusCode.NOT_FOUND, "DECISION_MISSING"),
+    errors.DecisionUnreadable: Answer(grpc.StatusCode.FAILED_PRECONDITION, "DECISION_UNREADABLE"),
+    errors.ReplayImpossible: Answer(grpc.StatusCode.FAILED_PRECONDITION, "REPLAY_IMPOSSIBLE"),
+    errors.NoHistories: Answer(grpc.StatusCode.FAILED_PRECONDITION, "NO_HISTORIES"),
+    errors.PublishRefused: Answer(grpc.StatusCode.FAILED_PRECONDITION, "PUBLISH_REFUSED"),
     errors.DeadlineGone: Answer(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_GONE"),
 }
 """The nearest class of an error's own ancestry counts."""
@@ -87,6 +105,8 @@ def violations_of(error: Exception) -> tuple[Violation, ...]:
             return violations
         case RulesRefused(faults=faults):
             return tuple(Violation(fault.field, fault.message) for fault in faults)
+        case errors.PublishRefused(field=field, violations=reasons):
+            return tuple(Violation(field, reason) for reason in reasons)
         case (
             RuleConflict(field=field, message=message)
             | errors.PresetNotInForce(field=field, message=message)

@@ -1,11 +1,12 @@
 """Presets compiled for one bundle: what requests that name a preset get. Never changed."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from rapidfuzz import process
 
+from service.presets.audit import START, Tip
 from service.presets.errors import PresetMissing
 from service.presets.record import Head, PresetRevision
 from steering.errors import RuleFault, RulesRefused, UnknownFeature
@@ -108,17 +109,24 @@ class CompiledPresets:
     """Revisions by preset name."""
     records: Mapping[str, tuple[PresetRevision, ...]] = field(default_factory=dict)
     """What they were compiled from."""
+    drafts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Revisions that were never in force, by preset name: no request gets them."""
+    active: Mapping[str, int] = field(default_factory=dict)
+    """The revision in force, by preset name."""
 
     def layer(self, name: str, revision: int | None = None) -> Compiled:
         """What a request that names this preset gets.
 
-        Without a revision: the newest that this bundle honours, marked where it is not the
-        newest; where it honours none, the newest as refused.
+        Without a revision: the one in force, or the newest before it that this bundle honours,
+        marked; where it honours none, the one in force as refused.
 
         Raises:
-            PresetMissing: no preset of this name is in force, or the revision is not kept.
+            PresetMissing: no preset of this name is in force, or the revision is not kept, or it
+                is a draft.
         """
         revisions = self.by_name.get(name)
+        if name in self.drafts and (revisions is None or revision in self.drafts[name]):
+            raise PresetMissing(name, revision, is_draft=True)
         if revisions is None:
             near = process.extractOne(name, list(self.by_name), score_cutoff=NEAR_ENOUGH)
             raise PresetMissing(name, near=near[0] if near else "")
@@ -130,26 +138,27 @@ class CompiledPresets:
 
     @cached_property
     def _in_force(self) -> Mapping[str, Compiled]:
-        return {name: _newest_honoured(revisions) for name, revisions in self.by_name.items()}
+        return {
+            name: _newest_honoured(revisions, self.active[name])
+            for name, revisions in self.by_name.items()
+        }
 
     @property
     def refused(self) -> list[RefusedPreset]:
-        """Newest revisions that this bundle cannot honour."""
-        newest = (revisions[max(revisions)] for revisions in self.by_name.values())
-        return [preset for preset in newest if isinstance(preset, RefusedPreset)]
+        """Revisions in force that this bundle cannot honour."""
+        in_force = (revisions[self.active[name]] for name, revisions in self.by_name.items())
+        return [preset for preset in in_force if isinstance(preset, RefusedPreset)]
 
     def __len__(self) -> int:
         return len(self.by_name)
 
 
-def _newest_honoured(revisions: Mapping[int, Compiled]) -> Compiled:
-    newest = revisions[max(revisions)]
-    for revision in sorted(revisions, reverse=True):
+def _newest_honoured(revisions: Mapping[int, Compiled], active: int) -> Compiled:
+    for revision in sorted(filter(lambda own: own <= active, revisions), reverse=True):
         preset = revisions[revision]
         if isinstance(preset, CompiledPreset):
-            refused = newest.revision if preset is not newest else 0
-            return CompiledPreset(preset.name, preset.revision, preset.rules, refused)
-    return newest
+            return replace(preset, refused_revision=active if revision != active else 0)
+    return revisions[active]
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,13 +171,23 @@ class StoredPresets:
     """Kept revisions by name, oldest first."""
     cursor: str = "0-0"
     """Id of the newest audit event that is in here."""
+    tip: Tip = START
+    """Where the audit chain stands with that event."""
 
     def in_force(self) -> Iterable[tuple[str, tuple[PresetRevision, ...]]]:
-        """Names and kept revisions of presets that are not archived."""
+        """Names and kept revisions, drafts left out, of presets that have one in force."""
         return (
-            (name, self.records.get(name, ()))
+            (name, tuple(r for r in self.records.get(name, ()) if r.revision not in head.drafts))
             for name, head in self.heads.items()
-            if not head.is_archived
+            if head.active
+        )
+
+    def drafts(self) -> Iterable[tuple[str, tuple[int, ...]]]:
+        """Names and draft revisions of presets that have some and are not archived."""
+        return (
+            (name, head.drafts)
+            for name, head in self.heads.items()
+            if head.drafts and not head.is_archived
         )
 
 
@@ -184,16 +203,17 @@ def compile_presets(
     """
     before = before or CompiledPresets()
     by_name = {}
+    active = {name: stored.heads[name].active for name, _ in stored.in_force()}
     for name, records in stored.in_force():
-        newest, known = stored.heads[name].revision, before.records.get(name, ())
+        known = before.records.get(name, ())
         revisions = {
             # equal, and not only of the same number: a store that lost data numbers anew
             r.revision: before.by_name[name][r.revision] if r in known else bench.compiled(r)
             for r in records
         }
-        revisions.setdefault(newest, _unreadable(name, newest))
+        revisions.setdefault(active[name], _unreadable(name, active[name]))
         by_name[name] = revisions
-    return CompiledPresets(by_name, dict(stored.in_force()))
+    return CompiledPresets(by_name, dict(stored.in_force()), dict(stored.drafts()), active)
 
 
 def _unreadable(name: str, revision: int) -> RefusedPreset:

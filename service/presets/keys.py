@@ -25,5 +25,22 @@ class Keys(NamedTuple):
 
     @property
     def audit(self) -> str:
-        """Stream of changes: event, name, revision, author, reason, time. Never trimmed."""
+        """Stream of changes: the fields of `audit.AuditEvent`, each as text. Never trimmed."""
         return f"{{{self.prefix}}}:audit"
+
+    @property
+    def audit_tip(self) -> str:
+        """String: sequence and hash of the newest event, as `audit.Tip` has them as text."""
+        return f"{{{self.prefix}}}:audit-tip"
+
+    def previews(self, name: str) -> str:
+        """Hash: revision number -> `preview.summary.PreviewSummary` as JSON, the last preview of
+        each. Of the newest `PREVIEWS_KEPT` revisions that were previewed; one replaces another.
+        """
+        return f"{{{self.prefix}}}:previews:{name}"
+
+    @property
+    def decisions(self) -> str:
+        """Stream of sampled decisions: id, and the `Decision` message as JSON. Trimmed to
+        `STEERREC_DECISION_KEEP`, give or take a node of the stream."""
+        return f"{{{self.prefix}}}:decisions"

@@ -1,16 +1,23 @@
-"""A preset as it is stored: revisions that never change, and a head that says which is in force."""
+"""A preset as it is stored: revisions that never change, and a head that says which is in force.
+
+The head knows which revisions were never in force; every state of a revision follows from it.
+"""
 
 import hashlib
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple
 
 from google.protobuf import json_format
 from steerrec.v1 import preset_pb2
 
 from service.convert import rule_from_proto, rule_to_proto
+from service.errors import InvalidRequest
 from service.presets.errors import RecordCorrupt
+from service.presets.targeting import Targeting, targeting_from_proto, targeting_to_proto
 from steering.errors import RuleFault
 from steering.rules import Rule
 
@@ -32,12 +39,13 @@ class PresetRevision:
     """When the preset was first written, UTC."""
     update_time: datetime
     """When this revision was written, UTC."""
+    targeting: Targeting | None = None
+    """When it applies; None: wherever it is named."""
 
     @property
-    def etag(self) -> str:
-        """Changes with every write."""
-        digest = hashlib.sha256(to_json(self).encode()).hexdigest()
-        return f"{self.revision}-{digest[:12]}"
+    def content_hash(self) -> str:
+        """SHA-256, in hex, of the revision as stored."""
+        return hashlib.sha256(to_json(self).encode()).hexdigest()
 
     @property
     def names_features(self) -> bool:
@@ -45,14 +53,48 @@ class PresetRevision:
         return any(isinstance(rule.target, int) for rule in self.rules)
 
 
+class RevisionState(StrEnum):
+    """Where a revision stands; spelled as in the contract."""
+
+    DRAFT = "DRAFT"
+    ACTIVE = "ACTIVE"
+    SUPERSEDED = "SUPERSEDED"
+    ARCHIVED = "ARCHIVED"
+
+
 class Head(NamedTuple):
-    """Which revision of a preset is in force."""
+    """Where a preset stands."""
 
     revision: int
     """The newest."""
     etag: str
-    """Of the newest revision; changes when the preset is archived too."""
+    """Changes with every write."""
     is_archived: bool
+    active: int
+    """The revision in force; 0: none."""
+    drafts: tuple[int, ...] = ()
+    """Revisions that were never in force, oldest first."""
+
+    @property
+    def shown(self) -> int:
+        """The revision in force; where none is, the newest."""
+        return self.active or self.revision
+
+    def state_of(self, revision: int) -> RevisionState:
+        """Where one of its revisions stands."""
+        if self.is_archived:
+            return RevisionState.ARCHIVED
+        if revision == self.active:
+            return RevisionState.ACTIVE
+        return RevisionState.DRAFT if revision in self.drafts else RevisionState.SUPERSEDED
+
+    def kept(self, most: int) -> list[int]:
+        """Revisions that replicas keep, oldest first: the one in force, the drafts, and so many
+        of the newest that were in force."""
+        if self.is_archived:
+            return []
+        served = (n for n in range(self.revision, 0, -1) if n not in self.drafts)
+        return sorted({*islice(served, most), *self.drafts, *filter(None, [self.active])})
 
     def to_json(self) -> str:
         """One line, always the same for the same head."""
@@ -60,25 +102,63 @@ class Head(NamedTuple):
 
 
 def head_from_json(text: str | bytes) -> Head:
-    """The head that a stored value means.
+    """The head that a stored value means; one from before drafts has its newest in force.
 
     Raises:
         RecordCorrupt: the value is none.
     """
     try:
-        return Head(**json.loads(text))
-    except (ValueError, TypeError) as error:
+        values = json.loads(text)
+        in_force = 0 if values["is_archived"] else values["revision"]
+        return Head(**({"active": in_force} | values | {"drafts": tuple(values.get("drafts", ()))}))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RecordCorrupt("head", str(error)) from error
 
 
-def head_of(record: PresetRevision) -> Head:
-    """The head that puts a revision in force."""
-    return Head(record.revision, record.etag, is_archived=False)
+def drafted(before: Head | None, record: PresetRevision) -> Head:
+    """The head after a draft was written: what is in force stays."""
+    active, drafts = (before.active, before.drafts) if before else (0, ())
+    own = (*drafts, record.revision)
+    return _marked(Head(record.revision, "", False, active, own), before, record)
 
 
-def archived(head: Head) -> Head:
+def head_of(record: PresetRevision, before: Head | None = None) -> Head:
+    """The head after a revision was written and put in force."""
+    drafts = before.drafts if before else ()
+    return _marked(Head(record.revision, "", False, record.revision, drafts), before, record)
+
+
+def pointed(before: Head, revision: int) -> Head:
+    """The head after a revision that there was already was put in force."""
+    drafts = tuple(n for n in before.drafts if n != revision)
+    return _marked(Head(before.revision, "", False, revision, drafts), before)
+
+
+def restored(served: Head, found: Head | None) -> Head:
+    """The head of a preset that is written back to a store that lost it.
+
+    Args:
+        served: what is in force again.
+        found: what the store has by now. Revisions in it that are newer keep their numbers, and
+            the next one goes on behind them.
+    """
+    if found is None or found.revision <= served.revision:
+        return served
+    drafts = (*served.drafts, *(n for n in found.drafts if n > served.revision))
+    return _marked(served._replace(revision=found.revision, drafts=drafts), found)
+
+
+def archived(before: Head) -> Head:
     """The head of the same preset, out of force."""
-    return Head(head.revision, f"{head.etag}-archived", is_archived=True)
+    return _marked(before._replace(is_archived=True, active=0), before)
+
+
+def _marked(head: Head, before: Head | None, record: PresetRevision | None = None) -> Head:
+    """The head with an etag that no head of the preset had before: it goes on from the last."""
+    seed = (before.etag if before else "", head._replace(etag="").to_json())
+    content = record.content_hash if record else ""
+    digest = hashlib.sha256("\n".join((*seed, content)).encode()).hexdigest()
+    return head._replace(etag=f"{head.revision}-{digest[:12]}")
 
 
 def to_json(record: PresetRevision) -> str:
@@ -97,7 +177,7 @@ def from_json(text: str | bytes) -> PresetRevision:
     """
     try:
         return from_proto(json_format.Parse(text, preset_pb2.Preset()))
-    except (json_format.ParseError, RuleFault) as error:
+    except (json_format.ParseError, RuleFault, InvalidRequest) as error:
         raise RecordCorrupt("revision", str(error)) from error
 
 
@@ -111,11 +191,13 @@ def to_proto(record: PresetRevision, head: Head | None = None) -> preset_pb2.Pre
         revision=record.revision,
         author=record.author,
         reason=record.reason,
+        targeting=targeting_to_proto(record.targeting) if record.targeting else None,
     )
     message.create_time.FromDatetime(record.create_time)
     message.update_time.FromDatetime(record.update_time)
     if head is not None:
-        message.state = _state(record, head)
+        state = head.state_of(record.revision)
+        message.state = preset_pb2.PresetState.Value(f"PRESET_STATE_{state}")
         message.etag = head.etag
     return message
 
@@ -125,6 +207,7 @@ def from_proto(message: preset_pb2.Preset) -> PresetRevision:
 
     Raises:
         InvalidRule: a rule names no operation or no target.
+        InvalidRequest: its targeting breaks the contract.
     """
     return PresetRevision(
         name=message.name,
@@ -138,17 +221,12 @@ def from_proto(message: preset_pb2.Preset) -> PresetRevision:
         reason=message.reason,
         create_time=message.create_time.ToDatetime(UTC),
         update_time=message.update_time.ToDatetime(UTC),
+        targeting=targeting_from_proto(message.targeting)
+        if message.HasField("targeting")
+        else None,
     )
 
 
 def next_revision(record: PresetRevision, after: Head | None, now: datetime) -> PresetRevision:
     """The record as the revision that follows `after`, written now."""
     return replace(record, revision=after.revision + 1 if after else 1, update_time=now)
-
-
-def _state(record: PresetRevision, head: Head) -> preset_pb2.PresetState.ValueType:
-    if head.is_archived:
-        return preset_pb2.PRESET_STATE_ARCHIVED
-    if record.revision < head.revision:
-        return preset_pb2.PRESET_STATE_SUPERSEDED
-    return preset_pb2.PRESET_STATE_ACTIVE

@@ -1,23 +1,33 @@
 """Presets in Redis.
 
-A write is one Lua script: it compares the head, appends the revision and the audit event, and
-sets the head, or does nothing. A script and not WATCH/MULTI, since it takes one round trip, one
-connection, and cannot be left half-way by a caller that goes away.
+A write is one Lua script: it compares head and tip, appends the revision and the audit event, and
+sets head and tip, or does nothing. A script and not WATCH/MULTI, since it takes one round trip,
+one connection, and cannot be left half-way by a caller that goes away.
 """
 
 import asyncio
+import json
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from redis.exceptions import RedisError
 
+from service.presets.audit import AuditEvent, Tip, event_from_fields, tip_from_text
 from service.presets.compiled import StoredPresets
 from service.presets.connections import Client
 from service.presets.errors import RecordCorrupt, StoreUnavailable
 from service.presets.keys import Keys
 from service.presets.record import Head, PresetRevision, from_json, head_from_json, to_json
-from service.presets.store import Change, Changes
+from service.presets.store import (
+    AuditPage,
+    Change,
+    Changes,
+    HeadLost,
+    Recovery,
+    TipLost,
+    Written,
+)
 
 CALL_TIMEOUT_S = 2.0
 """Longest wait for one reply beyond what the call itself asks to wait."""
@@ -26,11 +36,46 @@ MAX_EVENTS = 1000
 """Audit events read at once."""
 
 WRITE = """
-local head = redis.call('HGET', KEYS[1], ARGV[1]) or ''
-if head ~= ARGV[2] then return false end
-if ARGV[4] ~= '' and redis.call('HSETNX', KEYS[2], ARGV[4], ARGV[5]) == 0 then return false end
+local head = redis.call('HGET', KEYS[1], ARGV[1])
+local etag = head and cjson.decode(head).etag or ''
+if etag ~= ARGV[2] then return {'head'} end
+if ARGV[4] ~= '' and redis.call('HEXISTS', KEYS[2], ARGV[4]) == 1 then return {'head'} end
+local tip = redis.call('GET', KEYS[4]) or '0:'
+if tip ~= ARGV[6] then return {'tip', tip} end
+if ARGV[4] ~= '' then redis.call('HSET', KEYS[2], ARGV[4], ARGV[5]) end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-return redis.call('XADD', KEYS[3], '*', unpack(ARGV, 6))
+redis.call('SET', KEYS[4], ARGV[7])
+return {'written', redis.call('XADD', KEYS[3], '*', unpack(ARGV, 8))}
+"""
+"""KEYS: heads, revisions, audit, tip. ARGV: name, etag expected, head, revision, its JSON, tip
+expected, tip, event."""
+
+RECOVER = """
+local tip = redis.call('GET', KEYS[3]) or '0:'
+if tip ~= ARGV[1] then return {'tip', tip} end
+for _, head in ipairs(cjson.decode(ARGV[3])) do
+  redis.call('HSET', KEYS[1], head[1], head[2])
+end
+for _, revision in ipairs(cjson.decode(ARGV[4])) do
+  redis.call('HSET', KEYS[3 + revision[1]], revision[2], revision[3])
+end
+redis.call('SET', KEYS[3], ARGV[2])
+return {'written', redis.call('XADD', KEYS[2], '*', unpack(ARGV, 5))}
+"""
+"""KEYS: heads, audit, tip, then revisions of each preset. ARGV: tip expected, tip, heads as pairs,
+revisions as (which preset from 1, number, JSON), event."""
+
+PAGE = """
+return {
+  redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2]),
+  redis.call('GET', KEYS[2]) or '0:'
+}
+"""
+PLACE = """
+return {
+  redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1),
+  redis.call('GET', KEYS[2]) or '0:'
+}
 """
 
 log = logging.getLogger(__name__)
@@ -64,27 +109,77 @@ class RedisStore:
         text = await self._call(self._redis.hget(self._keys.revisions(name), str(revision)))
         return from_json(text) if text else None
 
-    async def write(self, change: Change) -> str | None:
+    async def revisions(self, name: str, numbers: Sequence[int]) -> Sequence[PresetRevision]:
+        """See PresetStore."""
+        if not numbers:
+            return ()
+        wanted = [str(number) for number in numbers]
+        texts = await self._call(self._redis.hmget(self._keys.revisions(name), wanted))
+        return tuple(_readable(name, texts))
+
+    async def write(self, change: Change) -> Written | HeadLost | TipLost:
         """See PresetStore. A caller that goes away does not stop a write that was sent."""
-        keys = (self._keys.heads, self._keys.revisions(change.name), self._keys.audit)
+        own = self._keys
         record = change.record
-        arguments = (
+        reply = await self._scripted(
+            WRITE,
+            (own.heads, own.revisions(change.name), own.audit, own.audit_tip),
             change.name,
-            change.expected.to_json() if change.expected else "",
+            change.expected.etag if change.expected else "",
             change.head.to_json(),
             str(record.revision) if record else "",
             to_json(record) if record else "",
-            *_event_fields(change),
+            change.tip.to_text(),
+            change.event.tip.to_text(),
+            *_fields_of(change.event),
         )
-        writing = asyncio.ensure_future(
-            self._call(self._redis.eval(WRITE, len(keys), *keys, *arguments))
+        return HeadLost() if reply[0] == "head" else _outcome(reply, change.event)
+
+    async def recover(self, recovery: Recovery) -> Written | TipLost:
+        """See PresetStore."""
+        own, names = self._keys, list(recovery.records)
+        heads = [(name, head.to_json()) for name, head in recovery.heads.items()]
+        revisions = [
+            (number, str(record.revision), to_json(record))
+            for number, name in enumerate(names, 1)
+            for record in recovery.records[name]
+        ]
+        reply = await self._scripted(
+            RECOVER,
+            (own.heads, own.audit, own.audit_tip, *map(own.revisions, names)),
+            recovery.tip.to_text(),
+            recovery.event.tip.to_text(),
+            json.dumps(heads),
+            json.dumps(revisions),
+            *_fields_of(recovery.event),
         )
-        return cast("str | None", await asyncio.shield(writing))
+        return _outcome(reply, recovery.event)
+
+    async def tip(self) -> Tip:
+        """See PresetStore."""
+        return (await self._place())[1]
+
+    async def audit_events(self, after: str, limit: int) -> AuditPage:
+        """See PresetStore."""
+        keys = (self._keys.audit, self._keys.audit_tip)
+        entries, tip = await self._scripted(PAGE, keys, f"({after}", str(limit + 1))
+        page = [(cursor, _paired(fields)) for cursor, fields in entries[:limit]]
+        return AuditPage(
+            events=tuple(_chained_events(page)),
+            cursor=page[-1][0] if page else after,
+            is_last=len(entries) <= limit,
+            tip=tip_from_text(tip),
+        )
 
     async def cursor(self) -> str:
         """See PresetStore."""
-        newest = await self._call(self._redis.xrevrange(self._keys.audit, count=1))
-        return str(newest[0][0]) if newest else NOTHING_WRITTEN
+        return (await self._place())[0]
+
+    async def _place(self) -> tuple[str, Tip]:
+        """Cursor and tip of one moment."""
+        keys = (self._keys.audit, self._keys.audit_tip)
+        newest, tip = await self._scripted(PLACE, keys)
+        return (str(newest[0][0]) if newest else NOTHING_WRITTEN), tip_from_text(tip)
 
     async def has(self, cursor: str) -> bool:
         """See PresetStore."""
@@ -94,9 +189,9 @@ class RedisStore:
 
     async def read_all(self, kept_revisions: int) -> StoredPresets:
         """See PresetStore. The cursor is read first: what changes meanwhile is read again."""
-        cursor = await self.cursor()
+        cursor, tip = await self._place()
         heads = await self.heads()
-        return StoredPresets(heads, await self._records(heads, kept_revisions), cursor)
+        return StoredPresets(heads, await self._records(heads, kept_revisions), cursor, tip)
 
     async def read(self, names: Collection[str], kept_revisions: int) -> StoredPresets:
         """See PresetStore."""
@@ -112,9 +207,14 @@ class RedisStore:
             ),
             CALL_TIMEOUT_S + wait_s,
         )
-        events = _events(reply, self._keys.audit)
-        names = {fields["name"] for _, fields in events if "name" in fields}
-        return Changes(events[-1][0] if events else cursor, names)
+        entries = _entries(reply, self._keys.audit)
+        events = list(_chained_events(entries))
+        return Changes(
+            cursor=entries[-1][0] if entries else cursor,
+            names={fields["name"] for _, fields in entries if fields.get("name")},
+            tip=events[-1].tip if events else None,
+            recoveries=[event for event in events if event.action.is_of_store],
+        )
 
     async def aclose(self) -> None:
         """See PresetStore."""
@@ -123,14 +223,20 @@ class RedisStore:
     async def _records(
         self, heads: Mapping[str, Head], kept: int
     ) -> dict[str, tuple[PresetRevision, ...]]:
-        names = [name for name, head in heads.items() if not head.is_archived]
-        found: dict[str, tuple[PresetRevision, ...]] = {}
-        for name in names:
-            newest = heads[name].revision
-            wanted = [str(n) for n in range(max(1, newest - kept + 1), newest + 1)]
-            texts = await self._call(self._redis.hmget(self._keys.revisions(name), wanted))
-            found[name] = tuple(_readable(name, texts))
-        return found
+        return {
+            name: tuple(await self.revisions(name, head.kept(kept)))
+            for name, head in heads.items()
+            if not head.is_archived
+        }
+
+    async def _scripted(self, script: str, keys: Sequence[str], *arguments: str) -> Any:
+        """The reply of a script, which runs to its end though the caller may go away.
+
+        Raises:
+            StoreUnavailable: there was none in time, or it was an error.
+        """
+        running = self._call(self._redis.eval(script, len(keys), *keys, *arguments))
+        return await asyncio.shield(asyncio.ensure_future(running))
 
     async def _call(self, call: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         """The reply.
@@ -155,20 +261,32 @@ def _readable(name: str, texts: Iterable[str | None]) -> Iterator[PresetRevision
             log.error("preset %s: %s", name, corrupt)  # noqa: TRY400 (the sentence says it all)
 
 
-def _event_fields(change: Change) -> tuple[str, ...]:
-    """Field, value, field, value ... of the audit event."""
-    fields = {
-        "event": change.event.value,
-        "name": change.name,
-        "revision": str(change.head.revision),
-        "etag": change.head.etag,
-        "author": change.author,
-        "reason": change.reason,
-    }
-    return tuple(part for pair in fields.items() for part in pair)
+def _fields_of(event: AuditEvent) -> tuple[str, ...]:
+    """Field, value, field, value ... of the stream's entry."""
+    return tuple(part for pair in event.to_fields().items() for part in pair)
 
 
-def _events(reply: Any, stream: str) -> list[tuple[str, dict[str, str]]]:
+def _outcome(reply: Sequence[str], event: AuditEvent) -> Written | TipLost:
+    """What a script's reply means."""
+    told, value = reply
+    return Written(value, event.tip) if told == "written" else TipLost(tip_from_text(value))
+
+
+def _paired(parts: Sequence[str]) -> dict[str, str]:
+    """Fields of an entry that a script gave: field, value, field, value ..."""
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def _chained_events(entries: Iterable[tuple[str, Mapping[str, str]]]) -> Iterator[AuditEvent]:
+    """The events of the chain; what else is in the stream, verifying finds where it matters."""
+    for cursor, fields in entries:
+        try:
+            yield event_from_fields(fields)
+        except RecordCorrupt as corrupt:
+            log.warning("%s is no event of the audit chain: %s", cursor, corrupt)
+
+
+def _entries(reply: Any, stream: str) -> list[tuple[str, dict[str, str]]]:
     """Ids and fields, oldest first, of an XREAD reply in either protocol version."""
     if not reply:
         return []

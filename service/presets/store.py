@@ -1,36 +1,71 @@
 """What presets need of a store. The Redis one satisfies it; so does the tests' in-memory one."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
+from service.presets.audit import AuditEvent, Tip, chained
 from service.presets.compiled import StoredPresets
 from service.presets.record import Head, PresetRevision
 
 
-class Event(StrEnum):
-    """What an audit event tells."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    ARCHIVED = "archived"
-
-
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One write: a compare-and-set of the head, with the revision and the audit event."""
+    """One write: a compare-and-set of head and chain, with the revision and the audit event."""
 
-    event: Event
-    name: str
     expected: Head | None
     """What the head has to be still; None: there is none."""
     head: Head
     """What it becomes."""
     record: PresetRevision | None
     """The revision that is appended; None: none is."""
-    author: str
-    reason: str
+    tip: Tip
+    """What the tip of the chain has to be still."""
+    event: AuditEvent
+    """Chained to that tip; names the preset."""
+
+    @property
+    def name(self) -> str:
+        """Of the preset."""
+        return self.event.name
+
+    def after(self, tip: Tip) -> "Change":
+        """The same change, chained to another tip."""
+        return replace(self, tip=tip, event=chained(self.event, tip))
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """One write that ends a loss: heads and revisions as they shall be, with the audit event."""
+
+    heads: Mapping[str, Head]
+    """By name; heads of other presets stay as they are."""
+    records: Mapping[str, tuple[PresetRevision, ...]]
+    """Revisions that are written, by name; others stay as they are."""
+    tip: Tip
+    """What the tip of the chain has to be still."""
+    event: AuditEvent
+    """Chained to that tip."""
+
+
+class Written(NamedTuple):
+    """It was written whole."""
+
+    cursor: str
+    """Id of its audit event."""
+    tip: Tip
+    """Where the chain stands after it."""
+
+
+class HeadLost(NamedTuple):
+    """Nothing was written: the head was no longer what was expected."""
+
+
+class TipLost(NamedTuple):
+    """Nothing was written: another change was chained first, to this preset or another."""
+
+    tip: Tip
+    """Where the chain stands now."""
 
 
 class Changes(NamedTuple):
@@ -40,6 +75,23 @@ class Changes(NamedTuple):
     """Of the newest event."""
     names: Collection[str]
     """Presets that changed."""
+    tip: Tip | None = None
+    """Where the chain stood after it; None: nothing happened."""
+    recoveries: Sequence[AuditEvent] = ()
+    """Events that ended a loss: whatever may have changed."""
+
+
+class AuditPage(NamedTuple):
+    """A part of the chain, with its tip of the same moment."""
+
+    events: tuple[AuditEvent, ...]
+    """Oldest first."""
+    cursor: str
+    """Of the last entry that was read."""
+    is_last: bool
+    """Whether nothing comes after it."""
+    tip: Tip
+    """As kept beside the chain."""
 
 
 class PresetStore(Protocol):
@@ -54,11 +106,20 @@ class PresetStore(Protocol):
     async def revision(self, name: str, revision: int) -> PresetRevision | None:
         """One revision; None: there is none."""
 
-    async def write(self, change: Change) -> str | None:
-        """The change whole, or nothing; the id of its audit event.
+    async def revisions(self, name: str, numbers: Sequence[int]) -> Sequence[PresetRevision]:
+        """Some revisions, in the order asked for; those that cannot be read are left out."""
 
-        None: the head was no longer what was expected, and nothing was written.
-        """
+    async def write(self, change: Change) -> Written | HeadLost | TipLost:
+        """The change whole, or nothing; the head is looked at before the tip."""
+
+    async def recover(self, recovery: Recovery) -> Written | TipLost:
+        """Heads, revisions and event whole, or nothing."""
+
+    async def tip(self) -> Tip:
+        """Where the audit chain stands."""
+
+    async def audit_events(self, after: str, limit: int) -> AuditPage:
+        """Events after a cursor, at most so many; "0-0": from the first."""
 
     async def cursor(self) -> str:
         """Id of the newest audit event; "0-0": nothing was ever written."""
@@ -67,10 +128,10 @@ class PresetStore(Protocol):
         """Whether the audit event is still there; "0-0" always is."""
 
     async def read_all(self, kept_revisions: int) -> StoredPresets:
-        """Everything, with the newest revisions of each preset."""
+        """Everything, with the revisions of each preset that its head says are kept."""
 
     async def read(self, names: Collection[str], kept_revisions: int) -> StoredPresets:
-        """The same of some presets; the cursor is not set."""
+        """The same of some presets; cursor and tip are not set."""
 
     async def changes(self, cursor: str, wait_s: float) -> Changes:
         """What happened after the cursor, waiting at most so long for something to happen."""

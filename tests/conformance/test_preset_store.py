@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from service.presets.audit import START, AuditAction, AuditEvent, Tip
 from service.presets.errors import EtagMismatch, PresetExists, PresetMissing
 from service.presets.lifecycle import Lifecycle, Stored
-from service.presets.record import archived, head_of, next_revision
-from service.presets.store import Change, Event, PresetStore
+from service.presets.record import Head, PresetRevision, archived, head_of, next_revision
+from service.presets.store import Change, HeadLost, PresetStore, TipLost
 from tests.presets import NOON, draft
 
 
@@ -49,7 +50,9 @@ async def test_an_old_revision_stays_readable(store: PresetStore) -> None:
 async def test_an_old_etag_is_refused_with_the_revision_in_force(store: PresetStore) -> None:
     first = await Lifecycle(store).create(draft())
     await update(store, first.head.etag, "even more")
-    with pytest.raises(EtagMismatch, match="is at revision 2 with another etag"):
+    with pytest.raises(
+        EtagMismatch, match="is at revision 2 with another etag"
+    ):
         await update(store, first.head.etag, "mine")
 
 
@@ -62,12 +65,36 @@ async def test_of_racing_updates_one_wins_and_the_others_are_told(store: PresetS
     assert (len(won), len(lost)) == (1, 9)
 
 
+def changed(expected: Head | None, head: Head, record: PresetRevision, tip: Tip = START) -> Change:
+    """A change as the life cycle would make it."""
+    event = AuditEvent(
+        sequence=0,
+        action=AuditAction.CREATED,
+        name=record.name,
+        revision=record.revision,
+        etag=head.etag,
+        content_hash=record.content_hash,
+        author="ada",
+        reason="halloween",
+        event_time=NOON,
+        previous_hash="",
+    )
+    return Change(expected, head, record, START, event).after(tip)
+
+
 async def test_a_write_on_another_head_changes_nothing(store: PresetStore) -> None:
     record = next_revision(draft(), None, NOON)
-    stale = Change(
-        Event.CREATED, "scary", archived(head_of(record)), head_of(record), record, "a", "b"
-    )
-    assert await store.write(stale) is None
+    stale = changed(archived(head_of(record)), head_of(record), record)
+    assert await store.write(stale) == HeadLost()
+    assert await store.head("scary") is None
+
+
+async def test_a_write_on_another_tip_changes_nothing_and_tells_the_tip(
+    store: PresetStore,
+) -> None:
+    record = next_revision(draft(), None, NOON)
+    stale = changed(None, head_of(record), record, Tip(7, "of another chain"))
+    assert await store.write(stale) == TipLost(START)
     assert await store.head("scary") is None
 
 
@@ -98,7 +125,7 @@ async def test_every_change_is_told_after_its_cursor(store: PresetStore) -> None
 
 async def test_nothing_new_keeps_the_cursor(store: PresetStore) -> None:
     first = await Lifecycle(store).create(draft())
-    assert await store.changes(first.cursor, 0.01) == (first.cursor, set())
+    assert (await store.changes(first.cursor, 0.01)).cursor == first.cursor
 
 
 async def test_only_the_newest_revisions_are_kept(store: PresetStore) -> None:

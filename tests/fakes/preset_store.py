@@ -1,12 +1,21 @@
 """A preset store in memory; passes the same suite as the Redis one."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from service.presets.audit import START, AuditEvent, Tip
 from service.presets.compiled import StoredPresets
 from service.presets.record import Head, PresetRevision
-from service.presets.store import Change, Changes
+from service.presets.store import (
+    AuditPage,
+    Change,
+    Changes,
+    HeadLost,
+    Recovery,
+    TipLost,
+    Written,
+)
 
 
 @dataclass
@@ -15,8 +24,9 @@ class MemoryStore:
 
     _heads: dict[str, Head] = field(default_factory=dict)
     _revisions: dict[tuple[str, int], PresetRevision] = field(default_factory=dict)
-    audit: list[Change] = field(default_factory=list)
-    """Every change; the cursor of the n-th is `n-0`."""
+    _tip: Tip = START
+    audit: list[AuditEvent] = field(default_factory=list)
+    """Every event; the cursor of the n-th is `n-0`."""
 
     async def heads(self) -> Mapping[str, Head]:
         return dict(self._heads)
@@ -27,49 +37,83 @@ class MemoryStore:
     async def revision(self, name: str, revision: int) -> PresetRevision | None:
         return self._revisions.get((name, revision))
 
-    async def write(self, change: Change) -> str | None:
+    async def revisions(self, name: str, numbers: Sequence[int]) -> Sequence[PresetRevision]:
+        found = (self._revisions.get((name, number)) for number in numbers)
+        return tuple(record for record in found if record is not None)
+
+    async def write(self, change: Change) -> Written | HeadLost | TipLost:
         if self._heads.get(change.name) != change.expected:
-            return None
+            return HeadLost()
+        if change.record and (change.name, change.record.revision) in self._revisions:
+            return HeadLost()
+        if self._tip != change.tip:
+            return TipLost(self._tip)
         if change.record is not None:
-            if (change.name, change.record.revision) in self._revisions:
-                return None
             self._revisions[change.name, change.record.revision] = change.record
         self._heads[change.name] = change.head
-        self.audit.append(change)
-        return f"{len(self.audit)}-0"
+        return self._logged(change.event)
+
+    async def recover(self, recovery: Recovery) -> Written | TipLost:
+        if self._tip != recovery.tip:
+            return TipLost(self._tip)
+        self._heads.update(recovery.heads)
+        for name, records in recovery.records.items():
+            self._revisions.update({(name, record.revision): record for record in records})
+        return self._logged(recovery.event)
+
+    def _logged(self, event: AuditEvent) -> Written:
+        self.audit.append(event)
+        self._tip = event.tip
+        return Written(f"{len(self.audit)}-0", event.tip)
+
+    async def tip(self) -> Tip:
+        return self._tip
+
+    async def audit_events(self, after: str, limit: int) -> AuditPage:
+        start = _place(after)
+        page = self.audit[start : start + limit]
+        is_last = len(self.audit) <= start + limit
+        return AuditPage(tuple(page), f"{start + len(page)}-0", is_last, self._tip)
 
     async def cursor(self) -> str:
         return f"{len(self.audit)}-0"
 
     async def has(self, cursor: str) -> bool:
-        return int(cursor.partition("-")[0]) <= len(self.audit)
+        return _place(cursor) <= len(self.audit)
 
     async def read_all(self, kept_revisions: int) -> StoredPresets:
-        return StoredPresets(*self._kept(self._heads, kept_revisions), await self.cursor())
+        heads, records = await self._kept(self._heads, kept_revisions)
+        return StoredPresets(heads, records, await self.cursor(), self._tip)
 
     async def read(self, names: Collection[str], kept_revisions: int) -> StoredPresets:
         heads = {name: self._heads[name] for name in names if name in self._heads}
-        return StoredPresets(*self._kept(heads, kept_revisions))
+        return StoredPresets(*await self._kept(heads, kept_revisions))
 
     async def changes(self, cursor: str, wait_s: float) -> Changes:
-        seen = int(cursor.partition("-")[0])
+        seen = _place(cursor)
         if len(self.audit) == seen:
             await asyncio.sleep(min(wait_s, 0.01))
-        names = {change.name for change in self.audit[seen:]}
-        return Changes(f"{len(self.audit)}-0", names)
+        events = self.audit[seen:]
+        return Changes(
+            cursor=f"{len(self.audit)}-0",
+            names={event.name for event in events if event.name},
+            tip=events[-1].tip if events else None,
+            recoveries=[event for event in events if event.action.is_of_store],
+        )
 
     async def aclose(self) -> None:
         pass
 
-    def _kept(
+    async def _kept(
         self, heads: Mapping[str, Head], kept: int
     ) -> tuple[dict[str, Head], dict[str, tuple[PresetRevision, ...]]]:
         records = {
-            name: tuple(
-                self._revisions[name, n]
-                for n in range(max(1, head.revision - kept + 1), head.revision + 1)
-            )
+            name: tuple(await self.revisions(name, head.kept(kept)))
             for name, head in heads.items()
             if not head.is_archived
         }
         return dict(heads), records
+
+
+def _place(cursor: str) -> int:
+    return int(cursor.partition("-")[0])
