@@ -89,6 +89,12 @@ class Metrics:
             "Whether Redis can be reached: 1 or 0.",
             registry=self.registry,
         )
+        self.decisions = Counter(
+            "steerrec_decisions_total",
+            "Sampled decisions, by outcome: kept, queue_full, log_away, failed.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.model_info = Gauge(
             "steerrec_model_info",
             "Served bundles: 1 for each label and the version it points to.",

@@ -100,6 +100,15 @@ class ServedModels:
         models = {version: self._with_presets(served) for version, served in now.models.items()}
         self._swap(Snapshot(models, now.labels))
 
+    async def version(self, version: str) -> ServedModel:
+        """The version as it is served, or else loaded for the caller alone.
+
+        Raises:
+            BundleMissing, BundleCorrupt: it cannot be loaded.
+        """
+        served = self._current.snapshot.models.get(version)
+        return served or await asyncio.to_thread(self._loaded, version)
+
     def _with_presets(self, served: ServedModel) -> ServedModel:
         presets = compile_presets(self._stored, served.bench, served.presets)
         return replace(served, presets=presets)

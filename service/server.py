@@ -6,17 +6,24 @@ Nothing is served before it is verified, and the port opens last.
 import asyncio
 import json
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from socket import gethostname
 
 import grpc
 
 from model_store.store import Store
 from service.batcher import Batcher
+from service.decisions.file_log import FileLog
+from service.decisions.log import DecisionLog
+from service.decisions.recorder import DecisionRecorder
+from service.decisions.redis_log import RedisLog
+from service.decisions.replay import Replayer
 from service.logs import configure_logs
 from service.metrics import Metrics
 from service.metrics_page import metrics_page
@@ -28,6 +35,7 @@ from service.presets.embedded import embedded_redis
 from service.presets.follower import PresetFollower
 from service.presets.redis_store import RedisStore
 from service.recommend import Recommender
+from service.rpc.decisions import DecisionServicer
 from service.rpc.features import FeatureServicer
 from service.rpc.gate import Gate
 from service.rpc.health import Health
@@ -35,7 +43,7 @@ from service.rpc.models import ModelServicer
 from service.rpc.presets import PresetServicer
 from service.rpc.recommender import RecommenderServicer
 from service.rpc.surface import SERVICES, Servicers, bound, grpc_server
-from service.settings import PRODUCTION, Settings
+from service.settings import DECISIONS_IN_REDIS, PRODUCTION, Settings
 from service.snapshot import Current
 
 LINGER_S = 0.3
@@ -46,6 +54,8 @@ MAX_LINGER_S = 5.0
 REDIS_LOOK_S = 1.0
 """Seconds between two looks at whether Redis can be reached, for health."""
 FOLLOW_AGAIN_S = 1.0
+REPLAYS_WAITING = 64
+"""Most decisions that wait to be answered again."""
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +118,8 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
     """A replica that serves within the block, and drains at its end."""
     async with AsyncExitStack() as stack:
         metrics, current, store = Metrics(), Current(), Store(settings.store_root)
-        presets = stack.enter_context(_preset_store(settings))
+        redis_url = stack.enter_context(_redis_url(settings))
+        presets = RedisStore(redis_client(redis_url))
         stack.push_async_callback(presets.aclose)
         models = ServedModels(store, settings, current, metrics)
         follower = PresetFollower(presets, settings.data_dir / "presets", models.use_presets)
@@ -118,12 +129,22 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
         batcher = Batcher(metrics, max_batch=settings.max_batch, queue_limit=settings.queue_limit)
         stack.push_async_callback(batcher.stop)
         recommender = Recommender(current, batcher, follower, compile_condition, settings.limits)
+        decisions = _decision_log(settings, redis_url)
+        recorder = await _recorder(stack, decisions, metrics, settings)
+        alone = Batcher(Metrics(), max_batch=1, queue_limit=REPLAYS_WAITING)
+        stack.push_async_callback(alone.stop)
+        replayer = Replayer(
+            models,
+            presets,
+            Recommender(current, alone, follower, compile_condition, settings.limits),
+        )
         health = Health(SERVICES)
         servicers = Servicers(
-            RecommenderServicer(recommender, metrics),
+            RecommenderServicer(recommender, metrics, recorder),
             PresetServicer(presets, follower, lambda: _production_bench(current)),
             FeatureServicer(current),
             ModelServicer(store, current),
+            DecisionServicer(decisions, replayer),
             health,
         )
         gate = Gate()
@@ -140,13 +161,35 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
 
 
 @contextmanager
-def _preset_store(settings: Settings) -> Iterator[RedisStore]:
-    """The Redis of the settings, or one of our own that ends with the block."""
+def _redis_url(settings: Settings) -> Iterator[str]:
+    """That of the settings, or that of a Redis of our own that ends with the block."""
     if settings.redis_url is not None:
-        yield RedisStore(redis_client(settings.redis_url.get_secret_value()))
+        yield settings.redis_url.get_secret_value()
         return
     with embedded_redis(settings.data_dir / "redis") as url:
-        yield RedisStore(redis_client(url))
+        yield url
+
+
+def _decision_log(settings: Settings, redis_url: str) -> DecisionLog | None:
+    """Where decisions are kept; None: nowhere."""
+    if settings.decision_log is None:
+        return None
+    if settings.decision_log == DECISIONS_IN_REDIS:
+        return RedisLog(redis_client(redis_url), keep=settings.decision_keep)
+    return FileLog(Path(settings.decision_log), max_bytes=settings.decision_file_bytes)
+
+
+async def _recorder(
+    stack: AsyncExitStack, decisions: DecisionLog | None, metrics: Metrics, settings: Settings
+) -> DecisionRecorder | None:
+    """Writes into the log until the stack ends, and closes it then; None: there is no log."""
+    if decisions is None:
+        return None
+    stack.push_async_callback(decisions.aclose)
+    share, replica_id = settings.decision_sample_share, f"{gethostname()}-{os.getpid()}"
+    recorder = DecisionRecorder(decisions, metrics, sample_share=share, replica_id=replica_id)
+    await stack.enter_async_context(recorder.running())
+    return recorder
 
 
 def _production_bench(current: Current) -> Bench:

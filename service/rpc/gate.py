@@ -39,6 +39,15 @@ class Gate:
             if self._is_closed and not self._inside:
                 self._empty.set()
 
+    def refuse_if_closed(self) -> None:
+        """Ends a long call that is inside once the drain has begun.
+
+        Raises:
+            Draining: the gate is closed.
+        """
+        if self._is_closed:
+            raise Draining
+
     async def close(self, timeout_s: float) -> None:
         """Lets nobody in any more, and waits so long for those inside to leave."""
         self._is_closed = True

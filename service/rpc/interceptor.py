@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from time import perf_counter
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -32,12 +32,17 @@ OUR_METHODS = "/steerrec."
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Behaviour: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
+Streaming: TypeAlias = Callable[[Any, Context], AsyncGenerator[Any, None]]
 
 log = logging.getLogger(__name__)
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Names, times, counts and refuses unary calls; streams pass through."""
+    """Names, times, counts and refuses unary calls, and those of ours that answer in a stream.
+
+    Streams are not timed: how long one takes is its caller's choice. Those of health and
+    reflection pass through.
+    """
 
     def __init__(self, metrics: Metrics, gate: Gate) -> None:
         self._metrics = metrics
@@ -54,13 +59,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if (wrapped := self._wrapped.get(method)) is not None:
             return wrapped
         handler = await continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None:
+        if handler is None:
+            return None
+        if handler.unary_unary is not None:
+            around = self._around(method, handler.unary_unary)
+            wrapped = _handler(grpc.unary_unary_rpc_method_handler, around, handler)
+        elif handler.unary_stream is not None and method.startswith(OUR_METHODS):
+            stream = self._around_stream(method, handler.unary_stream)
+            wrapped = _handler(grpc.unary_stream_rpc_method_handler, stream, handler)
+        else:
             return handler
-        wrapped = grpc.unary_unary_rpc_method_handler(
-            self._around(method, handler.unary_unary),
-            _tolerant(handler.request_deserializer),
-            handler.response_serializer,
-        )
         self._wrapped[method] = wrapped
         return wrapped
 
@@ -69,28 +77,52 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         passed = self._gate.passed if method.startswith(OUR_METHODS) else nullcontext
 
         async def call(request: Any, context: Context) -> Any:
-            request_id = request_id_of(request)
-            REQUEST_ID.set(request_id)
-            context.set_trailing_metadata((_named(request_id),))
             start = perf_counter()
-            code = grpc.StatusCode.OK
             try:
-                with passed():
-                    return await behaviour(_well_formed(request), context)
-            except asyncio.CancelledError:
-                code = grpc.StatusCode.CANCELLED
-                raise
-            except grpc.aio.AbortError:
-                code = _code_of(context)
-                raise
-            except Exception as error:
-                code = answer_to(error).code
-                await refuse(context, method, error, request_id)
+                async with self._answered(method, request, context):
+                    with passed():
+                        return await behaviour(_well_formed(request), context)
             finally:
-                self._metrics.requests.labels(method, code.name).inc()
                 self._metrics.stages["total"].observe(perf_counter() - start)
 
         return call
+
+    def _around_stream(self, method: str, behaviour: Streaming) -> Streaming:
+        async def call(request: Any, context: Context) -> AsyncGenerator[Any, None]:
+            async with self._answered(method, request, context):
+                with self._gate.passed():
+                    async with aclosing(behaviour(_well_formed(request), context)) as messages:
+                        async for message in messages:
+                            yield message
+                            self._gate.refuse_if_closed()
+
+        return call
+
+    @asynccontextmanager
+    async def _answered(self, method: str, request: Any, context: Context) -> AsyncIterator[None]:
+        """A call within the block: named, refused by the table where it fails, and counted."""
+        request_id = request_id_of(request)
+        REQUEST_ID.set(request_id)
+        context.set_trailing_metadata((_named(request_id),))
+        code = grpc.StatusCode.OK
+        try:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
+            code = grpc.StatusCode.CANCELLED
+            raise
+        except grpc.aio.AbortError:
+            code = _code_of(context)
+            raise
+        except Exception as error:
+            code = answer_to(error).code
+            await refuse(context, method, error, request_id)
+        finally:
+            self._metrics.requests.labels(method, code.name).inc()
+
+
+def _handler(make: Callable[..., Any], behaviour: Any, of: Any) -> Any:
+    """The handler `of` with another behaviour, and deaf to bytes that are no message."""
+    return make(behaviour, _tolerant(of.request_deserializer), of.response_serializer)
 
 
 def _tolerant(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

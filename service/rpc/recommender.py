@@ -3,16 +3,17 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from time import perf_counter
 
 from steerrec.v1 import recommender_pb2, recommender_pb2_grpc
 
+from service.decisions.recorder import DecisionRecorder
 from service.errors import InvalidRequest, Violation
 from service.metrics import Metrics
 from service.query import query_of
 from service.recommend import Recommender
 from service.reply import reply_of
 from service.request_id import REQUEST_ID
+from service.rpc.deadline import deadline_of
 from service.rpc.interceptor import Context
 from service.slate import Slate
 from service.status import UNKNOWN, answer_to, status_of
@@ -29,22 +30,26 @@ log = logging.getLogger(__name__)
 class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
     """Recommends, one query or many at a time."""
 
-    def __init__(self, recommender: Recommender, metrics: Metrics) -> None:
+    def __init__(
+        self, recommender: Recommender, metrics: Metrics, recorder: DecisionRecorder | None = None
+    ) -> None:
+        """`recorder` is None where no decision log is on."""
         self._recommender = recommender
         self._metrics = metrics
+        self._recorder = recorder
 
     async def Recommend(
         self, request: recommender_pb2.RecommendRequest, context: Context
     ) -> recommender_pb2.RecommendResponse:
         """The k best items after a history, under the request's plan."""
-        return await self._answer(request, REQUEST_ID.get(), _deadline(context))
+        return await self._answer(request, REQUEST_ID.get(), deadline_of(context))
 
     async def BatchRecommend(
         self, request: recommender_pb2.BatchRecommendRequest, context: Context
     ) -> recommender_pb2.BatchRecommendResponse:
         """Every query answered or refused on its own."""
         _check_count(request.requests)
-        deadline, batch_id = _deadline(context), REQUEST_ID.get()
+        deadline, batch_id = deadline_of(context), REQUEST_ID.get()
         answering, weight = [], 0
         for i, own in enumerate(request.requests):
             request_id = own.request_id or f"{batch_id}-{i}"
@@ -71,20 +76,20 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
     async def _answer(
         self, request: recommender_pb2.RecommendRequest, request_id: str, deadline: float | None
     ) -> recommender_pb2.RecommendResponse:
-        slate = await self._recommender.recommend(query_of(request, request_id), deadline)
+        query = query_of(request, request_id)
+        pinned = self._recommender.pin(query.model)
+        slate = await self._recommender.answer(query, pinned, deadline)
         self._count(slate)
-        return reply_of(slate)
+        reply = reply_of(slate)
+        if self._recorder is not None:
+            self._recorder.record(request, reply, pinned)
+        return reply
 
     def _count(self, slate: Slate) -> None:
         for report in slate.reports:
             self._metrics.rule_status.labels(report.status.name).inc()
         for degraded in slate.degraded:
             self._metrics.degraded.labels(degraded.reason.name).inc()
-
-
-def _deadline(context: Context) -> float | None:
-    remaining_s = context.time_remaining()
-    return None if remaining_s is None else perf_counter() + remaining_s
 
 
 def _check_count(requests: Sequence[recommender_pb2.RecommendRequest]) -> None:

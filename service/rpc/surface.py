@@ -6,6 +6,7 @@ import grpc
 from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2_grpc
 from steerrec.v1 import (
+    decision_pb2_grpc,
     feature_pb2_grpc,
     model_pb2_grpc,
     preset_pb2_grpc,
@@ -14,6 +15,7 @@ from steerrec.v1 import (
 
 from service.errors import PortTaken
 from service.metrics import Metrics
+from service.rpc.decisions import DecisionServicer
 from service.rpc.features import FeatureServicer
 from service.rpc.gate import Gate
 from service.rpc.health import Health
@@ -26,7 +28,10 @@ from service.settings import Settings
 
 SERVICES = tuple(
     f"steerrec.v1.{name}"
-    for name in ("RecommenderService", "PresetService", "FeatureService", "ModelService")
+    for name in (
+        *("RecommenderService", "PresetService", "FeatureService", "ModelService"),
+        *("DecisionService",),
+    )
 )
 """Names of our own services, as clients and health checks spell them."""
 
@@ -38,6 +43,7 @@ class Servicers(NamedTuple):
     presets: PresetServicer
     features: FeatureServicer
     models: ModelServicer
+    decisions: DecisionServicer
     health: Health
 
 
@@ -51,6 +57,7 @@ def grpc_server(
     preset_pb2_grpc.add_PresetServiceServicer_to_server(servicers.presets, server)
     feature_pb2_grpc.add_FeatureServiceServicer_to_server(servicers.features, server)
     model_pb2_grpc.add_ModelServiceServicer_to_server(servicers.models, server)
+    decision_pb2_grpc.add_DecisionServiceServicer_to_server(servicers.decisions, server)
     health_pb2_grpc.add_HealthServicer_to_server(servicers.health, server)
     if settings.reflection:
         add_reflection((*SERVICES, health.SERVICE_NAME), server, descriptor_pool.Default())

@@ -10,6 +10,7 @@ import grpc
 import pytest
 import pytest_asyncio
 from steerrec.v1 import (
+    decision_pb2_grpc,
     feature_pb2_grpc,
     model_pb2_grpc,
     preset_pb2_grpc,
@@ -44,6 +45,11 @@ class Service:
     def features(self) -> "feature_pb2_grpc.FeatureServiceAsyncStub":
         """Stub of FeatureService."""
         return feature_pb2_grpc.FeatureServiceStub(self.channel)
+
+    @property
+    def decisions(self) -> "decision_pb2_grpc.DecisionServiceAsyncStub":
+        """Stub of DecisionService."""
+        return decision_pb2_grpc.DecisionServiceStub(self.channel)
 
     @property
     def models(self) -> "model_pb2_grpc.ModelServiceAsyncStub":
