@@ -8,6 +8,7 @@ PresetError
 ├── NeverInForce      a revision to roll back to never was in force
 ├── AlreadyInForce    a revision to roll back to is the one in force
 ├── TooManyDrafts     a preset has as many open drafts as it may
+├── TooManyDefaults   as many presets apply to every request as may
 ├── ChainContended    other changes kept coming first
 ├── StoreUnavailable  Redis cannot be reached
 ├── StoreLostData     Redis has less than it had
@@ -115,6 +116,17 @@ class TooManyDrafts(PresetError):
         )
         self.name = name
         self.count = count
+
+
+class TooManyDefaults(PresetError):
+    """As many presets apply without being named as may."""
+
+    def __init__(self, name: str, most: int) -> None:
+        super().__init__(
+            f"preset {name!r} cannot apply to every request: {most} presets do, and no more may;"
+            " take is_default from one, or name this one in requests"
+        )
+        self.name = name
 
 
 class ChainContended(PresetError):

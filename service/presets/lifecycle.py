@@ -19,6 +19,7 @@ from service.presets.errors import (
     NotADraft,
     PresetExists,
     PresetMissing,
+    StoreLostData,
     TooManyDrafts,
 )
 from service.presets.record import (
@@ -52,6 +53,15 @@ class Stored(NamedTuple):
     head: Head
     cursor: str = ""
     """Of the audit event, where this was written just now."""
+
+
+class Revisions(NamedTuple):
+    """Some revisions of a preset."""
+
+    stored: Sequence[Stored]
+    """Newest first."""
+    before: int
+    """The lowest number looked at; 1: there are no more."""
 
 
 def utc_now() -> datetime:
@@ -109,7 +119,7 @@ class Lifecycle:
             raise PresetMissing(name, revision)
         return Stored(await self._record(name, revision), head)
 
-    async def revisions(self, name: str, before: int | None, limit: int) -> Sequence[Stored]:
+    async def revisions(self, name: str, before: int | None, limit: int) -> Revisions:
         """Revisions, newest first, of a deleted preset too.
 
         Args:
@@ -125,7 +135,26 @@ class Lifecycle:
             raise PresetMissing(name)
         newest = min(head.revision, head.revision if before is None else before - 1)
         numbers = range(newest, max(0, newest - limit), -1)
-        return [Stored(record, head) for record in await self._store.revisions(name, numbers)]
+        found = await self._store.revisions(name, numbers)
+        return Revisions([Stored(record, head) for record in found], newest - len(numbers) + 1)
+
+    async def pair(self, name: str, first: int, second: int) -> tuple[Stored, Stored]:
+        """Two revisions, of a deleted preset too.
+
+        Args:
+            name: of the preset.
+            first: 0: the one in force, or where none is the newest.
+            second: 0: the newest.
+
+        Raises:
+            PresetMissing: there is no such preset, or one of them.
+        """
+        head = await self._store.head(name)
+        if head is None:
+            raise PresetMissing(name)
+        numbers = (first or head.shown, second or head.revision)
+        one, other = [await self._record(name, number) for number in numbers]
+        return Stored(one, head), Stored(other, head)
 
     async def create(
         self, draft: PresetRevision, *, as_draft: bool = False, is_dry: bool = False
@@ -346,6 +375,8 @@ class Lifecycle:
                     self._written_tip = max(self._written_tip, outcome.tip)
                     return outcome
                 case TipLost():
+                    if outcome.tip.sequence <= tip.sequence:  # it forked, or went back
+                        raise StoreLostData(f"event {tip.sequence}")
                     tip = outcome.tip
                     await asyncio.sleep(random.uniform(0, PAUSE_S * tries))  # noqa: S311
                 case _:

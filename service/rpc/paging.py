@@ -3,12 +3,14 @@
 import base64
 import binascii
 import json
+import re
 
 from service.errors import InvalidRequest, Violation
 
 DEFAULT_SIZE = 100
 MAX_SIZE = 1000
 MAX_DIGITS = 9
+ANYTHING = re.compile(r".*", re.DOTALL)
 
 
 def page_size_of(asked: int, *, default: int = DEFAULT_SIZE, most: int = MAX_SIZE) -> int:
@@ -42,8 +44,13 @@ def start_of(token: str, scope: str) -> int:
     return int(after) + 1
 
 
-def position_of(token: str, scope: str) -> str | None:
+def position_of(token: str, scope: str, form: re.Pattern[str] = ANYTHING) -> str | None:
     """Where the token's page starts after; None: at the beginning.
+
+    Args:
+        token: as received.
+        scope: of the list.
+        form: that every position of the list has.
 
     Raises:
         InvalidRequest: no token of ours, or one of another list.
@@ -54,7 +61,7 @@ def position_of(token: str, scope: str) -> str | None:
         own, position = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
     except (binascii.Error, UnicodeDecodeError, ValueError, TypeError, RecursionError):
         own, position = None, None
-    if own != scope or not isinstance(position, str):
+    if own != scope or not isinstance(position, str) or form.fullmatch(position) is None:
         raise _foreign()
     return position
 

@@ -1,48 +1,72 @@
 """PresetService."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from google.protobuf import field_mask_pb2
 from steerrec.v1 import preset_pb2, preset_pb2_grpc
 
-from service.convert import rule_from_proto
-from service.errors import InvalidRequest, Violation
-from service.presets.compiled import Bench
-from service.presets.errors import StoreUnavailable
+from service.errors import PresetNotHonoured
+from service.presets.audit import AuditEvent, event_to_proto
+from service.presets.compiled import Bench, RefusedPreset
+from service.presets.diff import differences
 from service.presets.follower import PresetFollower
-from service.presets.lifecycle import Lifecycle, Stored
+from service.presets.lifecycle import Gate, Lifecycle, Stored, open_gate
 from service.presets.record import PresetRevision, to_proto
-from service.presets.store import PresetStore
+from service.presets.store import AuditPage, PresetStore
+from service.presets.targeting import checked_targeting
 from service.rpc.interceptor import Context
 from service.rpc.paging import page_size_of, page_token, position_of
-from steering.errors import InvalidRule, RulesRefused
-from steering.rules import Rule
+from service.rpc.preset_requests import (
+    EDITABLE,
+    content_violations,
+    etag_violations,
+    mask_violations,
+    masked,
+    name_violations,
+    refuse_if,
+    revision_violations,
+    rules_of,
+    signature_violations,
+)
 
-NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
-MAX_DESCRIPTION = 500
-MAX_AUTHOR = 100
-MAX_REASON = 500
-MAX_RULES = 256
-MAX_FEATURE_SPACE = 64
-EDITABLE = ("description", "rules", "feature_space")
-"""Fields that an update may name; the others are the service's own."""
 SERVED_WITHIN_S = 0.5
 """How long a write waits for this replica to serve it; others follow on their own."""
+MAX_READS = 20
+"""Of the chain in one call: a page of a preset's own events may be short, and go on."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CURSOR = re.compile(r"\d{1,19}-\d{1,19}")
+"""Position in the chain."""
+NUMBER = re.compile(r"[1-9]\d{0,17}")
+"""Position among revisions."""
+FIRST = "0-0"
+"""Cursor before the first event."""
 
 
 class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
     """Reads and writes presets; what is written is checked against the production bundle."""
 
     def __init__(
-        self, store: PresetStore, follower: PresetFollower, bench: Callable[[], Bench]
+        self,
+        store: PresetStore,
+        follower: PresetFollower,
+        bench: Callable[[], Bench],
+        *,
+        publish_gate: Gate = open_gate,
     ) -> None:
-        """`bench` gives that of the bundle now labelled production."""
+        """Writes nothing yet.
+
+        Args:
+            store: of presets.
+            follower: of that store.
+            bench: gives that of the bundle now labelled production.
+            publish_gate: asked before a revision comes into force for the first time.
+        """
         self._store = store
-        self._lifecycle = Lifecycle(store)
+        self._lifecycle = Lifecycle(
+            store, publish_gate=publish_gate, served_tip=lambda: follower.stored.tip
+        )
         self._follower = follower
         self._bench = bench
 
@@ -50,18 +74,20 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
         self, request: preset_pb2.CreatePresetRequest, context: Context
     ) -> preset_pb2.CreatePresetResponse:
         """A new preset."""
-        _refuse_if([*_name_violations(request.preset.name), *_signature_violations(request)])
+        refuse_if([*name_violations(request.preset.name), *signature_violations(request)])
         blank = PresetRevision(request.preset.name, "", (), "", 0, "", "", EPOCH, EPOCH)
-        self._check_store()
+        await self._follower.check_store()
         draft = self._edited(blank, request.preset, EDITABLE, request)
-        stored = await self._lifecycle.create(draft, is_dry=request.validate_only)
+        stored = await self._lifecycle.create(
+            draft, as_draft=request.as_draft, is_dry=request.validate_only
+        )
         return preset_pb2.CreatePresetResponse(preset=await self._served(stored))
 
     async def GetPreset(
         self, request: preset_pb2.GetPresetRequest, context: Context
     ) -> preset_pb2.GetPresetResponse:
         """One preset."""
-        _refuse_if(_name_violations(request.name, "name"))
+        refuse_if(name_violations(request.name, "name"))
         if request.HasField("revision"):
             stored = await self._lifecycle.at(request.name, request.revision)
         else:
@@ -82,7 +108,7 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
             if name > after and (request.show_deleted or not head.is_archived)
         )
         page = left[:size]
-        records = [await self._store.revision(name, heads[name].revision) for name in page]
+        records = [await self._store.revision(name, heads[name].shown) for name in page]
         return preset_pb2.ListPresetsResponse(
             presets=[to_proto(record, heads[record.name]) for record in records if record],
             next_page_token=page_token(scope, page[-1]) if len(left) > size else "",
@@ -92,20 +118,21 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
         self, request: preset_pb2.UpdatePresetRequest, context: Context
     ) -> preset_pb2.UpdatePresetResponse:
         """The next revision."""
-        fields = list(_masked(request.update_mask))
-        _refuse_if(
+        fields = list(masked(request.update_mask))
+        refuse_if(
             [
-                *_name_violations(request.preset.name),
-                *_etag_violations(request.preset.etag, "preset.etag"),
-                *_signature_violations(request),
-                *_mask_violations(fields),
+                *name_violations(request.preset.name),
+                *etag_violations(request.preset.etag, "preset.etag"),
+                *signature_violations(request),
+                *mask_violations(fields),
             ]
         )
-        self._check_store()
+        await self._follower.check_store()
         stored = await self._lifecycle.update(
             request.preset.name,
             request.preset.etag,
             lambda now: self._edited(now, request.preset, fields, request),
+            as_draft=request.as_draft,
             is_dry=request.validate_only,
         )
         return preset_pb2.UpdatePresetResponse(preset=await self._served(stored))
@@ -114,14 +141,14 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
         self, request: preset_pb2.DeletePresetRequest, context: Context
     ) -> preset_pb2.DeletePresetResponse:
         """Out of force."""
-        _refuse_if(
+        refuse_if(
             [
-                *_name_violations(request.name, "name"),
-                *_etag_violations(request.etag, "etag"),
-                *_signature_violations(request),
+                *name_violations(request.name, "name"),
+                *etag_violations(request.etag),
+                *signature_violations(request),
             ]
         )
-        self._check_store()
+        await self._follower.check_store()
         stored = await self._lifecycle.archive(
             request.name,
             request.etag,
@@ -131,11 +158,125 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
         )
         return preset_pb2.DeletePresetResponse(preset=await self._served(stored))
 
-    def _check_store(self) -> None:
-        """Refuses to write to a store that is away, or that lost what is served here."""
-        if not self._follower.is_connected:
-            raise StoreUnavailable(
-                RuntimeError("the presets served here are not those of the store")
+    async def PublishPreset(
+        self, request: preset_pb2.PublishPresetRequest, context: Context
+    ) -> preset_pb2.PublishPresetResponse:
+        """A draft, in force."""
+        await self._check_pointer(request)
+        stored = await self._lifecycle.publish(
+            request.name,
+            request.etag,
+            request.revision,
+            request.author,
+            request.reason,
+            check=self._check_honoured,
+            is_dry=request.validate_only,
+        )
+        return preset_pb2.PublishPresetResponse(preset=await self._served(stored))
+
+    async def RollbackPreset(
+        self, request: preset_pb2.RollbackPresetRequest, context: Context
+    ) -> preset_pb2.RollbackPresetResponse:
+        """A revision that was in force, in force again."""
+        await self._check_pointer(request)
+        stored = await self._lifecycle.rollback(
+            request.name,
+            request.etag,
+            request.revision,
+            request.author,
+            request.reason,
+            check=self._check_honoured,
+            is_dry=request.validate_only,
+        )
+        return preset_pb2.RollbackPresetResponse(preset=await self._served(stored))
+
+    async def ListPresetRevisions(
+        self, request: preset_pb2.ListPresetRevisionsRequest, context: Context
+    ) -> preset_pb2.ListPresetRevisionsResponse:
+        """Revisions, newest first."""
+        refuse_if(name_violations(request.name, "name"))
+        size, scope = page_size_of(request.page_size), f"revisions {request.name}"
+        before = position_of(request.page_token, scope, NUMBER)
+        page = await self._lifecycle.revisions(request.name, int(before) if before else None, size)
+        return preset_pb2.ListPresetRevisionsResponse(
+            presets=[to_proto(stored.record, stored.head) for stored in page.stored],
+            next_page_token=page_token(scope, str(page.before)) if page.before > 1 else "",
+        )
+
+    async def DiffPreset(
+        self, request: preset_pb2.DiffPresetRequest, context: Context
+    ) -> preset_pb2.DiffPresetResponse:
+        """What changed between two revisions."""
+        refuse_if(
+            [
+                *name_violations(request.name, "name"),
+                *revision_violations(
+                    request.from_revision, "from_revision", least=0, zero="the one in force"
+                ),
+                *revision_violations(
+                    request.to_revision, "to_revision", least=0, zero="the newest"
+                ),
+            ]
+        )
+        before, after = await self._lifecycle.pair(
+            request.name, request.from_revision, request.to_revision
+        )
+        response = preset_pb2.DiffPresetResponse(
+            to=to_proto(after.record, after.head),
+            differences=[
+                preset_pb2.PresetDifference(field=own.field, before=own.before, after=own.after)
+                for own in differences(before.record, after.record)
+            ],
+        )
+        getattr(response, "from").CopyFrom(to_proto(before.record, before.head))
+        return response
+
+    async def ListAuditEvents(
+        self, request: preset_pb2.ListAuditEventsRequest, context: Context
+    ) -> preset_pb2.ListAuditEventsResponse:
+        """The audit chain, oldest first."""
+        refuse_if(name_violations(request.name, "name") if request.name else ())
+        size, scope = page_size_of(request.page_size), f"audit {request.name}"
+        after = position_of(request.page_token, scope, CURSOR) or FIRST
+        events, page = await self._events(request.name, after, size)
+        return preset_pb2.ListAuditEventsResponse(
+            events=map(event_to_proto, events),
+            next_page_token="" if page.is_last else page_token(scope, page.cursor),
+            tip_sequence=page.tip.sequence,
+            tip_hash=page.tip.hash,
+        )
+
+    async def _events(self, name: str, after: str, size: int) -> tuple[list[AuditEvent], AuditPage]:
+        """At most so many events, of one preset where it is named, and the last page read."""
+        events: list[AuditEvent] = []
+        for _ in range(MAX_READS):
+            page = await self._store.audit_events(after, size - len(events))
+            events += [event for event in page.events if not name or event.name == name]
+            after = page.cursor
+            if page.is_last or len(events) == size:
+                break
+        return events, page
+
+    async def _check_pointer(
+        self, request: preset_pb2.PublishPresetRequest | preset_pb2.RollbackPresetRequest
+    ) -> None:
+        """Refuses what cannot be meant, and a store that may not be written to."""
+        refuse_if(
+            [
+                *name_violations(request.name, "name"),
+                *revision_violations(request.revision),
+                *etag_violations(request.etag),
+                *signature_violations(request),
+            ]
+        )
+        await self._follower.check_store()
+
+    def _check_honoured(self, record: PresetRevision) -> None:
+        """Raises PresetNotHonoured where the production bundle cannot honour the revision."""
+        preset = self._bench().compiled(record)
+        if isinstance(preset, RefusedPreset):
+            raise PresetNotHonoured(
+                "revision", record.name, record.revision, "production", preset.faults
             )
 
     def _edited(
@@ -148,20 +289,24 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
         """The revision with the message's fields, signed, checked whole against the bundle.
 
         Raises:
-            InvalidRequest: texts or counts beyond their limits.
+            InvalidRequest: texts or counts beyond their limits, or targeting that makes no sense.
             RulesRefused, RuleConflict: what is wrong with the rules.
         """
+        bench = self._bench()
         after = replace(before, author=request.author, reason=request.reason)
         if "description" in fields:
             after = replace(after, description=message.description)
         if "rules" in fields:
-            after = replace(after, rules=_rules(message))
+            after = replace(after, rules=rules_of(message))
         if "feature_space" in fields:
             after = replace(after, feature_space=message.feature_space)
-        bench = self._bench()
+        if "targeting" in fields:
+            has = message.HasField("targeting")
+            targeting = checked_targeting(message.targeting, bench.compile_condition)
+            after = replace(after, targeting=targeting if has else None)
         if after.names_features and not after.feature_space:
             after = replace(after, feature_space=bench.feature_space)
-        _refuse_if(_content_violations(after))
+        refuse_if(content_violations(after))
         bench.resolved(after, "preset.rules")
         return after
 
@@ -170,74 +315,3 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
         if stored.cursor:
             await self._follower.caught_up(stored.cursor, SERVED_WITHIN_S)
         return to_proto(stored.record, stored.head)
-
-
-def _rules(message: preset_pb2.Preset) -> tuple[Rule, ...]:
-    rules, faults = [], []
-    for i, rule in enumerate(message.rules):
-        try:
-            rules.append(rule_from_proto(rule, f"preset.rules[{i}]"))
-        except InvalidRule as fault:
-            faults.append(fault)
-    if faults:
-        raise RulesRefused(faults)
-    return tuple(rules)
-
-
-def _masked(mask: field_mask_pb2.FieldMask) -> Iterator[str]:
-    """Fields that an update takes; all of them without a mask, or with `*`."""
-    yield from EDITABLE if not mask.paths or "*" in mask.paths else mask.paths
-
-
-def _refuse_if(violations: Iterable[Violation]) -> None:
-    if found := list(violations):
-        raise InvalidRequest(found)
-
-
-def _name_violations(name: str, field: str = "preset.name") -> Iterator[Violation]:
-    if NAME.fullmatch(name) is None:
-        yield Violation(
-            field,
-            f"{name[:80]!r} must be a lower-case letter, then at most 62 of a-z, 0-9 and '-'",
-        )
-
-
-def _etag_violations(etag: str, field: str) -> Iterator[Violation]:
-    if not etag:
-        yield Violation(field, "is required: read the preset and hand its etag back")
-
-
-def _signature_violations(
-    request: preset_pb2.CreatePresetRequest
-    | preset_pb2.UpdatePresetRequest
-    | preset_pb2.DeletePresetRequest,
-) -> Iterator[Violation]:
-    for field, text, most in (
-        ("author", request.author, MAX_AUTHOR),
-        ("reason", request.reason, MAX_REASON),
-    ):
-        if not text.strip():
-            yield Violation(field, "is required: every change says who made it and why")
-        elif len(text) > most:
-            yield Violation(field, f"{len(text)} characters; at most {most}")
-
-
-def _mask_violations(fields: Iterable[str]) -> Iterator[Violation]:
-    for field in fields:
-        if field not in EDITABLE:
-            yield Violation(
-                "update_mask", f"{field!r} cannot be updated; one of {', '.join(EDITABLE)}"
-            )
-
-
-def _content_violations(record: PresetRevision) -> Iterator[Violation]:
-    if len(record.feature_space) > MAX_FEATURE_SPACE:
-        message = f"{len(record.feature_space)} characters; at most {MAX_FEATURE_SPACE}"
-        yield Violation("preset.feature_space", message)
-    if len(record.description) > MAX_DESCRIPTION:
-        yield Violation(
-            "preset.description",
-            f"{len(record.description)} characters; at most {MAX_DESCRIPTION}",
-        )
-    if not 1 <= len(record.rules) <= MAX_RULES:
-        yield Violation("preset.rules", f"{len(record.rules)} rules; 1 to {MAX_RULES}")
