@@ -1,4 +1,4 @@
-"""A channel to a service, with its four stubs."""
+"""A channel to a service, with its stubs."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,9 +6,11 @@ from typing import Protocol, TypeVar
 
 import grpc
 from steerrec.v1 import (
+    decision_pb2_grpc,
     feature_pb2_grpc,
     model_pb2_grpc,
     preset_pb2_grpc,
+    preview_pb2_grpc,
     recommender_pb2_grpc,
 )
 
@@ -28,6 +30,12 @@ class _Method(Protocol[Request_contra, Reply_co]):
     def __call__(self, request: Request_contra, /, *, timeout: float | None = None) -> Reply_co: ...
 
 
+class _Stream(Protocol[Request_contra, Reply_co]):
+    def __call__(
+        self, request: Request_contra, /, *, timeout: float | None = None
+    ) -> Iterator[Reply_co]: ...
+
+
 class _Page(Protocol):
     @property
     def next_page_token(self) -> str: ...
@@ -43,6 +51,8 @@ class Client:
         self.presets = preset_pb2_grpc.PresetServiceStub(channel)
         self.features = feature_pb2_grpc.FeatureServiceStub(channel)
         self.models = model_pb2_grpc.ModelServiceStub(channel)
+        self.previews = preview_pb2_grpc.PreviewServiceStub(channel)
+        self.decisions = decision_pb2_grpc.DecisionServiceStub(channel)
 
     def call(self, method: _Method[Request, Reply], request: Request) -> Reply:
         """The answer of one of the stubs' methods.
@@ -52,6 +62,17 @@ class Client:
         """
         try:
             return method(request, timeout=self.timeout_s)
+        except grpc.RpcError as error:
+            raise refusal(error, self.address) from error
+
+    def stream(self, method: _Stream[Request, Reply], request: Request) -> Iterator[Reply]:
+        """The answers of one of the stubs' streaming methods, all of them within the timeout.
+
+        Raises:
+            CallRefused: the service refused, or was not done in time.
+        """
+        try:
+            yield from method(request, timeout=self.timeout_s)
         except grpc.RpcError as error:
             raise refusal(error, self.address) from error
 

@@ -5,7 +5,19 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli.commands import demo, features, models, presets, recommend, serve, study, train
+from cli.commands import (
+    audit,
+    decisions,
+    demo,
+    features,
+    load,
+    models,
+    preset,
+    recommend,
+    serve,
+    study,
+    train,
+)
 from cli.errors import CliError
 from cli.exit_code import ExitCode
 
@@ -41,6 +53,10 @@ app.command("study")(study.study)
 app.command("serve")(serve.serve)
 app.command("recommend")(recommend.recommend)
 app.add_typer(features.app, name="features")
-app.add_typer(presets.app, name="preset")
+app.add_typer(preset.app, name="preset")
+app.add_typer(audit.app, name="audit")
+app.command("replay")(decisions.replay)
+app.add_typer(decisions.app, name="decisions")
 app.add_typer(models.app, name="models")
+app.add_typer(load.app, name="load")
 app.command("demo")(demo.demo)

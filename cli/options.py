@@ -26,3 +26,14 @@ StoreUrl = Annotated[
         "--store", help="Model store: a folder or an fsspec URL; by default the service's own."
     ),
 ]
+Name = Annotated[str, typer.Argument(help="Name of the preset.")]
+Author = Annotated[
+    str, typer.Option(envvar="USER", help="Who writes, for the audit log.", show_default=False)
+]
+Reason = Annotated[str | None, typer.Option(help="Why, for the audit log.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Have it checked, and write nothing.")]
+Context = Annotated[
+    list[str] | None,
+    typer.Option("--context", "-c", help="KEY=VALUE that conditions read; repeatable."),
+]

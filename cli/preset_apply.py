@@ -1,22 +1,16 @@
-"""Putting preset files in force, without a new revision where nothing changed."""
+"""Carrying out a plan for preset files, and telling what was written."""
 
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from steerrec.v1 import preset_pb2, rule_pb2
+from steerrec.v1 import preset_pb2
 
+from cli.apply_plan import Action, Step, plan_text, planned, written
 from cli.client import Client
-from cli.errors import CallRefused
-from cli.exit_code import ExitCode
+from cli.confirming import confirm
 from cli.output import show, show_json
-
-
-class Signature(NamedTuple):
-    """Who writes, and why: both go to the audit log."""
-
-    author: str
-    reason: str
+from cli.stored_presets import Signature
 
 
 class Outcome(StrEnum):
@@ -24,92 +18,88 @@ class Outcome(StrEnum):
 
     CREATED = "created"
     UPDATED = "updated"
+    PUBLISHED = "published"
+    ARCHIVED = "archived"
     UNCHANGED = "unchanged"
 
 
+OUTCOMES = {
+    Action.CREATE: Outcome.CREATED,
+    Action.UPDATE: Outcome.UPDATED,
+    Action.PUBLISH: Outcome.PUBLISHED,
+    Action.ARCHIVE: Outcome.ARCHIVED,
+    Action.UNCHANGED: Outcome.UNCHANGED,
+}
+
+
 class Applied(NamedTuple):
-    """A file that is in force."""
+    """What became of one preset."""
 
     outcome: Outcome
     preset: preset_pb2.Preset
     """As stored."""
 
 
-def apply(
-    client: Client, preset: preset_pb2.Preset, signed: Signature, *, validate_only: bool = False
-) -> Applied:
+def apply(client: Client, preset: preset_pb2.Preset, signed: Signature) -> Applied:
     """Puts the preset in force unless what is in force says the same.
 
     Raises:
         CallRefused: the service refused it, or somebody else changed it meanwhile (CONFLICT).
     """
-    current = in_force(client, preset.name)
-    if current is None:
-        return _created(client, preset, signed, validate_only=validate_only)
-    if says_the_same(preset, current):
-        return Applied(Outcome.UNCHANGED, current)
-    return _updated(client, preset, current.etag, signed, validate_only=validate_only)
+    return carried_out(client, planned(client, preset, signed))
 
 
-def in_force(client: Client, name: str) -> preset_pb2.Preset | None:
-    """The preset of this name that is in force, or None."""
-    try:
-        reply = client.call(client.presets.GetPreset, preset_pb2.GetPresetRequest(name=name))
-    except CallRefused as refused:
-        if refused.exit_code is ExitCode.NOT_FOUND:
-            return None
-        raise
-    return reply.preset
+def carried_out(client: Client, step: Step) -> Applied:
+    """What the step did.
+
+    Raises:
+        CallRefused: the service refused it, or somebody else changed it meanwhile (CONFLICT).
+    """
+    return Applied(OUTCOMES[step.action], written(client, step, validate_only=False))
 
 
-def says_the_same(wanted: preset_pb2.Preset, current: preset_pb2.Preset) -> bool:
-    """Whether applying `wanted` would change nothing; a feature space left out is any."""
-    return (
-        wanted.description == current.description
-        and wanted.feature_space in ("", current.feature_space)
-        and [_spelled_out(rule) for rule in wanted.rules]
-        == [_spelled_out(rule) for rule in current.rules]
-    )
+def apply_plan(
+    client: Client, steps: Sequence[Step], prunes: Sequence[Step], *, yes: bool, as_json: bool
+) -> None:
+    """Shows the plan, asks, writes, and tells what was written, each as soon as it is.
 
-
-def show_applied(applied: Sequence[Applied], *, as_json: bool) -> None:
-    """Print what happened to each file's preset."""
+    Raises:
+        Refused: nobody said yes.
+        CallRefused: the service refused a step; those before it are in force.
+    """
+    if not as_json:
+        show(plan_text([*steps, *prunes]))
+    wanted = [step for step in steps if step.action.is_write]
+    if wanted:
+        confirm(f"write {_counted(wanted)}?", yes=yes)
+    if prunes:
+        names = ", ".join(step.preset.name for step in prunes)
+        confirm(f"take {_counted(prunes)} out of force: {names}?", yes=yes)
     if as_json:
-        show_json([{"outcome": one.outcome.value, "preset": one.preset} for one in applied])
+        show_json([_report(carried_out(client, step)) for step in (*steps, *prunes)])
         return
+    for step in (*wanted, *prunes):
+        show_applied([carried_out(client, step)])
+
+
+def show_plan(steps: Sequence[Step], *, as_json: bool) -> None:
+    """Print what applying would do."""
+    if as_json:
+        show_json([step.report() for step in steps])
+    else:
+        show(plan_text(steps))
+
+
+def show_applied(applied: Sequence[Applied]) -> None:
+    """Print what happened to each preset."""
     for outcome, preset in applied:
-        show(f"{preset.name}: {outcome}, revision {preset.revision}")
+        draft = ", a draft" if preset.state == preset_pb2.PRESET_STATE_DRAFT else ""
+        show(f"{preset.name}: {outcome}, revision {preset.revision}{draft}")
 
 
-def _created(
-    client: Client, preset: preset_pb2.Preset, signed: Signature, *, validate_only: bool
-) -> Applied:
-    request = preset_pb2.CreatePresetRequest(
-        preset=preset, author=signed.author, reason=signed.reason, validate_only=validate_only
-    )
-    reply = client.call(client.presets.CreatePreset, request)
-    return Applied(Outcome.CREATED, reply.preset)
+def _report(one: Applied) -> dict[str, object]:
+    return {"outcome": one.outcome.value, "preset": one.preset}
 
 
-def _updated(
-    client: Client,
-    preset: preset_pb2.Preset,
-    etag: str,
-    signed: Signature,
-    *,
-    validate_only: bool,
-) -> Applied:
-    request = preset_pb2.UpdatePresetRequest(
-        preset=preset, author=signed.author, reason=signed.reason, validate_only=validate_only
-    )
-    request.preset.etag = etag
-    reply = client.call(client.presets.UpdatePreset, request)
-    return Applied(Outcome.UPDATED, reply.preset)
-
-
-def _spelled_out(rule: rule_pb2.Rule) -> rule_pb2.Rule:
-    """The rule with its default unit named."""
-    named = rule_pb2.Rule()
-    named.CopyFrom(rule)
-    named.unit = rule.unit or rule_pb2.UNIT_REFERENCE
-    return named
+def _counted(steps: Sequence[Step]) -> str:
+    return f"{len(steps)} preset{'' if len(steps) == 1 else 's'}"

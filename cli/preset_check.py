@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from cli.apply_plan import planned_all
 from cli.bundles import store_at, store_errors_told
 from cli.client import connected
 from cli.errors import Refused
 from cli.output import show, show_json
-from cli.preset_apply import Signature, apply
 from cli.preset_file import PresetFile
 from model_store.bundle import Bundle
 from service.presets.conditions import compile_condition
@@ -36,12 +36,10 @@ def check_by_service(
     """What the files were checked by: a service that would take them all. Nothing is stored.
 
     Raises:
-        CallRefused: by the service, with the field at fault.
+        CallRefused: by the service, with the fields at fault, of every file.
     """
-    signed = Signature(author, "steerrec preset check --server")
     with connected(address, timeout_s) as client:
-        for file in files:
-            apply(client, file.preset.message(), signed, validate_only=True)
+        planned_all(client, files, author, "steerrec preset check --server", as_draft=False)
     return f"service {address}"
 
 

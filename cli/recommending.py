@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+import typer
 from steerrec.v1 import recommender_pb2
 
 from cli.client import Client
 from cli.output import show, show_json
 from cli.rpc_refusal import refused_result
-from cli.rule_text import context_of, preset_reference_of, rule_of
+from cli.rule_text import attribute_share_of, context_of, preset_reference_of, rule_of
+from cli.slate_reports import before_after_table, reported, skipped_text
 from cli.slates import comparison_table, explained, remarks, slate_table
 
 
@@ -22,6 +24,7 @@ def request_of(
     include_history: bool,
     skip_unknown_presets: bool,
     is_full: bool,
+    ignore_defaults: bool,
     model: str,
 ) -> recommender_pb2.RecommendRequest:
     """The request that the words of a command line spell.
@@ -41,8 +44,52 @@ def request_of(
         if skip_unknown_presets
         else recommender_pb2.ON_UNKNOWN_PRESET_ERROR,
         view=recommender_pb2.VIEW_FULL if is_full else recommender_pb2.VIEW_BASIC,
+        ignore_defaults=ignore_defaults,
         model=model,
     )
+
+
+def aim(
+    request: recommender_pb2.RecommendRequest,
+    *,
+    shares: Sequence[str],
+    at_k: int,
+    tolerance: float | None,
+) -> None:
+    """Gives the request the target that the words spell; no words: none.
+
+    Raises:
+        BadParameter: a share that cannot be read, or part of a target without a share.
+    """
+    if not shares:
+        if at_k or tolerance is not None:
+            raise typer.BadParameter("--target-k and --tolerance need a --target")
+        return
+    mix = [attribute_share_of(text) for text in shares]
+    target = recommender_pb2.Target(mix=mix, at_k=at_k, tolerance=tolerance)
+    request.target.CopyFrom(target)
+
+
+def bind(
+    request: recommender_pb2.RecommendRequest,
+    *,
+    min_overlap: float | None,
+    min_score_retained: float | None,
+    at_k: int,
+) -> None:
+    """Gives the request a quality budget where a bound is given.
+
+    Raises:
+        BadParameter: a length without a bound.
+    """
+    if min_overlap is None and min_score_retained is None:
+        if at_k:
+            raise typer.BadParameter("--budget-k needs --min-overlap or --min-score-retained")
+        return
+    budget = recommender_pb2.Budget(
+        min_overlap=min_overlap, min_score_retained=min_score_retained, at_k=at_k
+    )
+    request.budget.CopyFrom(budget)
 
 
 def show_slate(client: Client, request: recommender_pb2.RecommendRequest, *, as_json: bool) -> None:
@@ -51,7 +98,10 @@ def show_slate(client: Client, request: recommender_pb2.RecommendRequest, *, as_
     if as_json:
         show_json(reply)
     else:
-        show(slate_table(reply), *explained(reply), remarks(reply))
+        slate = before_after_table if reply.HasField("counterfactual") else slate_table
+        show(slate(reply), *reported(reply), *explained(reply), remarks(reply))
+        if reply.skipped_presets:
+            show(skipped_text(reply.skipped_presets))
 
 
 def show_comparison(
@@ -62,7 +112,10 @@ def show_comparison(
     if as_json:
         show_json({"unsteered": unsteered, "steered": steered})
     else:
-        show(comparison_table(unsteered, steered), *explained(steered), remarks(steered))
+        made = comparison_table(unsteered, steered)
+        show(made, *reported(steered), *explained(steered), remarks(steered))
+        if steered.skipped_presets:
+            show(skipped_text(steered.skipped_presets))
 
 
 def compared(

@@ -50,6 +50,32 @@ def attribute_of(text: str) -> rule_pb2.Attribute:
     return rule_pb2.Attribute(name=name, value=value)
 
 
+def attribute_share_of(text: str) -> recommender_pb2.AttributeShare:
+    """The share that `NAME=VALUE:SHARE` spells, read from the right; `0.4` or `40%`.
+
+    Raises:
+        BadParameter: a part is missing, or the share is no number from 0 to 1.
+    """
+    attribute, colon, words = text.rpartition(":")
+    form = "NAME=VALUE:SHARE, e.g. genre=Documentary:0.4"
+    if not colon:
+        raise typer.BadParameter(f"{text!r} is no target: {form}")
+    share = _share(words, form)
+    return recommender_pb2.AttributeShare(attribute=attribute_of(attribute), share=share)
+
+
+def _share(text: str, form: str) -> float:
+    """A part of a whole, spelled as such or in percent."""
+    number = text.removesuffix("%")
+    try:
+        share = float(number) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no share: {form}") from None
+    if not 0 <= share <= 1:
+        raise typer.BadParameter(f"{text!r} is not within 0 to 1 (or 100%)")
+    return share
+
+
 def preset_reference_of(text: str) -> recommender_pb2.PresetReference:
     """The preset that `text` names: NAME, or NAME@REVISION.
 

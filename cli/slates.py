@@ -64,16 +64,21 @@ def explained(reply: recommender_pb2.RecommendResponse) -> Iterator[Table]:
 
 def remarks(reply: recommender_pb2.RecommendResponse) -> Text:
     """Model, presets, shift, request id, and every way in which the answer is degraded."""
-    presets = ", ".join(f"{p.name}@{p.revision}" for p in reply.applied_presets) or "none"
+    presets = ", ".join(map(_applied, reply.applied_presets)) or "none"
+    decision = f" · decision {reply.decision_id}" if reply.decision_id else ""
     clipped = " (clipped)" if reply.shift.is_clipped else ""
     text = Text(
         f"model {reply.model_version} · presets {presets} · "
-        f"shift {reply.shift.norm_share:.3f}{clipped} · request {reply.request_id}",
+        f"shift {reply.shift.norm_share:.3f}{clipped} · request {reply.request_id}{decision}",
         style="dim",
     )
     for degraded in reply.degraded:
         text.append(f"\ndegraded: {reason(degraded)}", style="yellow")
     return text
+
+
+def _applied(preset: recommender_pb2.AppliedPreset) -> str:
+    return f"{preset.name}@{preset.revision}{' (default)' if preset.is_default else ''}"
 
 
 def reason(degraded: recommender_pb2.Degraded) -> str:
@@ -132,7 +137,7 @@ def reports_table(reports: Sequence[rule_pb2.RuleReport]) -> Table:
     for report in reports:
         status = rule_pb2.RuleStatus.Name(report.status).removeprefix("RULE_STATUS_")
         made.add_row(
-            _origin(report),
+            rule_name(report),
             Text(status, style=STATUS_STYLES.get(report.status, "")),
             f"{report.activation_before:.3f}",
             f"{report.activation_after:.3f}",
@@ -150,7 +155,8 @@ def _active_table(features: Sequence[recommender_pb2.ActiveFeature]) -> Table:
     return made
 
 
-def _origin(report: rule_pb2.RuleReport) -> str:
+def rule_name(report: rule_pb2.RuleReport) -> str:
+    """Where a rule came from, and what its preset calls it."""
     origin = report.origin
     source = f"{origin.preset}@{origin.revision}" if origin.preset else "inline"
     called = f" {report.rule_id}" if report.rule_id else ""

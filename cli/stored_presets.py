@@ -2,12 +2,25 @@
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import NamedTuple
 
-from steerrec.v1 import preset_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+from steerrec.v1 import preset_pb2, targeting_pb2
 
 from cli.client import Client, pages
-from cli.output import show, show_json, table
+from cli.errors import NotFound
+from cli.output import note, show, show_json, table
 from cli.preset_file import preset_yaml
+
+PAGE = 1000
+"""Revisions asked for at once, the most that the service gives."""
+
+
+class Signature(NamedTuple):
+    """Who writes, and why: both go to the audit log."""
+
+    author: str
+    reason: str
 
 
 def stored(client: Client, name: str, revision: int | None = None) -> preset_pb2.Preset:
@@ -17,7 +30,7 @@ def stored(client: Client, name: str, revision: int | None = None) -> preset_pb2
 
 
 def listed(client: Client, *, show_deleted: bool) -> list[preset_pb2.Preset]:
-    """Every preset at its newest revision, by name."""
+    """Every preset by name, at the revision in force, or the newest where none is."""
 
     def ask(token: str) -> preset_pb2.ListPresetsResponse:
         request = preset_pb2.ListPresetsRequest(page_token=token, show_deleted=show_deleted)
@@ -26,12 +39,39 @@ def listed(client: Client, *, show_deleted: bool) -> list[preset_pb2.Preset]:
     return list(chain.from_iterable(page.presets for page in pages(ask)))
 
 
+def revisions(client: Client, name: str) -> list[preset_pb2.Preset]:
+    """Every revision of a preset, newest first."""
+
+    def ask(token: str) -> preset_pb2.ListPresetRevisionsResponse:
+        request = preset_pb2.ListPresetRevisionsRequest(name=name, page_size=PAGE, page_token=token)
+        return client.call(client.presets.ListPresetRevisions, request)
+
+    return list(chain.from_iterable(page.presets for page in pages(ask)))
+
+
+def newest_revision(client: Client, name: str) -> preset_pb2.Preset:
+    """The newest revision of a preset, whatever became of it.
+
+    Raises:
+        NotFound: there is none.
+    """
+    request = preset_pb2.ListPresetRevisionsRequest(name=name, page_size=1)
+    found = client.call(client.presets.ListPresetRevisions, request).presets
+    if not found:
+        raise NotFound(f"{name}: no revision is kept")
+    return found[0]
+
+
 def delete(
-    client: Client, name: str, etag: str | None, *, author: str, reason: str
+    client: Client, name: str, etag: str | None, signed: Signature, *, validate_only: bool = False
 ) -> preset_pb2.Preset:
     """The preset, taken out of force; without an etag whichever revision is in force."""
     request = preset_pb2.DeletePresetRequest(
-        name=name, etag=etag or stored(client, name).etag, author=author, reason=reason
+        name=name,
+        etag=etag or stored(client, name).etag,
+        author=signed.author,
+        reason=signed.reason,
+        validate_only=validate_only,
     )
     return client.call(client.presets.DeletePreset, request).preset
 
@@ -40,8 +80,10 @@ def show_preset(preset: preset_pb2.Preset, *, as_json: bool) -> None:
     """Print one preset, as a file or as JSON."""
     if as_json:
         show_json(preset)
-    else:
-        show(preset_yaml(preset).rstrip())
+        return
+    show(preset_yaml(preset).rstrip())
+    written = f"{moment(preset.update_time)} by {preset.author}: {preset.reason}"
+    note(f"revision {preset.revision}, {state(preset)}, written {written}")
 
 
 def show_presets(presets: Sequence[preset_pb2.Preset], *, as_json: bool) -> None:
@@ -49,7 +91,7 @@ def show_presets(presets: Sequence[preset_pb2.Preset], *, as_json: bool) -> None
     if as_json:
         show_json(presets)
         return
-    columns = ("name", "revision", "state", "rules", "author", "updated", "description")
+    columns = ("name", "revision", "state", "rules", "applies", "author", "updated", "description")
     made = table(*columns, right=("revision", "rules"))
     for preset in presets:
         made.add_row(
@@ -57,22 +99,44 @@ def show_presets(presets: Sequence[preset_pb2.Preset], *, as_json: bool) -> None
             str(preset.revision),
             state(preset),
             str(len(preset.rules)),
+            applies(preset.targeting),
             preset.author,
-            f"{preset.update_time.ToDatetime():%Y-%m-%d %H:%M}",
+            moment(preset.update_time),
             preset.description,
         )
     show(made)
 
 
-def show_deleted(preset: preset_pb2.Preset, *, as_json: bool) -> None:
-    """Print what was taken out of force."""
+def show_written(preset: preset_pb2.Preset, what: str, *, as_json: bool) -> None:
+    """Print what became of one preset."""
     if as_json:
         show_json(preset)
     else:
-        show(f"{preset.name}: deleted at revision {preset.revision}")
+        show(f"{preset.name}: {what} revision {preset.revision}")
 
 
 def state(preset: preset_pb2.Preset) -> str:
     """Where its revision stands, in lower case."""
     name = preset_pb2.PresetState.Name(preset.state)
     return name.removeprefix("PRESET_STATE_").lower()
+
+
+def applies(targeting: targeting_pb2.Targeting) -> str:
+    """When it applies, in a few words."""
+    words = ["by default" if targeting.is_default else "where named"]
+    if targeting.condition:
+        words.append("condition")
+    if targeting.HasField("schedule"):
+        words.append("schedule")
+    if targeting.HasField("rollout"):
+        words.append(f"{targeting.rollout.percent:g} %")
+    if targeting.exclusivity_group:
+        words.append(f"group {targeting.exclusivity_group}")
+    if targeting.priority:
+        words.append(f"priority {targeting.priority}")
+    return ", ".join(words)
+
+
+def moment(stamp: Timestamp) -> str:
+    """A moment in UTC, to the second."""
+    return f"{stamp.ToDatetime():%Y-%m-%d %H:%M:%S}"

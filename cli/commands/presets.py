@@ -1,48 +1,61 @@
-"""`steerrec preset`: preset files, checked offline, applied to a running service."""
+"""`steerrec preset`: preset files, checked offline, planned and applied; and what is stored."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.options import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, Address, AsJson, StoreUrl, TimeoutS
+from cli.options import (
+    DEFAULT_ADDRESS,
+    DEFAULT_TIMEOUT_S,
+    Address,
+    AsJson,
+    Author,
+    DryRun,
+    Name,
+    Reason,
+    StoreUrl,
+    TimeoutS,
+    Yes,
+)
 
-app = typer.Typer(no_args_is_help=True, help="Named rules: check, apply, get, list, delete.")
-
-Files = Annotated[list[Path], typer.Argument(help="Preset files (YAML).")]
-Name = Annotated[str, typer.Argument(help="Name of the preset.")]
-Author = Annotated[
-    str, typer.Option(envvar="USER", help="Who writes, for the audit log.", show_default=False)
-]
-Reason = Annotated[str | None, typer.Option(help="Why, for the audit log.")]
+Files = Annotated[list[Path], typer.Argument(help="Preset files (YAML), or folders of them.")]
 
 
-@app.command("apply")
 def apply(
     files: Files,
     author: Author = "steerrec",
     reason: Reason = None,
     *,
+    draft: Annotated[
+        bool, typer.Option("--draft", help="Write drafts: nothing of them is in force.")
+    ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Also archive presets in force that are in no file.")
+    ] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
     as_json: AsJson = False,
     address: Address = DEFAULT_ADDRESS,
     timeout_s: TimeoutS = DEFAULT_TIMEOUT_S,
 ) -> None:
-    """Put preset files in force; one that says what is in force already writes nothing."""
-    from cli import preset_apply
+    """Show what putting preset files in force would change, ask, and do it, or none of it."""
+    from cli import apply_plan, preset_apply
     from cli.client import connected
     from cli.preset_file import read_presets
 
+    if draft and prune:
+        raise typer.BadParameter("--draft puts nothing in force, so --prune has nothing to follow")
     read = read_presets(files)
-    applied = []
     with connected(address, timeout_s) as client:
-        for file in read:
-            why = reason or f"steerrec preset apply {file.source.path.name}"
-            signed = preset_apply.Signature(author, why)
-            applied.append(preset_apply.apply(client, file.preset.message(), signed))
-    preset_apply.show_applied(applied, as_json=as_json)
+        steps = apply_plan.planned_all(client, read, author, reason, as_draft=draft)
+        prunes = apply_plan.pruned(client, read, author, reason) if prune else []
+        if dry_run:
+            preset_apply.show_plan([*steps, *prunes], as_json=as_json)
+        else:
+            preset_apply.apply_plan(client, steps, prunes, yes=yes, as_json=as_json)
 
 
-@app.command("check")
 def check(
     files: Files,
     store: StoreUrl = None,
@@ -71,8 +84,33 @@ def check(
     preset_check.show_checked(read, against, as_json=as_json)
 
 
-@app.command("get")
-def get(
+def export(
+    to: Annotated[
+        Path | None,
+        typer.Argument(help="A folder, or one .yaml file for all; by default stdout."),
+    ] = None,
+    *,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete files of the folder of no preset in force.")
+    ] = False,
+    as_json: AsJson = False,
+    address: Address = DEFAULT_ADDRESS,
+    timeout_s: TimeoutS = DEFAULT_TIMEOUT_S,
+) -> None:
+    """Write every preset in force as the files that `apply` takes, for git."""
+    from cli import preset_export
+    from cli.client import connected
+
+    with connected(address, timeout_s) as client:
+        presets = preset_export.in_force(client)
+    if to is None:
+        preset_export.show_documents(presets, as_json=as_json)
+    else:
+        exported = preset_export.export(presets, to)
+        preset_export.show_exported(exported, delete=delete, as_json=as_json)
+
+
+def show(
     name: Name,
     revision: Annotated[int | None, typer.Option(min=1, help="By default that in force.")] = None,
     *,
@@ -89,7 +127,6 @@ def get(
     stored_presets.show_preset(preset, as_json=as_json)
 
 
-@app.command("list")
 def list_presets(
     *,
     deleted: Annotated[bool, typer.Option("--deleted", help="List deleted presets too.")] = False,
@@ -97,7 +134,7 @@ def list_presets(
     address: Address = DEFAULT_ADDRESS,
     timeout_s: TimeoutS = DEFAULT_TIMEOUT_S,
 ) -> None:
-    """Presets by name, at their newest revision."""
+    """Presets by name, at the revision in force, or the newest where none is."""
     from cli import stored_presets
     from cli.client import connected
 
@@ -106,15 +143,15 @@ def list_presets(
     stored_presets.show_presets(presets, as_json=as_json)
 
 
-@app.command("delete")
 def delete(
     name: Name,
     etag: Annotated[
-        str | None, typer.Option(help="Delete only this revision; by default that in force.")
+        str | None, typer.Option(help="Delete only this state of it; by default as it is.")
     ] = None,
     author: Author = "steerrec",
     reason: Reason = None,
     *,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
     address: Address = DEFAULT_ADDRESS,
     timeout_s: TimeoutS = DEFAULT_TIMEOUT_S,
@@ -123,7 +160,8 @@ def delete(
     from cli import stored_presets
     from cli.client import connected
 
-    why = reason or "steerrec preset delete"
+    signed = stored_presets.Signature(author, reason or "steerrec preset delete")
     with connected(address, timeout_s) as client:
-        preset = stored_presets.delete(client, name, etag, author=author, reason=why)
-    stored_presets.show_deleted(preset, as_json=as_json)
+        preset = stored_presets.delete(client, name, etag, signed, validate_only=dry_run)
+    what = "would be deleted at" if dry_run else "deleted at"
+    stored_presets.show_written(preset, what, as_json=as_json)

@@ -4,7 +4,15 @@ from typing import Annotated
 
 import typer
 
-from cli.options import DEFAULT_ADDRESS, DEFAULT_TIMEOUT_S, Address, AsJson, Model, TimeoutS
+from cli.options import (
+    DEFAULT_ADDRESS,
+    DEFAULT_TIMEOUT_S,
+    Address,
+    AsJson,
+    Context,
+    Model,
+    TimeoutS,
+)
 
 History = Annotated[
     list[str] | None, typer.Argument(help="Item ids, oldest first; none: the cold-start slate.")
@@ -20,12 +28,32 @@ Rules = Annotated[
         help="TARGET:OPERATION:VALUE[:UNIT], e.g. genre=Horror:ADD:1.5 or 12:SCALE:0; repeatable.",
     ),
 ]
-Context = Annotated[
-    list[str] | None,
-    typer.Option("--context", "-c", help="KEY=VALUE that conditions read; repeatable."),
-]
 Excluded = Annotated[
     list[str] | None, typer.Option("--exclude", help="Item id not to recommend; repeatable.")
+]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        "-t",
+        help="NAME=VALUE:SHARE that the slate should reach, e.g. genre=Documentary:0.4; "
+        "repeatable.",
+    ),
+]
+TargetK = Annotated[
+    int, typer.Option("--target-k", min=0, help="Count the target on so many items; 0: 20.")
+]
+Tolerance = Annotated[
+    float | None, typer.Option(help="How far a share may be off; by default one item.")
+]
+MinOverlap = Annotated[
+    float | None, typer.Option(help="Least part of the unsteered slate that must stay, 0 to 1.")
+]
+MinScoreRetained = Annotated[
+    float | None, typer.Option(help="Least part of its relevance that must stay, 0 to 1.")
+]
+BudgetK = Annotated[
+    int, typer.Option("--budget-k", min=0, help="Count both on so many items; 0: as in -k.")
 ]
 
 
@@ -36,7 +64,25 @@ def recommend(
     rule: Rules = None,
     context: Context = None,
     exclude: Excluded = None,
+    target: Targets = None,
+    target_k: TargetK = 0,
+    tolerance: Tolerance = None,
+    min_overlap: MinOverlap = None,
+    min_score_retained: MinScoreRetained = None,
+    budget_k: BudgetK = 0,
     *,
+    counterfactual: Annotated[
+        bool, typer.Option("--counterfactual", help="The unsteered slate, and what moved.")
+    ] = False,
+    why: Annotated[
+        bool, typer.Option("--why", help="What each rule did to each item's score.")
+    ] = False,
+    features: Annotated[
+        bool, typer.Option("--features", help="Which features drive each item's score.")
+    ] = False,
+    ignore_defaults: Annotated[
+        bool, typer.Option("--ignore-defaults", help="Leave out presets that apply by default.")
+    ] = False,
     include_history: Annotated[
         bool, typer.Option(help="Recommend items of the history too.")
     ] = False,
@@ -68,8 +114,19 @@ def recommend(
         include_history=include_history,
         skip_unknown_presets=skip_unknown_presets,
         is_full=full,
+        ignore_defaults=ignore_defaults,
         model=model,
     )
+    recommending.aim(request, shares=target or [], at_k=target_k, tolerance=tolerance)
+    recommending.bind(
+        request,
+        min_overlap=min_overlap,
+        min_score_retained=min_score_retained,
+        at_k=budget_k,
+    )
+    request.with_counterfactual = counterfactual
+    request.with_rule_contributions = why
+    request.with_feature_contributions = features
     with connected(address, timeout_s) as client:
         if compare:
             recommending.show_comparison(client, request, as_json=as_json)

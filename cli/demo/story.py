@@ -18,10 +18,11 @@ from cli.demo.replica_process import Running, running
 from cli.errors import extra
 from cli.options import DEFAULT_ADDRESS
 from cli.output import note, show, table
-from cli.preset_apply import Signature, apply, show_applied
+from cli.preset_apply import apply, show_applied
 from cli.preset_file import PresetFile, read_preset
 from cli.recommending import compared
 from cli.slates import comparison_table, remarks, reports_table, share
+from cli.stored_presets import Signature
 
 PRESETS = Path(__file__).parents[1] / "demo_presets"
 TIMEOUT_S = 30.0
@@ -99,7 +100,7 @@ def _stored(client: Client, path: Path) -> Scene:
     """The preset of a file, in force, with the attribute of its first rule."""
     file = read_preset(path)
     applied = apply(client, file.preset.message(), Signature("demo", "steerrec demo"))
-    show_applied([applied], as_json=False)
+    show_applied([applied])
     return Scene(file, applied.preset.rules[0].attribute)
 
 
@@ -137,7 +138,7 @@ def _wait(replica: Running, user: TestUser) -> None:
         f"steerrec recommend {history} --preset family-evening --compare",
         f"steerrec recommend {history} --rule genre=Horror:ADD:2 --full",
         "steerrec features groups",
-        "steerrec preset get family-evening > mine.yaml && steerrec preset apply mine.yaml",
+        "steerrec preset show family-evening > mine.yaml && steerrec preset apply mine.yaml",
         f"grpcurl -plaintext -d '{message}' {replica.grpc} "
         "steerrec.v1.RecommenderService/Recommend",
         f"curl http://{replica.metrics}/metrics",

@@ -30,6 +30,7 @@ def steerrec(*words: str, timeout_s: float = TIMEOUT_S, **environ: str) -> Finis
     done = subprocess.run(
         [sys.executable, "-m", "cli", *words],
         check=False,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=timeout_s,

@@ -50,7 +50,7 @@ def preset(tmp_path: Path) -> Preset:
 @pytest.fixture
 def in_force(at: At, preset: Preset) -> Preset:
     """A preset that is in force, at revision 1."""
-    assert at("preset", "apply", preset.write()).code == 0
+    assert at("preset", "apply", "--yes", preset.write()).code == 0
     return preset
 
 
@@ -73,7 +73,7 @@ def test_a_feature_rule_is_reported(at: At) -> None:
 
 
 def test_context_decides_conditions(at: At, preset: Preset) -> None:
-    at("preset", "apply", preset.write(more=", when: 'context.surface == \"home\"'"))
+    at("preset", "apply", "--yes", preset.write(more=", when: 'context.surface == \"home\"'"))
     reply = at("recommend", "i1", "-p", preset.name, "-c", "surface=mail", "--json").json
     assert reply["rule_reports"][0]["status"] == "RULE_STATUS_CONDITION_FALSE"
 
@@ -125,33 +125,33 @@ def test_a_service_that_is_not_there_exits_with_unavailable() -> None:
 
 
 def test_applying_a_file_creates_the_preset(at: At, in_force: Preset) -> None:
-    assert at("preset", "get", in_force.name, "--json").json["revision"] == "1"
+    assert at("preset", "show", in_force.name, "--json").json["revision"] == "1"
 
 
 def test_applying_an_unchanged_file_writes_no_revision(at: At, in_force: Preset) -> None:
-    applied = at("preset", "apply", in_force.write(), "--json").json[0]
+    applied = at("preset", "apply", "--yes", in_force.write(), "--json").json[0]
     assert (applied["outcome"], applied["preset"]["revision"]) == ("unchanged", "1")
 
 
 def test_applying_a_changed_file_writes_the_next_revision(at: At, in_force: Preset) -> None:
-    applied = at("preset", "apply", in_force.write(value=2), "--json").json[0]
+    applied = at("preset", "apply", "--yes", in_force.write(value=2), "--json").json[0]
     assert (applied["outcome"], applied["preset"]["revision"]) == ("updated", "2")
 
 
 def test_a_preset_that_was_got_can_be_applied_unchanged(at: At, in_force: Preset) -> None:
-    in_force.path.write_text(at("preset", "get", in_force.name).out)
-    applied = at("preset", "apply", str(in_force.path), "--json").json[0]
+    in_force.path.write_text(at("preset", "show", in_force.name).out)
+    applied = at("preset", "apply", "--yes", str(in_force.path), "--json").json[0]
     assert applied["outcome"] == "unchanged"
 
 
 def test_an_older_revision_can_be_got(at: At, in_force: Preset) -> None:
-    at("preset", "apply", in_force.write(value=2))
-    assert "value: 3.0" in at("preset", "get", in_force.name, "--revision", "1").out
+    at("preset", "apply", "--yes", in_force.write(value=2))
+    assert "value: 3.0" in at("preset", "show", in_force.name, "--revision", "1").out
 
 
 def test_author_and_reason_are_stored(at: At, preset: Preset) -> None:
-    at("preset", "apply", preset.write(), "--author", "ada", "--reason", "Halloween")
-    stored = at("preset", "get", preset.name, "--json").json
+    at("preset", "apply", "--yes", preset.write(), "--author", "ada", "--reason", "Halloween")
+    stored = at("preset", "show", preset.name, "--json").json
     assert (stored["author"], stored["reason"]) == ("ada", "Halloween")
 
 
@@ -162,12 +162,14 @@ def test_presets_are_listed(at: At, in_force: Preset) -> None:
 
 def test_a_deleted_preset_is_gone(at: At, in_force: Preset) -> None:
     at("preset", "delete", in_force.name)
-    assert at("preset", "get", in_force.name).code == 4
+    assert at("preset", "show", in_force.name).code == 4
 
 
 def test_a_deleted_preset_can_be_applied_again(at: At, in_force: Preset) -> None:
     at("preset", "delete", in_force.name)
-    assert at("preset", "apply", in_force.write(), "--json").json[0]["outcome"] == "created"
+    assert (
+        at("preset", "apply", "--yes", in_force.write(), "--json").json[0]["outcome"] == "created"
+    )
 
 
 def test_a_stale_etag_exits_with_conflict(at: At, in_force: Preset) -> None:
@@ -176,7 +178,7 @@ def test_a_stale_etag_exits_with_conflict(at: At, in_force: Preset) -> None:
 
 def test_checking_by_the_service_stores_nothing(at: At, preset: Preset) -> None:
     checked = at("preset", "check", "--server", preset.write())
-    assert (checked.code, at("preset", "get", preset.name).code) == (0, 4)
+    assert (checked.code, at("preset", "show", preset.name).code) == (0, 4)
 
 
 def test_the_service_refuses_what_its_bundle_lacks(at: At, tmp_path: Path) -> None:

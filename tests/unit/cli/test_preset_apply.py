@@ -3,7 +3,7 @@
 from google.protobuf import text_format
 from steerrec.v1 import preset_pb2
 
-from cli.preset_apply import says_the_same
+from cli.preset_differences import says_the_same
 
 STORED = """
 name: "a" description: "d" feature_space: "0123456789abcdef" revision: 3 etag: "3-x"

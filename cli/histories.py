@@ -1,0 +1,75 @@
+"""Histories to preview on: a file with one JSON object a line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.struct_pb2 import Struct
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from steerrec.v1 import preview_pb2
+
+from cli.errors import Refused
+
+EXAMPLE = '{"history": ["50", "172"], "next": "181", "context": {"surface": "home"}}'
+MAX_HISTORIES = 10_000
+"""What the service takes in one preview."""
+
+
+class HistoryLine(BaseModel):
+    """One line of the file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    history: list[str]
+    """Item ids, oldest first."""
+    next_item: str = Field(alias="next", default="")
+    """The item that the user took next; left out: not known."""
+    context: dict[str, Any] | None = None
+    """Facts that conditions read; left out: those of the command line."""
+
+    def message(self) -> preview_pb2.PreviewHistory:
+        """The history as the contract has it."""
+        made = preview_pb2.PreviewHistory(item_ids=self.history, next_item_id=self.next_item)
+        if self.context is not None:
+            made.context.CopyFrom(ParseDict(self.context, Struct()))
+        return made
+
+
+def read_histories(path: Path) -> list[preview_pb2.PreviewHistory]:
+    """The histories of a JSONL file; empty lines are skipped.
+
+    Raises:
+        Refused: the file cannot be read, holds none or too many, or a line is no history; with
+            every such line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise Refused(f"{path.name}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Refused(f"{path.name}: is not UTF-8; save it as UTF-8") from None
+    numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    read = [_history(f"{path.name}, line {number}", line) for number, line in numbered]
+    if faults := [fault for one in read if isinstance(one, Refused) for fault in one.faults]:
+        raise Refused(faults)
+    if not 1 <= len(read) <= MAX_HISTORIES:
+        raise Refused(f"{path.name}: {len(read)} histories; 1 to {MAX_HISTORIES}, as {EXAMPLE}")
+    return [one for one in read if isinstance(one, preview_pb2.PreviewHistory)]
+
+
+def _history(where: str, line: str) -> preview_pb2.PreviewHistory | Refused:
+    try:
+        return HistoryLine.model_validate_json(line).message()
+    except ValidationError as error:
+        return Refused([*_faults(where, error)])
+    except ParseError as error:
+        return Refused(f"{where}: context: {error}")
+
+
+def _faults(where: str, error: ValidationError) -> Iterator[str]:
+    for fault in error.errors(include_url=False):
+        key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"])
+        known = "unknown key; known here: history, next, context"
+        problem = known if fault["type"] == "extra_forbidden" else fault["msg"]
+        yield f"{where}: {key.removeprefix('.') or EXAMPLE}: {problem}"
