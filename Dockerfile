@@ -5,6 +5,7 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 COPY pyproject.toml README.md ./
 COPY cli ./cli
+COPY loadtest ./loadtest
 COPY model_store ./model_store
 COPY proto ./proto
 COPY service ./service

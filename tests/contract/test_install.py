@@ -51,7 +51,7 @@ def test_torch_is_pinned_exactly() -> None:
     assert [bool(re.fullmatch(r"torch==\d+\.\d+\.\d+", pin)) for pin in pins] == [True]
 
 
-@pytest.mark.parametrize("room", ["service", "steering", "model_store", "cli"])
+@pytest.mark.parametrize("room", ["service", "steering", "model_store", "loadtest", "cli"])
 def test_the_plain_install_has_all_that_serving_imports(room: str) -> None:
     assert needed(room) <= names(PROJECT["dependencies"])
 
