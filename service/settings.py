@@ -21,6 +21,7 @@ from rapidfuzz import process
 
 from model_store.labels import is_label
 from service.errors import SettingsRefused
+from service.presets.context_types import context_types
 from service.presets.redis_url import redis_url
 from steering.plan import Limits
 
@@ -87,6 +88,11 @@ def _labels(labels: tuple[str, ...]) -> tuple[str, ...]:
     return labels
 
 
+def _declared(text: str) -> str:
+    context_types(text)
+    return text
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Labels = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_labels)]
 
@@ -146,6 +152,8 @@ class Settings(BaseModel):
     """Longest that a preview counts, in seconds."""
     max_message_bytes: Annotated[int, Field(ge=65_536, le=2**30)] = 16 * 2**20
     """Largest request or reply that gRPC takes."""
+    context_types: Annotated[str, AfterValidator(_declared)] = ""
+    """Keys that presets' conditions may read, e.g. `surface=string, age=double`; empty: any."""
     reflection: bool = True
     """Whether clients may read the contract from the server (grpcurl, ghz)."""
     drain_timeout_s: Annotated[float, Field(ge=0, le=3600)] = 20.0

@@ -57,9 +57,7 @@ TABLE: Mapping[type[Exception], Answer] = {
     preset_errors.NeverInForce: Answer(grpc.StatusCode.FAILED_PRECONDITION, "NEVER_IN_FORCE"),
     preset_errors.AlreadyInForce: Answer(grpc.StatusCode.FAILED_PRECONDITION, "ALREADY_IN_FORCE"),
     preset_errors.TooManyDrafts: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_DRAFTS"),
-    preset_errors.TooManyDefaults: Answer(
-        grpc.StatusCode.FAILED_PRECONDITION, "TOO_MANY_DEFAULTS"
-    ),
+    preset_errors.TooManyDefaults: Answer(grpc.StatusCode.FAILED_PRECONDITION, "TOO_MANY_DEFAULTS"),
     preset_errors.ChainContended: Answer(
         grpc.StatusCode.UNAVAILABLE, "CHAIN_CONTENDED", RETRY_AFTER_S
     ),

@@ -5,10 +5,19 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from rapidfuzz import process
+from steerrec.v1 import targeting_pb2
 
 from service.presets.audit import START, Tip
-from service.presets.errors import PresetMissing
+from service.presets.compiled_targeting import (
+    ALWAYS,
+    CompiledTargeting,
+    compiled_targeting,
+    never_asked,
+)
+from service.presets.context_types import UNTYPED, ContextTypes
+from service.presets.errors import PresetMissing, TooManyDefaults
 from service.presets.record import Head, PresetRevision
+from service.presets.targeting import Targeting, checked_targeting
 from steering.errors import RuleFault, RulesRefused, UnknownFeature
 from steering.plan import check_layer
 from steering.resolved import Condition, ResolvedRule, resolve_rules
@@ -17,6 +26,8 @@ from steering.space import FeatureSpace
 
 NEAR_ENOUGH = 60
 """Similarity, of 100, from which an unknown name gets a suggestion."""
+MAX_DEFAULTS = 64
+"""Every request asks each of them whether it applies."""
 Faults = tuple[RuleFault, ...]
 
 
@@ -30,6 +41,8 @@ class CompiledPreset:
     """One layer of a plan."""
     refused_revision: int = 0
     """A newer revision that this bundle cannot honour, so that this one goes on; 0: none."""
+    targeting: CompiledTargeting = ALWAYS
+    """When it applies."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,6 +55,8 @@ class RefusedPreset:
     """As written."""
     faults: Faults
     """What the bundle lacks."""
+    targeting: CompiledTargeting = ALWAYS
+    """When it would apply."""
 
 
 Compiled = CompiledPreset | RefusedPreset
@@ -55,16 +70,37 @@ class Bench:
     feature_space: str
     """Its identity."""
     compile_condition: Callable[[str], Condition]
+    context_types: ContextTypes = UNTYPED
+    """What the conditions of a write may read."""
 
     def compiled(self, record: PresetRevision) -> Compiled:
         """The revision resolved in this feature space, or why it cannot be."""
+        name, revision, targeting = record.name, record.revision, never_asked(record.targeting)
         try:
-            return CompiledPreset(record.name, record.revision, self.resolved(record))
+            targeting = compiled_targeting(record.targeting, name, self.compile_condition)
+            return CompiledPreset(name, revision, self.resolved(record), targeting=targeting)
         except RulesRefused as refused:
             faults = refused.faults
         except RuleFault as fault:
             faults = (fault,)
-        return RefusedPreset(record.name, record.revision, record.rules, faults)
+        return RefusedPreset(name, revision, record.rules, faults, targeting)
+
+    def targeting(self, message: targeting_pb2.Targeting) -> Targeting:
+        """The targeting of a write, checked whole.
+
+        Raises:
+            InvalidRequest: with every fault.
+        """
+        types = self.context_types
+        return checked_targeting(message, types.compile, types.fault_of_key)
+
+    def checked(self, record: PresetRevision, path: str) -> tuple[ResolvedRule, ...]:
+        """The rules of a write in this feature space, their conditions checked by type too.
+
+        Raises:
+            RulesRefused, RuleConflict: as `resolved`.
+        """
+        return replace(self, compile_condition=self.context_types.compile).resolved(record, path)
 
     def resolved(self, record: PresetRevision, path: str = "rules") -> tuple[ResolvedRule, ...]:
         """The revision's rules in this feature space.
@@ -143,6 +179,15 @@ class CompiledPresets:
             for name, revisions in self.by_name.items()
         }
 
+    @cached_property
+    def defaults(self) -> tuple[Compiled, ...]:
+        """Presets that apply without being named, in the order they apply: priority, then name.
+
+        One that the bundle cannot honour is among them, refused.
+        """
+        own = (preset for preset in self._in_force.values() if preset.targeting.is_default)
+        return tuple(sorted(own, key=lambda preset: (preset.targeting.priority, preset.name)))
+
     @property
     def refused(self) -> list[RefusedPreset]:
         """Revisions in force that this bundle cannot honour."""
@@ -220,3 +265,22 @@ def _unreadable(name: str, revision: int) -> RefusedPreset:
     """A revision that the store has in a form that this version does not know."""
     fault = RuleFault(f"revision {revision}", "is stored in a form that this version cannot read")
     return RefusedPreset(name, revision, (), (fault,))
+
+
+def check_defaults(stored: StoredPresets, record: PresetRevision) -> None:
+    """Refuses to put one default preset more in force than a request can bear.
+
+    Raises:
+        TooManyDefaults: saying how many there are.
+    """
+    if record.targeting is None or not record.targeting.is_default:
+        return
+    others = [
+        name
+        for name, records in stored.in_force()
+        for own in records
+        if own.revision == stored.heads[name].active and name != record.name
+        if own.targeting is not None and own.targeting.is_default
+    ]
+    if len(others) >= MAX_DEFAULTS:
+        raise TooManyDefaults(record.name, MAX_DEFAULTS)

@@ -1,14 +1,18 @@
 """Conditions in CEL, over the request's `context`.
 
-The evaluator is Google's own (cel-cpp). Expressions are checked when a rule is written; at run
-time one that fails (a key that the context lacks, a comparison of unlike types) does not hold.
+The evaluator is Google's own (cel-cpp). Expressions are checked when they are written, and what
+they may cost is bounded; at run time one that fails (a key that the context lacks, a comparison of
+unlike types) does not hold.
 """
 
 import re
-from functools import lru_cache
+from collections.abc import Iterable
+from functools import cached_property, lru_cache
+from typing import Any
 
 from cel_expr_python import cel
 
+from service.presets.condition_cost import check_cost, parsed, patterns_of
 from steering.errors import ConditionRefused
 from steering.resolved import Condition, Context
 
@@ -22,6 +26,16 @@ TRIPLE = re.compile("(\"\"\"|''')")
 
 _ENV = cel.NewEnv(variables={"context": cel.Type.Map(cel.Type.STRING, cel.Type.DYN)})
 _TYPES = (cel.Type.BOOL, cel.Type.DYN)
+_MATCHES = _ENV.compile("''.matches(context.pattern)")
+
+
+class Facts(dict[str, object]):
+    """One request's context, turned into the evaluator's form once for all conditions."""
+
+    @cached_property
+    def activation(self) -> Any:
+        """What expressions are evaluated in."""
+        return _ENV.Activation({"context": self})
 
 
 @lru_cache(maxsize=MAX_COMPILED)
@@ -29,7 +43,8 @@ def compile_condition(source: str) -> Condition:
     """The condition that a CEL expression means.
 
     Raises:
-        ConditionRefused: no CEL, not true or false, an unknown variable, or a comprehension.
+        ConditionRefused: no CEL, not true or false, an unknown variable, a comprehension, or it
+            could cost too much.
     """
     _refuse_loops(source)
     try:
@@ -38,10 +53,14 @@ def compile_condition(source: str) -> Condition:
         raise ConditionRefused(_sentence(str(error))) from None
     if expression.return_type() not in _TYPES:
         raise ConditionRefused(f"gives {expression.return_type().name()}, not true or false")
+    tree = parsed(expression.serialize())
+    check_cost(tree)
+    _check_patterns(patterns_of(tree))
 
     def why_not(context: Context) -> str:
+        facts = context if isinstance(context, Facts) else Facts(context)
         try:
-            value = expression.eval(data={"context": dict(context)})
+            value = expression.eval(facts.activation)
         except RuntimeError as error:
             return f"{source}: {_sentence(str(error))}"
         if value.type() == cel.Type.BOOL:
@@ -60,6 +79,14 @@ def _refuse_loops(source: str) -> None:
         raise ConditionRefused("comments, backslashes and triple quotes are not allowed")
     if COMPREHENSION.search(bare):
         raise ConditionRefused("comprehensions (all, exists, map, filter) are not allowed")
+
+
+def _check_patterns(patterns: Iterable[str]) -> None:
+    """Raises ConditionRefused where a regular expression is none: at run time it would not hold."""
+    for pattern in patterns:
+        value = _MATCHES.eval(Facts(pattern=pattern).activation)
+        if value.type() == cel.Type.ERROR:
+            raise ConditionRefused(f"pattern {pattern!r}: {_sentence(str(value.value()))}")
 
 
 def _sentence(text: str) -> str:

@@ -9,13 +9,12 @@ from steerrec.v1 import preset_pb2, preset_pb2_grpc
 
 from service.errors import PresetNotHonoured
 from service.presets.audit import AuditEvent, event_to_proto
-from service.presets.compiled import Bench, RefusedPreset
+from service.presets.compiled import Bench, RefusedPreset, check_defaults
 from service.presets.diff import differences
 from service.presets.follower import PresetFollower
 from service.presets.lifecycle import Gate, Lifecycle, Stored, open_gate
 from service.presets.record import PresetRevision, to_proto
 from service.presets.store import AuditPage, PresetStore
-from service.presets.targeting import checked_targeting
 from service.rpc.interceptor import Context
 from service.rpc.paging import page_size_of, page_token, position_of
 from service.rpc.preset_requests import (
@@ -278,6 +277,7 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
             raise PresetNotHonoured(
                 "revision", record.name, record.revision, "production", preset.faults
             )
+        check_defaults(self._follower.stored, record)
 
     def _edited(
         self,
@@ -291,6 +291,7 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
         Raises:
             InvalidRequest: texts or counts beyond their limits, or targeting that makes no sense.
             RulesRefused, RuleConflict: what is wrong with the rules.
+            TooManyDefaults: it would be one default more than a request can bear.
         """
         bench = self._bench()
         after = replace(before, author=request.author, reason=request.reason)
@@ -302,12 +303,14 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
             after = replace(after, feature_space=message.feature_space)
         if "targeting" in fields:
             has = message.HasField("targeting")
-            targeting = checked_targeting(message.targeting, bench.compile_condition)
+            targeting = bench.targeting(message.targeting)
             after = replace(after, targeting=targeting if has else None)
         if after.names_features and not after.feature_space:
             after = replace(after, feature_space=bench.feature_space)
         refuse_if(content_violations(after))
-        bench.resolved(after, "preset.rules")
+        bench.checked(after, "preset.rules")
+        if not request.as_draft:
+            check_defaults(self._follower.stored, after)
         return after
 
     async def _served(self, stored: Stored) -> preset_pb2.Preset:
