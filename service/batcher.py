@@ -2,6 +2,9 @@
 
 An idle model starts at once; batches grow only as long as a run takes. One worker thread runs the
 model, so the event loop goes on reading requests meanwhile.
+
+A question that takes several rounds never holds others: what is finished is answered after each
+round, and where something waits, the next round runs together with it.
 """
 
 import asyncio
@@ -9,16 +12,16 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from time import perf_counter
+from typing import NamedTuple
 
 from model_store.bundle import Bundle
 from service.errors import DeadlineGone, Draining, Overloaded
-from service.forward import Answer, Question, StageSeconds, forward
+from service.forward import Answer, Ongoing, Question, StageSeconds, forward
 from service.metrics import Metrics
 from steering.space import FeatureSpace
 
-Outcome = Answer | Exception
+Outcome = Answer | Ongoing | Exception
 
 
 @dataclass(eq=False, slots=True)
@@ -28,12 +31,39 @@ class Waiting:
     bundle: Bundle
     space: FeatureSpace
     question: Question
+    """As it was asked."""
     future: asyncio.Future[Answer]
     """Cancelled when the caller has gone."""
     deadline: float | None
     """On the clock of `time.perf_counter`; None: none."""
     since: float
     """Arrival, on the same clock."""
+    ongoing: Ongoing | None = None
+    """Between two rounds; None: it is new."""
+
+    @property
+    def asks(self) -> Question | Ongoing:
+        """What the next run gets."""
+        return self.ongoing or self.question
+
+
+class Run(NamedTuple):
+    """One run of the model."""
+
+    batch: list[Waiting]
+    outcomes: list[Outcome]
+    """One for each."""
+    seconds: StageSeconds | None
+    """None: it failed as a whole."""
+
+    def going(self) -> list[Waiting]:
+        """Those that need another round, made ready for it."""
+        going = []
+        for waiting, outcome in zip(self.batch, self.outcomes, strict=True):
+            if isinstance(outcome, Ongoing):
+                waiting.ongoing = outcome
+                going.append(waiting)
+        return going
 
 
 class Batcher:
@@ -100,8 +130,20 @@ class Batcher:
             self._is_busy = False
             self._idle.set()
             return
-        run = asyncio.get_running_loop().run_in_executor(self._worker, outcomes, batch)
-        run.add_done_callback(partial(self._deliver, batch))
+        loop = asyncio.get_running_loop()
+        run = loop.run_in_executor(self._worker, self._rounds, batch, loop)
+        run.add_done_callback(self._after)
+
+    def _rounds(self, batch: list[Waiting], loop: asyncio.AbstractEventLoop) -> Run:
+        """In the worker: rounds of a batch until it is answered or another question waits."""
+        run = Run(batch, *outcomes(batch))
+        while (going := run.going()) and not self._queue:
+            if len(going) < len(run.batch):
+                loop.call_soon_threadsafe(self._deliver, run)
+            else:
+                loop.call_soon_threadsafe(self._observe, run)
+            run = Run(going, *outcomes(going))
+        return run
 
     def _next_batch(self) -> list[Waiting]:
         """The oldest questions of one bundle; those of others keep their places."""
@@ -115,7 +157,8 @@ class Batcher:
             if batch and waiting.bundle is not batch[0].bundle:
                 others.append(waiting)
                 continue
-            self._metrics.stages["queue"].observe(now - waiting.since)
+            if waiting.ongoing is None:
+                self._metrics.stages["queue"].observe(now - waiting.since)
             batch.append(waiting)
         self._queue.extendleft(reversed(others))
         return batch
@@ -130,33 +173,38 @@ class Batcher:
             return True
         return False
 
-    def _deliver(
-        self,
-        batch: list[Waiting],
-        run: asyncio.Future[tuple[list[Outcome], StageSeconds | None]],
-    ) -> None:
-        answers, seconds = run.result()
-        self._metrics.batch_size.observe(len(batch))
-        for stage, duration in seconds._asdict().items() if seconds else ():
-            self._metrics.stages[stage].observe(duration)
-        for waiting, answer in zip(batch, answers, strict=True):
-            if waiting.future.done():
-                continue
-            if isinstance(answer, Exception):
-                waiting.future.set_exception(answer)
-            else:
-                waiting.future.set_result(answer)
+    def _after(self, ended: asyncio.Future[Run]) -> None:
+        run = ended.result()
+        self._deliver(run)
+        # before what is new: their callers have waited longest
+        self._queue.extendleft(reversed(run.going()))
         self._run_next()
+
+    def _deliver(self, run: Run) -> None:
+        self._observe(run)
+        for waiting, outcome in zip(run.batch, run.outcomes, strict=True):
+            if isinstance(outcome, Ongoing) or waiting.future.done():
+                continue
+            if isinstance(outcome, Exception):
+                waiting.future.set_exception(outcome)
+            else:
+                waiting.future.set_result(outcome)
+
+    def _observe(self, run: Run) -> None:
+        self._metrics.batch_size.observe(len(run.batch))
+        for stage, duration in run.seconds._asdict().items() if run.seconds else ():
+            self._metrics.stages[stage].observe(duration)
 
 
 def outcomes(batch: list[Waiting]) -> tuple[list[Outcome], StageSeconds | None]:
     """What became of each question of one bundle; times are None where the run failed as a whole.
 
-    A batch that fails is asked again row by row, so that a bad row fails alone.
+    A batch that fails is asked again row by row, each from its beginning, so that a bad row fails
+    alone.
     """
     try:
         answers, seconds = forward(
-            batch[0].bundle, batch[0].space, [waiting.question for waiting in batch]
+            batch[0].bundle, batch[0].space, [waiting.asks for waiting in batch]
         )
     except Exception as error:  # whatever it is, only its own row may get it
         return ([error] if len(batch) == 1 else list(_one_by_one(batch))), None
@@ -165,4 +213,5 @@ def outcomes(batch: list[Waiting]) -> tuple[list[Outcome], StageSeconds | None]:
 
 def _one_by_one(batch: list[Waiting]) -> Iterator[Outcome]:
     for waiting in batch:
+        waiting.ongoing = None
         yield from outcomes([waiting])[0]

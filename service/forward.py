@@ -2,21 +2,28 @@
 
 Each row is edited by its own plan between the halves of the model, so a row's answer does not
 depend on its neighbours; a row whose edit is the identity is never written to.
+
+A question that asks for what takes several rows (`service.inquiry`) is answered in rounds. One pass
+runs the lower half and the encoder once for each new question, and the upper half once over every
+variant of every row; what needs another round comes back as Ongoing, to be handed in again beside
+whatever is new by then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from model_store.bundle import Bundle
 from model_store.graphs import TopK, TopKAndScores
 from model_store.manifest import EditPositions
+from service.inquiry import Asked, Inquired, Inquiry
 from steering.edit import Edit, edit
 from steering.explain import ranks
 from steering.plan import Plan
+from steering.search import Slates
 from steering.space import FeatureSpace, Floats, Indices
 
 
@@ -34,11 +41,13 @@ class Question:
     """What to do to the activations."""
     is_full: bool
     """Whether the unsteered ranks, scores and activations are wanted too."""
+    asked: Asked | None = None
+    """What takes several rows; None: nothing."""
 
     @property
     def reads_activations(self) -> bool:
         """Whether the SAE has to read this history."""
-        return self.is_full or bool(self.plan.rules)
+        return self.is_full or bool(self.plan.rules) or self.asked is not None
 
 
 class Unsteered(NamedTuple):
@@ -63,7 +72,27 @@ class Answer:
     activations: Floats | None
     """[d_sae] at the last position before the plan; only for a full question."""
     unsteered: Unsteered | None
-    """Only for a full question."""
+    """Only for a full question, or one that asked for the unsteered slate."""
+    inquired: Inquired | None = None
+    """What came of an inquiry; None: the question was a plain one."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Ongoing:
+    """A question that takes several rows, between two rounds."""
+
+    question: Question
+    hidden: Floats
+    """[positions, d_model] its own, without padding."""
+    activations: Floats
+    """[d_sae] at the last position before the plan."""
+    inquiry: Inquiry
+
+    @property
+    def k(self) -> int:
+        """Length of the slates that it reads."""
+        own = self.question
+        return max(own.k, own.asked.places if own.asked else 0)
 
 
 class StageSeconds(NamedTuple):
@@ -94,15 +123,25 @@ class Encoded(NamedTuple):
 
 
 def forward(
-    bundle: Bundle, space: FeatureSpace, questions: Sequence[Question]
-) -> tuple[list[Answer], StageSeconds]:
-    """One answer per question, in order, and where the time went.
+    bundle: Bundle, space: FeatureSpace, asked: Sequence[Question | Ongoing]
+) -> tuple[Sequence[Answer | Ongoing], StageSeconds]:
+    """One answer per question, or its next round, in order, and where the time went.
 
     Args:
         bundle: whose model to run.
         space: of the bundle.
-        questions: 1 or more, of any lengths.
+        asked: 1 or more, of any lengths; new, or what an earlier pass gave back.
     """
+    plain = [own for own in asked if isinstance(own, Question) and own.asked is None]
+    if len(plain) == len(asked):
+        return _answered(bundle, space, plain)
+    return _one_round(bundle, space, asked)
+
+
+def _answered(
+    bundle: Bundle, space: FeatureSpace, questions: Sequence[Question]
+) -> tuple[list[Answer], StageSeconds]:
+    """The pass of questions that each take one row, or two where the unsteered is wanted."""
     laps = [perf_counter()]
     items = right_aligned([question.items for question in questions])
     hidden = bundle.graphs.hidden(items)
@@ -142,7 +181,7 @@ def _encoded(
     activations = bundle.graphs.activations(np.concatenate(parts))
     ends = np.cumsum([len(part) for part in parts])
     return {
-        row: Encoded(own, _edit(questions[row].plan, space, own, part, bundle.W_dec))
+        row: Encoded(own, _edit(questions[row], space, own, part, bundle.W_dec))
         for row, own, part in zip(read, np.split(activations, ends[:-1]), parts, strict=True)
     }
 
@@ -155,9 +194,12 @@ def _positions(bundle: Bundle, question: Question, hidden: Floats) -> int:
 
 
 def _edit(
-    plan: Plan, space: FeatureSpace, activations: Floats, hidden: Floats, w_dec: Floats
+    question: Question, space: FeatureSpace, activations: Floats, hidden: Floats, w_dec: Floats
 ) -> Edit | None:
-    return edit(plan, space, activations, hidden, w_dec) if plan.rules else None
+    plan = question.plan
+    if not plan.rules or question.asked is not None:  # an inquiry edits by itself
+        return None
+    return edit(plan, space, activations, hidden, w_dec)
 
 
 def _rows_wanted_bare(questions: Sequence[Question], encoded: Mapping[int, Encoded]) -> list[int]:
@@ -203,4 +245,163 @@ def _answer(
         edit=encoded.edit if encoded else None,
         activations=encoded.activations[-1] if encoded and question.is_full else None,
         unsteered=unsteered,
+    )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Single:
+    """A plain question in a pass that has inquiries too."""
+
+    question: Question
+    hidden: Floats
+    """[positions, d_model] its own, without padding."""
+    encoded: Encoded | None
+
+    @property
+    def k(self) -> int:
+        return self.question.k
+
+    @property
+    def wants_scores(self) -> bool:
+        return self.question.is_full
+
+    def variants(self) -> Floats:
+        """[1 or 2, positions, d_model] steered, and bare where that is wanted too."""
+        steered = self.hidden.copy()
+        if self.encoded is None or self.encoded.edit is None or not self.encoded.is_steered:
+            return steered[np.newaxis]
+        steered[-len(self.encoded.edit.shift) :] += self.encoded.edit.shift
+        return np.stack([steered, self.hidden] if self.question.is_full else [steered])
+
+    def after(self, slates: Slates) -> Answer:
+        """The answer."""
+        scored = (
+            TopK(slates.items, slates.scores)
+            if slates.all_scores is None
+            else TopKAndScores(slates.items, slates.scores, slates.all_scores)
+        )
+        return _answer(self.question, self.encoded, scored, 0, len(slates.items) - 1)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Round:
+    """One round of an inquiry."""
+
+    ongoing: Ongoing
+
+    @property
+    def question(self) -> Question:
+        return self.ongoing.question
+
+    @property
+    def k(self) -> int:
+        return self.ongoing.k
+
+    @property
+    def wants_scores(self) -> bool:
+        return self.ongoing.inquiry.wants_scores
+
+    def variants(self) -> Floats:
+        """[variants, positions, d_model]."""
+        shifts = self.ongoing.inquiry.shifts()
+        hidden = np.repeat(self.ongoing.hidden[np.newaxis], len(shifts), axis=0)
+        hidden[:, -shifts.shape[1] :] += shifts
+        return hidden
+
+    def after(self, slates: Slates) -> Answer | Ongoing:
+        """The answer, or the next round."""
+        self.ongoing.inquiry.read(slates)
+        outcome = self.ongoing.inquiry.outcome
+        return self.ongoing if outcome is None else _inquired(self.ongoing, outcome)
+
+
+Row: TypeAlias = _Single | _Round
+
+
+def _one_round(
+    bundle: Bundle, space: FeatureSpace, asked: Sequence[Question | Ongoing]
+) -> tuple[list[Answer | Ongoing], StageSeconds]:
+    laps = [perf_counter()]
+    new = [own for own in asked if isinstance(own, Question)]
+    hidden = bundle.graphs.hidden(right_aligned([own.items for own in new])) if new else None
+    laps.append(perf_counter())
+    begun = iter(_begun(bundle, space, new, hidden) if hidden is not None else ())
+    rows = [_Round(own) if isinstance(own, Ongoing) else next(begun) for own in asked]
+    variants = [row.variants() for row in rows]
+    laps.append(perf_counter())
+    slates = _slates(bundle, rows, variants)
+    laps.append(perf_counter())
+    answers = [row.after(own) for row, own in zip(rows, slates, strict=True)]
+    laps.append(perf_counter())
+    return answers, StageSeconds(*np.diff(laps).tolist())
+
+
+def _begun(
+    bundle: Bundle, space: FeatureSpace, questions: Sequence[Question], hidden: Floats
+) -> Iterator[Row]:
+    """The row of each new question."""
+    encoded = _encoded(bundle, space, questions, hidden)
+    for i, question in enumerate(questions):
+        own = hidden[i, -min(len(question.items), hidden.shape[1]) :]
+        if question.asked is None:
+            yield _Single(question, own, encoded.get(i))
+            continue
+        activations = encoded[i].activations
+        inquiry = Inquiry(
+            question.asked,
+            question.plan,
+            space,
+            activations,
+            own[-len(activations) :],
+            question.excluded,
+            bundle.W_dec,
+            question.k,
+        )
+        yield _Round(Ongoing(question, own, activations[-1], inquiry))
+
+
+def _slates(bundle: Bundle, rows: Sequence[Row], variants: Sequence[Floats]) -> Iterator[Slates]:
+    """What the upper half says of every variant, row by row."""
+    counts = [len(own) for own in variants]
+    questions = [row.question for row in rows]
+    items = right_aligned([question.items for question in questions]).repeat(counts, axis=0)
+    excluded = right_aligned([question.excluded for question in questions]).repeat(counts, axis=0)
+    graphs = bundle.graphs
+    wants_scores = any(row.wants_scores for row in rows)
+    rank = graphs.top_k_and_scores if wants_scores else graphs.top_k
+    scored = rank(_stacked(variants), items, excluded, max(row.k for row in rows))
+    end = 0
+    for row, count in zip(rows, counts, strict=True):
+        start, end = end, end + count
+        own = slice(start, end)
+        all_scores = scored.all_scores[own] if isinstance(scored, TopKAndScores) else None
+        yield Slates(scored.items[own, : row.k], scored.scores[own, : row.k], all_scores)
+
+
+def _stacked(variants: Sequence[Floats]) -> Floats:
+    """[all variants, longest, d_model], each at the right end, 0 to its left."""
+    longest = max(own.shape[1] for own in variants)
+    if all(own.shape[1] == longest for own in variants):
+        return np.concatenate(variants)
+    return np.concatenate(
+        [np.pad(own, ((0, 0), (longest - own.shape[1], 0), (0, 0))) for own in variants]
+    )
+
+
+def _inquired(ongoing: Ongoing, outcome: Inquired) -> Answer:
+    """The answer of a question that took several rows."""
+    question, found = ongoing.question, outcome.found
+    items = found.steered.items[: question.k]
+    unsteered = None
+    if found.unsteered is not None and found.unsteered.all_scores is not None:
+        bare = found.unsteered.all_scores
+        if question.asked and question.asked.wanted.needs_unsteered:
+            unsteered = Unsteered(ranks(bare, items), bare[items])
+    return Answer(
+        items=items,
+        scores=found.steered.scores[: question.k],
+        edit=outcome.edit,
+        activations=ongoing.activations if question.is_full else None,
+        unsteered=unsteered,
+        inquired=outcome,
     )

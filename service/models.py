@@ -8,10 +8,12 @@ from pathlib import Path
 
 from model_store.errors import BundleMissing, ModelStoreError
 from model_store.store import Store
+from service.directions import ItemDirections
 from service.feature_search import FeatureSearch
 from service.metrics import Metrics
 from service.presets.compiled import Bench, StoredPresets, compile_presets
 from service.presets.conditions import compile_condition
+from service.presets.context_types import context_types
 from service.settings import PRODUCTION, Settings
 from service.snapshot import (
     Current,
@@ -20,6 +22,7 @@ from service.snapshot import (
     feature_space_of,
     item_counts_of,
 )
+from service.steerable import steerables_of
 
 log = logging.getLogger(__name__)
 
@@ -91,14 +94,21 @@ class ServedModels:
         if labels != now.labels:
             self._swap(Snapshot({v: available[v] for v in labels.values()}, labels))
 
-    def use_presets(self, stored: StoredPresets) -> None:
-        """Puts these presets in force, for every served model at once."""
+    async def use_presets(self, stored: StoredPresets) -> None:
+        """Puts these presets in force, for every served model at once.
+
+        They are compiled in a thread; the models may be others by the time they are.
+        """
         self._stored = stored
+        compiled: dict[str, ServedModel] = {}
+        while missing := self._current.snapshot.models.keys() - compiled.keys():
+            models = self._current.snapshot.models
+            own = [models[version] for version in missing]
+            fresh = await asyncio.to_thread(lambda: [*map(self._with_presets, own)])  # noqa: B023
+            compiled |= {served.bundle.version: served for served in fresh}
         now = self._current.snapshot
-        if not now.models:
-            return
-        models = {version: self._with_presets(served) for version, served in now.models.items()}
-        self._swap(Snapshot(models, now.labels))
+        if now.models:
+            self._swap(Snapshot({v: compiled[v] for v in now.models}, now.labels))
 
     async def version(self, version: str) -> ServedModel:
         """The version as it is served, or else loaded for the caller alone.
@@ -132,13 +142,20 @@ class ServedModels:
 
     def _loaded(self, version: str) -> ServedModel:
         bundle = self._store.load(version, self._cache, threads=self._settings.model_threads)
-        bench = Bench(feature_space_of(bundle), bundle.feature_space, compile_condition)
+        bench = Bench(
+            feature_space_of(bundle),
+            bundle.feature_space,
+            compile_condition,
+            context_types(self._settings.context_types),
+        )
         return ServedModel(
             bundle=bundle,
             bench=bench,
             presets=compile_presets(self._stored, bench),
             search=FeatureSearch(bundle),
             item_counts=item_counts_of(bundle),
+            steerables=steerables_of(bundle, bench.space),
+            directions=ItemDirections(bundle),
             loaded_at=datetime.now(UTC),
         )
 

@@ -12,6 +12,7 @@ from service.convert import rule_from_proto
 from service.errors import InvalidRequest, Violation
 from service.request_id import MAX_REQUEST_ID, is_request_id
 from service.settings import PRODUCTION
+from service.wishes import Wishes, wish_violations, wishes_of
 from steering.errors import RuleFault, RulesRefused
 from steering.rules import Rule, faults_of
 
@@ -56,12 +57,16 @@ class Query:
     """Whether presets and rules are checked but left out."""
     skips_unknown_presets: bool
     """Whether a preset that is not in force is left out instead of refused."""
+    ignores_defaults: bool
+    """Whether presets that apply without being named are left out."""
     is_full: bool
     """Whether the reply tells all it can."""
     model: str
     """Label or version."""
     request_id: str
     """The caller's or ours; never empty."""
+    wishes: Wishes | None = None
+    """Target, budget, counterfactual, contributions; None: none of them."""
 
 
 def query_of(request: recommender_pb2.RecommendRequest, request_id: str) -> Query:
@@ -80,6 +85,7 @@ def query_of(request: recommender_pb2.RecommendRequest, request_id: str) -> Quer
         *_enum_violations(request),
         *_preset_violations(request.presets),
         *_rule_violations(request.rules, rules),
+        *wish_violations(request),
     ]
     if violations:
         raise InvalidRequest(violations)
@@ -93,9 +99,11 @@ def query_of(request: recommender_pb2.RecommendRequest, request_id: str) -> Quer
         context=_plain_struct(request.context),
         is_steering_disabled=request.disable_steering,
         skips_unknown_presets=request.on_unknown_preset == recommender_pb2.ON_UNKNOWN_PRESET_SKIP,
+        ignores_defaults=request.ignore_defaults,
         is_full=request.view == recommender_pb2.VIEW_FULL,
         model=request.model or PRODUCTION,
         request_id=request.request_id or request_id,
+        wishes=wishes_of(request, request.k if request.HasField("k") else DEFAULT_K),
     )
 
 

@@ -3,28 +3,35 @@
 A query reads the current snapshot once and carries it to its end; Redis is never asked here.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
 
 from model_store.catalogue import Catalogue
+from service.asking import asked_of
 from service.batcher import Batcher
+from service.findings import Findings, features_told, findings_of, unsteered_findings
 from service.forward import Answer, Question
+from service.inquiry import Asked, Inquired
 from service.planning import Planned, planned
 from service.query import Query
 from service.slate import ActiveFeature, Degraded, DegradedReason, Slate
 from service.snapshot import Current, ServedModel
 from steering.explain import most_active
-from steering.plan import NO_RULES, Limits
+from steering.plan import NO_RULES, Limits, Plan
+from steering.report import RuleReport
 from steering.resolved import Condition
 from steering.space import Floats, Indices
 
 MAX_ACTIVE_FEATURES = 10
 COLD_START = "cold start: there is no history to steer"
 DISABLED = "left out: disable_steering is set"
+log = logging.getLogger(__name__)
 
 
 class PresetFreshness(Protocol):
@@ -111,34 +118,44 @@ class Recommender:
             ServiceError, SteeringError: see `service.status.TABLE`.
         """
         served = pinned.served
-        plan = planned(query, served, self._compile_condition, pinned.limits)
+        plan = planned(query, served, self._compile_condition, pinned.limits, pinned.moment)
         catalogue = served.bundle.catalogue
         history = history_of(query.history, catalogue, served.bundle.manifest.base_model.max_seq)
         excluded = _excluded(query, history, catalogue)
-        degraded = [*_history_faults(history), *self._preset_faults(query, plan)]
+        degraded = [*_history_faults(history), *self._preset_faults(plan)]
+        asked = _asked(query, served, plan)
         if not history.read:
             return _cold_start(query, served, plan, excluded, degraded)
         question = Question(
             items=np.array(history.read, dtype=np.int64),
             excluded=excluded,
             k=query.k,
-            plan=NO_RULES if query.is_steering_disabled else plan.plan,
+            plan=_to_carry_out(query, plan, pinned.limits, asked),
             is_full=query.is_full,
+            asked=asked,
         )
         answer = await self._batcher.ask(served.bundle, served.space, question, deadline)
         return _explained(query, served, plan, answer, degraded)
 
-    def _preset_faults(self, query: Query, plan: Planned) -> Iterator[Degraded]:
+    def _preset_faults(self, plan: Planned) -> Iterator[Degraded]:
         for skipped in plan.skipped:
+            if skipped.is_default:
+                _log_once(skipped.why)
             yield Degraded(DegradedReason.PRESET_SKIPPED, skipped.why)
         for preset in plan.applied:
             if preset.refused_revision:
                 newest = f"preset {preset.name!r} revision {preset.refused_revision}"
                 detail = f"{newest} cannot be honoured; revision {preset.revision} goes on"
                 yield Degraded(DegradedReason.PRESET_SKIPPED, detail)
-        if query.presets and not self._freshness.is_connected:
+        if plan.layers and not self._freshness.is_connected:
             detail = f"Redis cannot be reached; presets are {self._freshness.age_s():.0f} s old"
             yield Degraded(DegradedReason.STALE_PRESETS, detail)
+
+
+@lru_cache(maxsize=256)
+def _log_once(fault: str) -> None:
+    """Tells the log of a default that cannot apply, and not again at every request."""
+    log.warning("%s", fault)
 
 
 def history_of(item_ids: Sequence[str], catalogue: Catalogue, max_seq: int) -> History:
@@ -166,6 +183,25 @@ def _history_faults(history: History) -> Iterator[Degraded]:
         yield Degraded(DegradedReason.HISTORY_TRUNCATED, detail, history.cut_count)
 
 
+def _asked(query: Query, served: ServedModel, plan: Planned) -> Asked | None:
+    """What takes several rows of the model; None: nothing."""
+    if query.wishes is None:
+        return None
+    return asked_of(
+        query.wishes,
+        served,
+        plan.plan,
+        is_full=query.is_full,
+        is_disabled=query.is_steering_disabled,
+    )
+
+
+def _to_carry_out(query: Query, plan: Planned, limits: Limits, asked: Asked | None) -> Plan:
+    own = NO_RULES if query.is_steering_disabled else plan.plan
+    # a target's ADD is bound by the same limits, also where there is no rule beside it
+    return own if asked is None else replace(own, limits=limits)
+
+
 def _short(query: Query, count: int) -> Iterator[Degraded]:
     if count < query.k:
         detail = f"only {count} items could be recommended"
@@ -182,7 +218,9 @@ def _cold_start(
     """The most popular items; their scores are interactions in training."""
     catalogue = served.bundle.catalogue
     popular = catalogue.popularity
-    items = popular[~np.isin(popular, excluded)][: query.k].astype(np.int64)
+    places = max(query.k, query.wishes.places if query.wishes else 0)
+    longest = popular[~np.isin(popular, excluded)][:places].astype(np.int64)
+    items = longest[: query.k]
     cold = Degraded(DegradedReason.COLD_START, "no known item in the history: the most popular")
     return Slate(
         served=served,
@@ -192,8 +230,18 @@ def _cold_start(
         reports=plan.unsteered_reports(DISABLED if query.is_steering_disabled else COLD_START),
         degraded=[*degraded, cold, *_short(query, len(items))],
         request_id=query.request_id,
+        kept_out=plan.kept_out,
         is_full=query.is_full,
+        findings=_untouched(query, served, longest, COLD_START),
     )
+
+
+def _untouched(query: Query, served: ServedModel, items: Indices, why: str) -> Findings | None:
+    """What is told of popular items; their scores are interactions in training."""
+    if query.wishes is None:
+        return None
+    scores = served.bundle.catalogue.counts[items].astype(np.float32)
+    return unsteered_findings(query.wishes, served, query.k, items, scores, why)
 
 
 def _explained(
@@ -203,23 +251,42 @@ def _explained(
     answer: Answer,
     degraded: Sequence[Degraded],
 ) -> Slate:
-    edit = answer.edit
+    edit, inquired = answer.edit, answer.inquired
+    part = inquired.found.steered.part if inquired else 1.0
+    acted = inquired.reports if inquired else edit.reports if edit else ()
+    reports = (
+        plan.unsteered_reports(DISABLED) if query.is_steering_disabled else plan.reports(acted)
+    )
     return Slate(
         served=served,
         items=answer.items,
         scores=answer.scores,
         applied=() if query.is_steering_disabled else plan.applied,
-        reports=plan.unsteered_reports(DISABLED)
-        if query.is_steering_disabled
-        else plan.reports(edit.reports if edit else ()),
+        reports=reports,
         degraded=[*degraded, *_short(query, len(answer.items))],
         request_id=query.request_id,
-        norm_share=edit.norm_share if edit else 0.0,
+        kept_out=plan.kept_out,
+        norm_share=part * edit.norm_share if edit else 0.0,
         is_shift_clipped=edit.is_shift_clipped if edit else False,
         is_full=query.is_full,
         unsteered=answer.unsteered,
         active=_active(served, answer.activations),
+        findings=_findings(query, served, inquired, reports),
     )
+
+
+def _findings(
+    query: Query, served: ServedModel, inquired: Inquired | None, reports: Sequence[RuleReport]
+) -> Findings | None:
+    if query.wishes is None or inquired is None:
+        return None
+    if not query.is_steering_disabled:
+        return findings_of(query.wishes, served, query.k, inquired, reports)
+    slate = inquired.found.steered
+    untouched = unsteered_findings(
+        query.wishes, served, query.k, slate.items, slate.scores, DISABLED
+    )
+    return replace(untouched, features=features_told(inquired, served))
 
 
 def _active(served: ServedModel, activations: Floats | None) -> list[ActiveFeature]:

@@ -5,21 +5,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from steerrec.v1 import recommender_pb2, rule_pb2
 
 from service.convert import report_to_proto
+from service.findings_reply import tell_findings
+from service.layers import KeptOutPreset
 from service.slate import Degraded, Slate
 
 
 def reply_of(slate: Slate) -> recommender_pb2.RecommendResponse:
     """The response that says what the slate says."""
-    return recommender_pb2.RecommendResponse(
+    response = recommender_pb2.RecommendResponse(
         items=_full_items(slate) if slate.is_full else _items(slate),
         model_version=slate.served.bundle.version,
         applied_presets=[
-            recommender_pb2.AppliedPreset(name=preset.name, revision=preset.revision)
+            recommender_pb2.AppliedPreset(
+                name=preset.name, revision=preset.revision, is_default=preset.is_default
+            )
             for preset in slate.applied
         ],
         rule_reports=[report_to_proto(report) for report in slate.reports],
         degraded=[_degraded(own) for own in slate.degraded],
         request_id=slate.request_id,
+        skipped_presets=[
+            _skipped(preset) for preset in slate.kept_out if slate.is_full or not preset.is_default
+        ],
         shift=recommender_pb2.HiddenShift(
             norm_share=slate.norm_share, is_clipped=slate.is_shift_clipped
         ),
@@ -30,6 +37,9 @@ def reply_of(slate: Slate) -> recommender_pb2.RecommendResponse:
             for feature in slate.active
         ],
     )
+    if slate.findings is not None:
+        tell_findings(response, slate.findings, slate.served)
+    return response
 
 
 def attributes_to_proto(attributes: Mapping[str, Sequence[str]]) -> Iterator[rule_pb2.Attribute]:
@@ -37,6 +47,16 @@ def attributes_to_proto(attributes: Mapping[str, Sequence[str]]) -> Iterator[rul
     for name, values in attributes.items():
         for value in values:
             yield rule_pb2.Attribute(name=name, value=value)
+
+
+def _skipped(preset: KeptOutPreset) -> recommender_pb2.SkippedPreset:
+    return recommender_pb2.SkippedPreset(
+        name=preset.name,
+        revision=preset.revision,
+        reason=recommender_pb2.SkipReason.ValueType(preset.why.reason.value),
+        message=preset.why.message,
+        is_default=preset.is_default,
+    )
 
 
 def _degraded(degraded: Degraded) -> recommender_pb2.Degraded:

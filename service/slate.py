@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from service.findings import Findings
 from service.forward import Unsteered
-from service.presets.compiled import CompiledPreset
+from service.layers import AppliedPreset, KeptOutPreset
 from service.snapshot import ServedModel
 from steering.report import RuleReport
 from steering.space import Floats, Indices
@@ -53,13 +54,15 @@ class Slate:
     """[n] item indices, best first."""
     scores: Floats
     """[n]."""
-    applied: Sequence[CompiledPreset]
+    applied: Sequence[AppliedPreset]
     """Presets of the plan, in order."""
     reports: Sequence[RuleReport]
     """One per rule."""
     degraded: Sequence[Degraded]
     """Empty: the answer is what was asked for."""
     request_id: str
+    kept_out: Sequence[KeptOutPreset] = ()
+    """Presets that their targeting kept out."""
     norm_share: float = 0.0
     """Norm of the shift over that of the hidden state; 0: not steered."""
     is_shift_clipped: bool = False
@@ -70,3 +73,5 @@ class Slate:
     """What the items would have got without the plan; None: not asked, or nothing to tell."""
     active: Sequence[ActiveFeature] = ()
     """The strongest first."""
+    findings: Findings | None = None
+    """What became of target and budget, and why; None: nothing of it was asked for."""

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from model_store.bundle import Bundle
+from service.directions import ItemDirections
 from service.errors import ModelNotServed
 from service.feature_search import FeatureSearch
 from service.presets.compiled import Bench, CompiledPresets
+from service.steerable import Steerable
 from steering.rules import Attribute
 from steering.space import FeatureSpace
 
@@ -26,6 +28,10 @@ class ServedModel:
     """Finds its features by words."""
     item_counts: Mapping[tuple[str, str], int]
     """Items that carry an attribute, by (name, value)."""
+    steerables: Mapping[Attribute, Steerable]
+    """What a target can name, and who carries it."""
+    directions: ItemDirections
+    """How shifts move scores, where that is linear."""
     loaded_at: datetime
     """When this replica began to serve it, UTC."""
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 
 from model_store.bundle import Bundle
-from service.forward import Answer, Question, StageSeconds, forward
+from service.forward import Answer, Ongoing, Question, StageSeconds, forward
 from steering.space import FeatureSpace
 
 
@@ -18,13 +18,13 @@ class HeldModel:
         self._may_go = threading.Event()
 
     def __call__(
-        self, bundle: Bundle, space: FeatureSpace, questions: Sequence[Question]
-    ) -> tuple[list[Answer], StageSeconds]:
+        self, bundle: Bundle, space: FeatureSpace, asked: Sequence[Question | Ongoing]
+    ) -> tuple[Sequence[Answer | Ongoing], StageSeconds]:
         """As `forward`, once it may go."""
-        self.runs.append([question.k for question in questions])
+        self.runs.append([own.k for own in asked])
         self._is_running.set()
         assert self._may_go.wait(10)
-        return forward(bundle, space, questions)
+        return forward(bundle, space, asked)
 
     async def is_busy(self) -> None:
         """Waits until a run has begun."""
