@@ -2,8 +2,12 @@
 
 Nothing is tried again in here: a write whose reply is lost may have been made, and a second try
 would be told that somebody else wrote. The follower and the caller repeat.
+
+Replies are waited for in `asyncio.timeout`, of the store or in here, and never by redis-py's
+socket_timeout: that is `asyncio.wait_for`, which before Python 3.12 may swallow a cancellation.
 """
 
+import asyncio
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster, Sentinel
@@ -18,9 +22,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from service.presets.redis_url import CLUSTER, SENTINEL, RedisUrl, redis_url
 
 CONNECT_TIMEOUT_S = 1.0
-REPLY_TIMEOUT_S = 1.8
-"""Longest wait for one reply; longer than a follower's XREAD blocks, shorter than a call may take
-(`redis_store.CALL_TIMEOUT_S`), so that a client hears of it and looks for another node."""
+CLUSTER_TIMEOUT_S = 1.8
+"""Of one command on a Cluster: longer than a follower's XREAD blocks, shorter than the store waits
+(`redis_store.CALL_TIMEOUT_S`), so that the client looks for other nodes before it is cut off."""
 SENTINEL_TIMEOUT_S = 0.5
 """Of one sentinel: several are asked within the time of one call."""
 
@@ -45,6 +49,22 @@ def redis_client(url: str) -> Client:
     return Redis(**place, db=parts.db, **_shared(parts), **_tls(parts))
 
 
+class SentinelClient(Redis):
+    """A client of one sentinel, which does not wait long for it."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """The reply.
+
+        Raises:
+            redis.exceptions.TimeoutError: there was none in time.
+        """
+        try:
+            async with asyncio.timeout(SENTINEL_TIMEOUT_S):
+                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except TimeoutError as late:
+            raise RedisTimeoutError("a sentinel did not answer in time") from late
+
+
 class MasterClient(Redis):
     """A client of the master that sentinels name."""
 
@@ -66,28 +86,28 @@ class ClusterClient(RedisCluster):
         of the words are keys, and that node may be the one that is away.
         """
         try:
-            if args[0] == "XREAD":
-                await self.initialize()
-                kwargs["target_nodes"] = self.get_node_from_key(args[-2])
-            return await super().execute_command(*args, **kwargs)
-        except (RedisConnectionError, RedisTimeoutError, RedisClusterException):
+            async with asyncio.timeout(CLUSTER_TIMEOUT_S):
+                if args[0] == "XREAD":
+                    await self.initialize()
+                    kwargs["target_nodes"] = self.get_node_from_key(args[-2])
+                return await super().execute_command(*args, **kwargs)
+        except (RedisConnectionError, RedisClusterException, TimeoutError):
             await self.aclose()
             raise
 
 
 def _sentinel_client(parts: RedisUrl) -> Client:
-    options = dict(parts.options)
     own = {
-        "username": options.pop("sentinel_username", None),
-        "password": options.pop("sentinel_password", None),
+        "username": parts.options.get("sentinel_username"),
+        "password": parts.options.get("sentinel_password"),
         "socket_connect_timeout": SENTINEL_TIMEOUT_S,
-        "socket_timeout": SENTINEL_TIMEOUT_S,
-        "retry": _no_retry(),
         "decode_responses": True,
+        "retry": _no_retry(),
         **_tls(parts),
     }
     shared = _shared(parts) | _tls(parts)
-    sentinel = Sentinel(parts.nodes, sentinel_kwargs=own)  # type: ignore[no-untyped-call]
+    sentinel = Sentinel([])  # type: ignore[no-untyped-call]
+    sentinel.sentinels = [SentinelClient(**node._asdict(), **own) for node in parts.nodes]
     client: Client = sentinel.master_for(parts.service, MasterClient, db=parts.db, **shared)
     return client
 
@@ -104,7 +124,7 @@ def _shared(parts: RedisUrl) -> dict[str, Any]:
         "password": parts.password,
         "client_name": parts.options.get("client_name"),
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
-        "socket_timeout": REPLY_TIMEOUT_S,
+        "socket_timeout": None,
         "decode_responses": True,
         "retry": _no_retry(),
     }

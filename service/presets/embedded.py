@@ -3,6 +3,7 @@
 It listens on a Unix socket only, keeps its data in the replica's data folder, and dies with us.
 """
 
+import asyncio
 import fcntl
 import logging
 import os
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,11 +25,82 @@ from service.presets.errors import RedisNotStarted
 
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 10.0
+LOOK_S = 0.2
+"""Seconds between two looks at whether it still runs."""
+FIRST_RESTART_S = 0.1
+LAST_RESTART_S = 5.0
+STEADY_S = 30.0
+"""After so long a run the next pause is the first again."""
+LOG_FILE = "redis.log"
 MAX_SOCKET_PATH = 100
 """A Unix socket's path may have 107 bytes; some are left for the name."""
 PR_SET_PDEATHSIG = 1
 
 log = logging.getLogger(__name__)
+
+
+class EmbeddedRedis:
+    """A redis-server of our own, and its process."""
+
+    def __init__(self, folder: Path, socket: Path, out: IO[bytes]) -> None:
+        self._folder = folder
+        self._socket = socket
+        self._out = out
+        self._server = self._started()
+
+    @property
+    def url(self) -> str:
+        """Where clients reach it; the same after a restart."""
+        return f"unix://{self._socket}"
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now, or ran last."""
+        return self._server.pid
+
+    async def keep_running(self, restarted: Callable[[], None]) -> None:
+        """Starts it again for ever where it ends; the pauses between tries grow.
+
+        Run it on the main thread's loop, as `embedded_redis` says.
+
+        Args:
+            restarted: called after each start.
+        """
+        pause_s = FIRST_RESTART_S
+        while True:
+            started_at = time.monotonic()
+            while self._server.poll() is None:
+                await asyncio.sleep(LOOK_S)
+            if time.monotonic() - started_at > STEADY_S:
+                pause_s = FIRST_RESTART_S
+            log.error(
+                "the embedded redis-server ended with %d; it starts again in %g s; see %s",
+                *(self._server.returncode, pause_s, self._folder / LOG_FILE),
+            )
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LAST_RESTART_S)
+            self._server = self._started()
+            restarted()
+
+    def wait_until_ready(self) -> None:
+        """Returns once it serves.
+
+        Raises:
+            RedisNotStarted: it ended, or did not answer in time.
+        """
+        _wait_until_ready(self._server, self._socket, self._folder / LOG_FILE)
+
+    def stop(self) -> None:
+        """Ends the process and waits for its end."""
+        _stop(self._server)
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(  # noqa: S603 (our own arguments)
+            [*_dying_with_us(), *_arguments(self._folder, self._socket)],
+            stdout=self._out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )
 
 
 @contextmanager
@@ -40,20 +112,22 @@ def embedded_redis(folder: Path) -> Iterator[str]:
     Raises:
         RedisNotStarted: no binary, the folder is in use, or it did not answer; with the cause.
     """
+    with embedded_server(folder) as server:
+        yield server.url
+
+
+@contextmanager
+def embedded_server(folder: Path) -> Iterator[EmbeddedRedis]:
+    """The server of `embedded_redis` itself, for who keeps it running."""
     folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder), _socket_path(folder) as socket, (folder / "redis.log").open("ab") as out:
-        server = subprocess.Popen(  # noqa: S603 (our own arguments)
-            [*_dying_with_us(), *_arguments(folder, socket)],
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-        )
+    with _lock(folder), _socket_path(folder) as socket, (folder / LOG_FILE).open("ab") as out:
+        server = EmbeddedRedis(folder, socket, out)
         try:
-            _wait_until_ready(server, socket, folder / "redis.log")
+            server.wait_until_ready()
             log.info("embedded redis-server %d keeps its data in %s", server.pid, folder)
-            yield f"unix://{socket}"
+            yield server
         finally:
-            _stop(server)
+            server.stop()
 
 
 def redis_binary() -> str:

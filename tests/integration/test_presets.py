@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 import redis
 
-from service.presets import snapshot_file
 from service.presets.compiled import StoredPresets
 from service.presets.connections import redis_client
 from service.presets.embedded import embedded_redis
@@ -24,16 +23,17 @@ from service.presets.errors import (
     RedisNotStarted,
     StoreUnavailable,
 )
-from service.presets.follower import PresetFollower
+from service.presets.follower import OnChange, PresetFollower
 from service.presets.keys import Keys
 from service.presets.lifecycle import Lifecycle
 from service.presets.redis_store import RedisStore
+from service.presets.snapshot_file import FILE, SnapshotFile
 from tests.presets import draft
 
 WAIT_S = 10.0
 
 
-def nothing(_: StoredPresets) -> None:
+async def nothing(_: StoredPresets) -> None:
     """For followers whose changes are not looked at."""
 
 
@@ -45,7 +45,7 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
 
 @asynccontextmanager
 async def following(
-    url: str, folder: Path, on_change: Callable[[StoredPresets], None] = nothing
+    url: str, folder: Path, on_change: OnChange = nothing
 ) -> AsyncIterator[PresetFollower]:
     store = RedisStore(redis_client(url))
     follower = PresetFollower(store, folder, on_change)
@@ -107,7 +107,11 @@ async def test_a_preset_written_elsewhere_arrives(redis_url: str, tmp_path: Path
 async def test_a_change_is_told_whole(redis_url: str, tmp_path: Path) -> None:
     await create(redis_url, "scary")
     told: list[StoredPresets] = []
-    async with following(redis_url, tmp_path, told.append) as follower:
+
+    async def tell(stored: StoredPresets) -> None:
+        told.append(stored)
+
+    async with following(redis_url, tmp_path, tell) as follower:
         await follower.caught_up(await create(redis_url, "cosy"), WAIT_S)
     assert set(told[-1].heads) == {"scary", "cosy"}
 
@@ -171,7 +175,7 @@ async def test_an_odd_event_does_not_stop_the_follower(redis_url: str, tmp_path:
 async def test_a_damaged_copy_does_not_matter_where_redis_answers(
     redis_url: str, tmp_path: Path
 ) -> None:
-    (tmp_path / snapshot_file.FILE).write_bytes(b"\xff")
+    (tmp_path / FILE).write_bytes(b"\xff")
     await create(redis_url, "scary")
     async with following(redis_url, tmp_path) as follower:
         assert "scary" in follower.stored.records
@@ -194,11 +198,11 @@ async def test_a_first_start_without_redis_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_damaged_copy_is_refused_by_name(tmp_path: Path) -> None:
-    snapshot_file.save(tmp_path, StoredPresets(), 0.0)
-    file = tmp_path / snapshot_file.FILE
+    SnapshotFile(tmp_path).save(StoredPresets(), 0.0)
+    file = tmp_path / FILE
     file.write_text(file.read_text().replace("schema", "schemb"))
     with pytest.raises(RecordCorrupt, match=r"presets\.json: its checksum does not fit"):
-        snapshot_file.load(tmp_path)
+        SnapshotFile(tmp_path).load()
 
 
 async def test_presets_outlive_the_embedded_redis(tmp_path: Path) -> None:
