@@ -6,6 +6,7 @@ from steerrec.v1 import recommender_pb2, rule_pb2
 
 from service.convert import report_to_proto
 from service.findings_reply import tell_findings
+from service.forward import Unsteered
 from service.layers import KeptOutPreset
 from service.slate import Degraded, Slate
 
@@ -37,6 +38,8 @@ def reply_of(slate: Slate) -> recommender_pb2.RecommendResponse:
             for feature in slate.active
         ],
     )
+    if slate.unsteered is not None:
+        _tell_unsteered(response.items, slate.unsteered)
     if slate.findings is not None:
         tell_findings(response, slate.findings, slate.served)
     return response
@@ -81,8 +84,10 @@ def _full_items(slate: Slate) -> list[recommender_pb2.RecommendedItem]:
     for item, index in zip(items, slate.items.tolist(), strict=True):
         item.title = catalogue.titles[index]
         item.attributes.extend(attributes_to_proto(catalogue.attributes[index]))
-    if slate.unsteered is not None:
-        ranks, scores = slate.unsteered.ranks.tolist(), slate.unsteered.scores.tolist()
-        for item, rank, score in zip(items, ranks, scores, strict=True):
-            item.unsteered_rank, item.unsteered_score = rank, score
     return items
+
+
+def _tell_unsteered(items: Sequence[recommender_pb2.RecommendedItem], unsteered: Unsteered) -> None:
+    ranks, scores = unsteered.ranks.tolist(), unsteered.scores.tolist()
+    for item, rank, score in zip(items, ranks, scores, strict=True):
+        item.unsteered_rank, item.unsteered_score = rank, score

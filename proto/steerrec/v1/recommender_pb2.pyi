@@ -85,8 +85,9 @@ class _TargetStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TargetSt
     TARGET_STATUS_LIMITED_BY_BUDGET: _TargetStatus.ValueType  # 3
     """The budget, or the limit on the whole shift, stopped the edit before the shares were reached."""
     TARGET_STATUS_UNREACHABLE: _TargetStatus.ValueType  # 4
-    """No slate can reach them: too few recommendable items carry, or lack, an attribute; or the
-    request is not steered (cold start, disable_steering).
+    """No slate can reach them: too few recommendable items carry, or lack, an attribute (the slate
+    then has the nearest share found); or the request is not steered (cold start,
+    disable_steering).
     """
 
 class TargetStatus(_TargetStatus, metaclass=_TargetStatusEnumTypeWrapper):
@@ -101,8 +102,9 @@ TARGET_STATUS_SATURATED: TargetStatus.ValueType  # 2
 TARGET_STATUS_LIMITED_BY_BUDGET: TargetStatus.ValueType  # 3
 """The budget, or the limit on the whole shift, stopped the edit before the shares were reached."""
 TARGET_STATUS_UNREACHABLE: TargetStatus.ValueType  # 4
-"""No slate can reach them: too few recommendable items carry, or lack, an attribute; or the
-request is not steered (cold start, disable_steering).
+"""No slate can reach them: too few recommendable items carry, or lack, an attribute (the slate
+then has the nearest share found); or the request is not steered (cold start,
+disable_steering).
 """
 Global___TargetStatus: _TypeAlias = TargetStatus  # noqa: Y015
 
@@ -465,7 +467,7 @@ class TargetAttributeReport(_message.Message):
     share_after: _builtins.float
     """Its share of the slate answered."""
     strength: _builtins.float
-    """The ADD that was solved for, in reference units."""
+    """The ADD that was solved for, in reference units; before a budget held the edit back."""
     @_builtins.property
     def attribute(self) -> _rule_pb2.Attribute:
         """The attribute."""
@@ -744,20 +746,26 @@ class RecommendedItem(_message.Message):
     title: _builtins.str
     """Title from the catalogue. FULL view."""
     unsteered_rank: _builtins.int
-    """Rank among the items that could be recommended had no rule applied, from 1. FULL view."""
+    """Rank among the items that could be recommended had no rule applied, from 1. FULL view, or
+    with_counterfactual.
+    """
     unsteered_score: _builtins.float
-    """Score had no rule applied. FULL view."""
+    """Score had no rule applied. FULL view, or with_counterfactual."""
     @_builtins.property
     def attributes(self) -> _containers.RepeatedCompositeFieldContainer[_rule_pb2.Attribute]:
         """Attributes from the catalogue. FULL view."""
 
     @_builtins.property
     def rule_contributions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RuleContribution]:
-        """What each rule did to the score, largest first; those of 0 are left out. On request."""
+        """What each rule did to the score, largest magnitude first; those of 0 are left out. On request,
+        which is refused where more than 32 rules are in force.
+        """
 
     @_builtins.property
     def feature_contributions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeatureContribution]:
-        """The features that drive the score, largest first, at most 10. On request."""
+        """The features that drive the score, largest magnitude first, at most 10. On request. Where
+        scores are not linear in the edit, of the 32 features that are strongest after it.
+        """
 
     def __init__(
         self,
@@ -981,7 +989,10 @@ class RecommendResponse(_message.Message):
 
     @_builtins.property
     def rule_reports(self) -> _containers.RepeatedCompositeFieldContainer[_rule_pb2.RuleReport]:
-        """One report per rule: presets in order, then the request's own."""
+        """One report per rule: presets in order, then the request's own, then the ADD that a target
+        solved for on each of its attributes: rule_id "target", origin empty but for the index, which
+        is the place in target.mix.
+        """
 
     @_builtins.property
     def degraded(self) -> _containers.RepeatedCompositeFieldContainer[Global___Degraded]:
