@@ -29,7 +29,13 @@ class Generator:
     """One process's part of a load."""
 
     def __init__(
-        self, call: Call, window_starts_s: Sequence[float], *, skip_first: int, count_errors: bool
+        self,
+        call: Call,
+        window_starts_s: Sequence[float],
+        *,
+        skip_first: int = 0,
+        count_errors: bool = False,
+        clock: Callable[[], float] = now,
     ) -> None:
         """Nothing is sent yet.
 
@@ -38,6 +44,7 @@ class Generator:
             window_starts_s: seconds after the start at which each window begins, the first 0.
             skip_first: calls with smaller numbers are not counted.
             count_errors: whether calls that failed are timed.
+            clock: seconds; what `start` is told on.
         """
         self.tallies = [Tally() for _ in window_starts_s]
         """One for each window, by when a call was due."""
@@ -51,6 +58,7 @@ class Generator:
         self._starts = list(window_starts_s)
         self._skip_first = skip_first
         self._count_errors = count_errors
+        self._clock = clock
 
     async def open_loop(
         self, sends: Iterable[tuple[int, float]], start: float, most_in_flight: int
@@ -59,7 +67,7 @@ class Generator:
 
         Args:
             sends: number of each call, and seconds after the start at which it is due.
-            start: on the clock `now`.
+            start: on the clock.
             most_in_flight: beyond it a call is dropped when it is due.
         """
         running: set[asyncio.Task[None]] = set()
@@ -82,10 +90,10 @@ class Generator:
 
         async def caller() -> None:
             for number in numbers:
-                if self.is_stopped or now() - start >= duration_s:
+                if self.is_stopped or self._clock() - start >= duration_s:
                     return
                 self._flies(+1)
-                await self._send(number, start, now() - start)
+                await self._send(number, start, self._clock() - start)
 
         await self._is_due(start)
         await self._finished({asyncio.create_task(caller()) for _ in range(callers)})
@@ -93,7 +101,7 @@ class Generator:
     async def _is_due(self, moment: float) -> bool:
         """Waits for it; False: stopped before."""
         while not self.is_stopped:
-            left_s = moment - now()
+            left_s = moment - self._clock()
             # also when late, so that answers are read between two sends
             await asyncio.sleep(min(max(left_s, 0.0), LONGEST_SLEEP_S))
             if left_s <= LONGEST_SLEEP_S:
@@ -101,7 +109,7 @@ class Generator:
         return False
 
     async def _send(self, number: int, start: float, due_s: float) -> None:
-        sent = now()
+        sent = self._clock()
         try:
             answer = await self._call(number)
         except asyncio.CancelledError:
@@ -110,7 +118,7 @@ class Generator:
             self._flies(-1)
         if number >= self._skip_first:
             is_timed = self._count_errors or answer.status == OK
-            timing = Timing(start + due_s, sent, now())
+            timing = Timing(start + due_s, sent, self._clock())
             self._window(due_s).record(answer, timing, is_timed=is_timed)
 
     async def _finished(self, running: set[asyncio.Task[None]]) -> None:
