@@ -13,6 +13,7 @@ from typing import Any
 from cel_expr_python import cel
 
 from service.presets.condition_cost import check_cost, parsed, patterns_of
+from service.presets.condition_words import in_words
 from steering.errors import ConditionRefused
 from steering.resolved import Condition, Context
 
@@ -50,9 +51,10 @@ def compile_condition(source: str) -> Condition:
     try:
         expression = _ENV.compile(source)
     except RuntimeError as error:
-        raise ConditionRefused(_sentence(str(error))) from None
+        raise ConditionRefused(in_words(_sentence(str(error)), source)) from None
     if expression.return_type() not in _TYPES:
-        raise ConditionRefused(f"gives {expression.return_type().name()}, not true or false")
+        kind = expression.return_type().name()
+        raise ConditionRefused(f"gives {kind}, not true or false; compare it with something")
     tree = parsed(expression.serialize())
     check_cost(tree)
     _check_patterns(patterns_of(tree))
@@ -63,10 +65,11 @@ def compile_condition(source: str) -> Condition:
             value = expression.eval(facts.activation)
         except RuntimeError as error:
             return f"{source}: {_sentence(str(error))}"
-        if value.type() == cel.Type.BOOL:
-            return "" if value.value() else f"{source} is false"
+        result = value.value()
+        if result is True or result is False:
+            return "" if result else f"{source} is false"
         if value.type() == cel.Type.ERROR:
-            return f"{source}: {_sentence(str(value.value()))}"
+            return f"{source}: {_sentence(str(result))}"
         return f"{source} gives {value.type().name()}, not true or false"
 
     return why_not
@@ -76,9 +79,13 @@ def _refuse_loops(source: str) -> None:
     """Raises ConditionRefused where there is a comprehension, or what could hide one."""
     bare = STRING.sub(" ", source)
     if "\\" in source or "//" in bare or TRIPLE.search(source):
-        raise ConditionRefused("comments, backslashes and triple quotes are not allowed")
+        raise ConditionRefused(
+            "comments, backslashes and triple quotes are not allowed; remove them"
+        )
     if COMPREHENSION.search(bare):
-        raise ConditionRefused("comprehensions (all, exists, map, filter) are not allowed")
+        raise ConditionRefused(
+            "comprehensions (all, exists, map, filter) are not allowed; write out each case"
+        )
 
 
 def _check_patterns(patterns: Iterable[str]) -> None:
