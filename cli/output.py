@@ -8,6 +8,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 PIPED_WIDTH = 140
 """Columns where stdout is no terminal: wide enough that no table wraps a title."""
@@ -36,7 +37,7 @@ def show(*parts: RenderableType) -> None:
     """Print tables, and text whose lines stay as they are."""
     console = _console()
     for part in parts:
-        console.print(part, soft_wrap=isinstance(part, str))
+        console.print(part, soft_wrap=isinstance(part, str | Text))
 
 
 def note(sentence: str) -> None:

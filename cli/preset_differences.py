@@ -1,21 +1,22 @@
-"""What differs between two presets, field by field, as operators and git read it."""
+"""What differs between two presets, field by field, in the words of a preset file."""
 
 import json
 from collections.abc import Iterator
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
-from steerrec.v1 import preset_pb2, rule_pb2
+from steerrec.v1 import preset_pb2
 
-CONTENT = ("description", "rules", "feature_space", "targeting")
+from cli.preset_file import preset_content
+
+CONTENT = ("description", "feature_space", "rules", "targeting")
 """The fields that a revision keeps; the others tell about it."""
 
 
 def differences(
     before: preset_pb2.Preset, after: preset_pb2.Preset
 ) -> list[preset_pb2.PresetDifference]:
-    """The differences of what the presets say, in the order of the contract's fields."""
-    was, now = _content(before), _content(after)
+    """The differences of what the presets say, in a file's order."""
+    was, now = preset_content(before), preset_content(after)
     return [
         preset_pb2.PresetDifference(field=field, before=_json(old), after=_json(new))
         for key in CONTENT
@@ -39,33 +40,25 @@ def difference_line(difference: preset_pb2.PresetDifference) -> str:
     return f"{field}: {before} -> {after}" if after else f"{field}: removed {before}"
 
 
-def _content(preset: preset_pb2.Preset) -> dict[str, Any]:
-    """What the preset says, as plain values, each rule's default unit named."""
-    named = preset_pb2.Preset()
-    named.CopyFrom(preset)
-    for rule in named.rules:
-        rule.unit = rule.unit or rule_pb2.UNIT_REFERENCE
-    plain = MessageToDict(named, preserving_proto_field_name=True)
-    for rule in plain.get("rules", ()):
-        rule.setdefault("value", 0.0)  # proto JSON leaves out a zero that is meant
-    if not plain.get("targeting"):
-        plain.pop("targeting", None)
-    return plain
-
-
 def _changes(field: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
-    """The innermost places where two plain values differ."""
+    """The innermost places where two plain values differ; a list of words is one place."""
     if before == after:
         return
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in dict.fromkeys([*before, *after]):
-            yield from _changes(f"{field}.{key}", before.get(key), after.get(key))
-    elif isinstance(before, list) and isinstance(after, list):
-        for index in range(max(len(before), len(after))):
-            old, new = (part[index] if index < len(part) else None for part in (before, after))
+    if _any(dict, before, after):
+        was, now = before or {}, after or {}
+        for key in dict.fromkeys([*was, *now]):
+            yield from _changes(f"{field}.{key}", was.get(key), now.get(key))
+    elif _any(list, before, after) and _any(dict, *(before or after)):
+        was, now = before or [], after or []
+        for index in range(max(len(was), len(now))):
+            old, new = (part[index] if index < len(part) else None for part in (was, now))
             yield from _changes(f"{field}[{index}]", old, new)
     else:
         yield field, before, after
+
+
+def _any(kind: type, *values: Any) -> bool:
+    return any(isinstance(value, kind) for value in values)
 
 
 def _json(value: Any) -> str:

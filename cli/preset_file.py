@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -87,7 +88,16 @@ def read_presets(paths: Sequence[Path]) -> list[PresetFile]:
 
 def preset_yaml(preset: preset_pb2.Preset) -> str:
     """The file that `read_preset` would read as this preset."""
-    content: dict[str, object] = {"name": preset.name}
+    written = StringIO()
+    yaml = YAML()
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.dump({"name": preset.name, **preset_content(preset)}, written)
+    return written.getvalue()
+
+
+def preset_content(preset: preset_pb2.Preset) -> dict[str, Any]:
+    """What the preset says, in a file's words; what is as it is by default is left out."""
+    content: dict[str, Any] = {}
     if preset.description:
         content["description"] = preset.description
     if preset.feature_space:
@@ -95,11 +105,7 @@ def preset_yaml(preset: preset_pb2.Preset) -> str:
     content["rules"] = [_rule_content(rule) for rule in preset.rules]
     if targeting := targeting_content(preset.targeting):
         content["targeting"] = targeting
-    written = StringIO()
-    yaml = YAML()
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.dump(content, written)
-    return written.getvalue()
+    return content
 
 
 class _TextualMoments(RoundTripConstructor):

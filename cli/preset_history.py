@@ -1,7 +1,6 @@
 """Revisions of a preset: listed, compared, put in force, and gone back to."""
 
 from collections.abc import Sequence
-from itertools import chain
 
 from steerrec.v1 import preset_pb2
 
@@ -9,7 +8,7 @@ from cli.audit_log import events
 from cli.client import Client
 from cli.errors import NotFound
 from cli.output import show, show_json, table
-from cli.preset_differences import difference_line
+from cli.preset_differences import difference_line, differences
 from cli.stored_presets import Signature, moment, newest_revision, revisions, state
 
 PUTS_IN_FORCE = (
@@ -118,8 +117,8 @@ def show_difference(reply: preset_pb2.DiffPresetResponse, *, as_json: bool) -> N
         f"{after.name}: revision {before.revision} ({state(before)}) -> "
         f"{after.revision} ({state(after)})"
     )
-    lines = [f"  {difference_line(one)}" for one in reply.differences]
-    show(*chain(lines or ["  no difference"]))
+    lines = [f"  {difference_line(one)}" for one in differences(before, after)]
+    show(*(lines or ["  no difference"]))
 
 
 def _is_draft(preset: preset_pb2.Preset) -> bool:

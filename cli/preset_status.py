@@ -34,7 +34,7 @@ def status(client: Client, name: str) -> Status:
     # the tip first: a replica that told afterwards may be ahead of it, never falsely behind
     tip = _tip(client)
     reply = client.call(client.presets.GetStatus, preset_pb2.GetStatusRequest(name=name))
-    return Status(reply, list(_faults(reply, tip)))
+    return Status(reply, list(faults_of(reply, tip)))
 
 
 def awaited(client: Client, name: str, wait_s: float) -> Status:
@@ -73,7 +73,8 @@ def _tip(client: Client) -> int:
         return 0
 
 
-def _faults(reply: preset_pb2.GetStatusResponse, tip: int) -> Iterator[str]:
+def faults_of(reply: preset_pb2.GetStatusResponse, tip: int) -> Iterator[str]:
+    """What is short of "all serve what is in force", a sentence each."""
     if reply.store_state != preset_pb2.STORE_STATE_CONNECTED:
         yield f"the store of presets: {store_state(reply)}; {reply.message}"
     newest = max([tip, *(replica.audit_sequence for replica in reply.replicas)])

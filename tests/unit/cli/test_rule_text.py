@@ -5,7 +5,7 @@ import typer
 from google.protobuf.json_format import MessageToDict
 from steerrec.v1 import rule_pb2
 
-from cli.rule_text import context_of, preset_reference_of, rule_of
+from cli.rule_text import attribute_share_of, context_of, preset_reference_of, rule_of
 
 
 def test_an_attribute_rule_is_read() -> None:
@@ -81,3 +81,20 @@ def test_no_context_is_no_struct() -> None:
 def test_bad_context_is_refused(pairs: list[str], message: str) -> None:
     with pytest.raises(typer.BadParameter, match=message):
         context_of(pairs)
+
+
+@pytest.mark.parametrize("share", ["0.4", "40%"])
+def test_a_share_is_a_part_or_a_percentage(share: str) -> None:
+    wanted = attribute_share_of(f"genre=Horror:{share}")
+    assert wanted.attribute.value == "Horror"
+    assert wanted.share == pytest.approx(0.4)
+
+
+def test_an_attribute_of_a_target_may_hold_colons() -> None:
+    assert attribute_share_of("title=Alien: Covenant:0.5").attribute.value == "Alien: Covenant"
+
+
+@pytest.mark.parametrize("text", ["genre=Horror", "Horror:0.4", "genre=Horror:x", "g=H:1.5"])
+def test_a_target_that_cannot_be_read_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        attribute_share_of(text)
