@@ -9,18 +9,19 @@ from typing import Any
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.constructor import RoundTripConstructor
-from ruamel.yaml.error import YAMLError
 from steerrec.v1 import preset_pb2, rule_pb2
 
 from cli.errors import Refused
-from cli.preset_faults import Source, schema_faults, yaml_fault
+from cli.preset_faults import Source, schema_faults
 from cli.preset_schema import PresetDocument, UnitName
+from cli.shown import shown
 from cli.targeting_schema import targeting_content
+from cli.yaml_documents import documents_of
+from service.errors import InvalidRequest
 from service.presets.conditions import compile_condition
+from service.presets.targeting import checked_targeting
 from steering.errors import ConditionRefused, InvalidRule, RuleFault
-from steering.rules import MAX_CONDITION, Rule, faults_of
+from steering.rules import Rule, faults_of, repeated_ids
 
 SUFFIXES = (".yaml", ".yml")
 """Of preset files in a folder."""
@@ -60,7 +61,7 @@ def presets_in(path: Path) -> list[PresetFile]:
         Refused: the file cannot be read, is not YAML, or says something that cannot be; every
             fault with file, line and key.
     """
-    read = [_sound(Source(path, content)) for content in _documents(path)]
+    read = [_sound(Source(path, content)) for content in documents_of(path)]
     if faults := [fault for one in read if isinstance(one, Refused) for fault in one.faults]:
         raise Refused(faults)
     return [one for one in read if isinstance(one, PresetFile)]
@@ -108,15 +109,6 @@ def preset_content(preset: preset_pb2.Preset) -> dict[str, Any]:
     return content
 
 
-class _TextualMoments(RoundTripConstructor):
-    """Reads a date or a time as the text that it is: the schema knows where one may stand."""
-
-
-_TextualMoments.add_constructor(
-    "tag:yaml.org,2002:timestamp", RoundTripConstructor.construct_yaml_str
-)
-
-
 def _files_of(path: Path) -> list[Path]:
     """The file, or the YAML files of the folder, by name."""
     if not path.is_dir():
@@ -127,23 +119,6 @@ def _files_of(path: Path) -> list[Path]:
     return found
 
 
-def _documents(path: Path) -> list[CommentedMap]:
-    """The top level of each document of the file."""
-    yaml = YAML(typ="rt")
-    yaml.Constructor = _TextualMoments
-    try:
-        documents = list(yaml.load_all(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise Refused(f"{path.name}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise Refused(f"{path.name}: is not UTF-8; save it as UTF-8") from None
-    except YAMLError as error:
-        raise Refused(yaml_fault(path, error)) from None
-    if not documents or not all(isinstance(content, CommentedMap) for content in documents):
-        raise Refused(f"{path.name}: holds no preset; it begins with `name: <name>`")
-    return documents
-
-
 def _sound(source: Source) -> PresetFile | Refused:
     """The preset of a document, or every fault of it."""
     try:
@@ -151,8 +126,7 @@ def _sound(source: Source) -> PresetFile | Refused:
     except ValidationError as error:
         return Refused([*schema_faults(source, error)])
     faults = [source.rule_fault(fault) for fault in _rule_faults(file.rules)]
-    if fault := _targeting_fault(file.preset):
-        faults.append(source.fault(("targeting", "condition"), fault))
+    faults += _targeting_faults(source, file.preset)
     return Refused(faults) if faults else file
 
 
@@ -163,14 +137,19 @@ def _rule_faults(rules: Sequence[Rule]) -> Iterator[RuleFault]:
         yield from faults_of(rule, field)
         if fault := _condition_fault(rule.condition):
             yield InvalidRule(f"{field}.condition", fault)
+    for index, first in repeated_ids(rules):
+        message = f"is that of rules[{first}] too; each rule has its own, or none"
+        yield InvalidRule(f"rules[{index}].rule_id", f"{shown(rules[index].rule_id)} {message}")
 
 
-def _targeting_fault(preset: PresetDocument) -> str:
-    """What is wrong with the condition of its targeting; empty: nothing."""
-    condition = "" if preset.targeting is None else preset.targeting.condition
-    if len(condition) > MAX_CONDITION:
-        return f"{len(condition)} characters; at most {MAX_CONDITION}"
-    return _condition_fault(condition)
+def _targeting_faults(source: Source, preset: PresetDocument) -> Iterator[str]:
+    """What is wrong with its targeting beyond the schema, as the service checks it."""
+    if preset.targeting is None:
+        return
+    try:
+        checked_targeting(preset.targeting.message(), compile_condition, field="targeting")
+    except InvalidRequest as refused:
+        yield from map(source.targeting_fault, refused.violations)
 
 
 def _condition_fault(condition: str) -> str:

@@ -6,9 +6,18 @@ from typing import Annotated, Self
 from pydantic import Field, field_validator, model_validator
 from steerrec.v1 import preset_pb2
 
+from cli.shown import shown
 from cli.targeting_schema import NAME, Part, TargetingPart
 from service.convert import rule_to_proto
-from steering.rules import ActivationRange, Attribute, Operation, Rule, Unit
+from steering.rules import (
+    LINES,
+    ActivationRange,
+    Attribute,
+    Operation,
+    Rule,
+    Unit,
+    hidden_character,
+)
 
 MAX_RULES = 256
 FEATURE_SPACE = r"^[0-9a-f]{16}$"
@@ -75,7 +84,7 @@ class RulePart(Part):
     @classmethod
     def _named_value(cls, attribute: str | None) -> str | None:
         if attribute is not None and not all(attribute.partition("=")):
-            raise ValueError(f'"{attribute}" is not name=value, e.g. genre=Horror')
+            raise ValueError(f"{shown(attribute)} is not name=value, e.g. genre=Horror")
         return attribute
 
     @model_validator(mode="after")
@@ -117,6 +126,13 @@ class PresetDocument(Part):
     """What it does, one layer of a plan."""
     targeting: TargetingPart | None = None
     """When it applies; left out: wherever it is named."""
+
+    @field_validator("description")
+    @classmethod
+    def _nothing_hidden(cls, description: str) -> str:
+        if character := hidden_character(description, allowed=LINES):
+            raise ValueError(f"holds {character}; remove it")
+        return description
 
     @field_validator("rules")
     @classmethod

@@ -16,8 +16,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from steerrec.v1 import targeting_pb2
 
+from cli.shown import shown
 from cli.spelling import nearest
 
 NAME = r"^[a-z][a-z0-9-]{0,62}$"
@@ -121,7 +124,7 @@ class SchedulePart(Part):
         if zone is not None and zone not in available_timezones():
             near = nearest(zone, available_timezones())
             remedy = f'did you mean "{near}"?' if near else "an IANA name, e.g. Europe/Berlin"
-            raise ValueError(f'"{zone}" is no time zone; {remedy}')
+            raise ValueError(f"{shown(zone)} is no time zone; {remedy}")
         return zone
 
     @field_validator("start", "end")
@@ -187,7 +190,7 @@ class RolloutPart(Part):
     @classmethod
     def _a_percentage(cls, percent: float) -> float:
         if not 0 <= percent <= 100:
-            raise ValueError(f"{percent:g} is not within 0 to 100")
+            raise ValueError(f"{percent!r} is not within 0 to 100")
         return percent
 
     @field_validator("key")
@@ -229,7 +232,7 @@ class TargetingPart(Part):
     @classmethod
     def _in_range(cls, priority: int) -> int:
         if abs(priority) > MAX_PRIORITY:
-            raise ValueError(f"{priority} is not within -{MAX_PRIORITY} to {MAX_PRIORITY}")
+            raise ValueError(f"{shown(priority)} is not within -{MAX_PRIORITY} to {MAX_PRIORITY}")
         return priority
 
     @model_validator(mode="after")
@@ -281,11 +284,17 @@ def _schedule_content(schedule: targeting_pb2.Schedule) -> dict[str, Any]:
 
 def _window_content(window: targeting_pb2.WeeklyWindow) -> dict[str, Any]:
     names = [*DayName]
-    return {
-        "days": [names[day - 1].value for day in window.days],
-        "start": f"{window.start.hours:02d}:{window.start.minutes:02d}",
-        "end": f"{window.end.hours:02d}:{window.end.minutes:02d}",
-    }
+    days = CommentedSeq(names[day - 1].value for day in window.days)
+    content = CommentedMap(days=days, start=_quoted(window.start), end=_quoted(window.end))
+    content.fa.set_flow_style()
+    days.fa.set_flow_style()
+    return content
+
+
+def _quoted(clock: timeofday_pb2.TimeOfDay) -> str:
+    """The time in quotes: older readers of YAML take 18:00 for a number."""
+    quoted: str = DoubleQuotedScalarString(f"{clock.hours:02d}:{clock.minutes:02d}")
+    return quoted
 
 
 def _rollout_content(rollout: targeting_pb2.Rollout) -> dict[str, Any]:
@@ -297,7 +306,7 @@ def _clock(text: str, allowed: str, last_minute: int) -> str:
     """`text`, a wall clock time to the minute, at most `last_minute` after midnight."""
     read = CLOCK.fullmatch(text)
     if read is None or int(read[2]) > 59 or int(read[1]) * 60 + int(read[2]) > last_minute:
-        raise ValueError(f'"{text}" is no time of day; HH:MM, {allowed}')
+        raise ValueError(f"{shown(text)} is no time of day; HH:MM, {allowed}")
     return text
 
 
@@ -309,13 +318,15 @@ def _time_of_day(text: str) -> timeofday_pb2.TimeOfDay:
 def _moment(text: str, known: ValidationInfo) -> datetime | None:
     """The moment that `text` spells; None where its time zone was at fault itself."""
     if not MOMENT.fullmatch(text):
-        raise ValueError(f'"{text}" is no moment; a date and a time, e.g. 2026-12-01T18:00:00Z')
+        raise ValueError(
+            f"{shown(text)} is no moment; a date and a time, e.g. 2026-12-01T18:00:00Z"
+        )
     try:
         moment = _in_zone(text, known.data.get("time_zone"))
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f'"{text}" is no moment: {error}') from None
+    except (ValueError, OverflowError):
+        raise ValueError(f"{shown(text)} is no moment; no day or clock has it") from None
     if moment.tzinfo is None and "time_zone" in known.data:
-        raise ValueError(f'"{text}" is in no time zone; end it in Z or give time_zone')
+        raise ValueError(f"{shown(text)} is in no time zone; end it in Z or give time_zone")
     return None if moment.tzinfo is None else moment
 
 

@@ -59,9 +59,9 @@ def _target(message: rule_pb2.Rule, field: str) -> int | Attribute:
 
 
 def _range(message: rule_pb2.Rule) -> ActivationRange | None:
-    if not message.HasField("when_activation"):
-        return None
     bounds = message.when_activation
+    if not (bounds.HasField("min") or bounds.HasField("max")):
+        return None
     return ActivationRange(
         bounds.min if bounds.HasField("min") else -math.inf,
         bounds.max if bounds.HasField("max") else math.inf,

@@ -1,7 +1,8 @@
 """A rule: one operation on one feature, or on an attribute's group of features."""
 
 import math
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -11,8 +12,12 @@ MAX_VALUE = 1e6
 """Largest magnitude of a rule's value: far beyond every limit, near enough to stay finite."""
 MAX_RULE_ID = 64
 MAX_CONDITION = 1024
+LINES = "\n\r\t"
+"""Control characters that a text of several lines may hold."""
 MAX_ATTRIBUTE = 200
 """Longest name or value of an attribute, in characters."""
+MAX_FEATURE_INDEX = 2**31 - 1
+"""What the contract can carry."""
 
 
 class Operation(Enum):
@@ -82,11 +87,25 @@ def faults_of(rule: Rule, field: str) -> Iterator[RuleFault]:
         yield from _range_faults(rule.when_activation, f"{field}.when_activation")
 
 
+def hidden_character(text: str, allowed: str = "") -> str:
+    """The first control character in a text, e.g. U+0007; empty: there is none.
+
+    Args:
+        text: what a person wrote, and another reads on a screen.
+        allowed: control characters that may be there.
+    """
+    for own in text:
+        if unicodedata.category(own) == "Cc" and own not in allowed:
+            return f"the control character U+{ord(own):04X}"
+    return ""
+
+
 def _value_faults(rule: Rule, field: str) -> Iterator[RuleFault]:
     if not math.isfinite(rule.value):
         yield InvalidRule(field, f"{rule.value} is not a finite number; give one")
     elif abs(rule.value) > MAX_VALUE:
-        yield InvalidRule(field, f"{rule.value:g} is beyond {MAX_VALUE:g} in magnitude")
+        limit = f"at most {MAX_VALUE:,.0f} in magnitude"
+        yield InvalidRule(field, f"{rule.value:,.10g} is too large; {limit}")
     elif rule.operation is Operation.SCALE and rule.value < 0:
         yield InvalidRule(
             field, f"SCALE by {rule.value:g}: a factor is 0 or more; to suppress, ADD a negative"
@@ -97,6 +116,8 @@ def _target_faults(rule: Rule, field: str) -> Iterator[RuleFault]:
     match rule.target:
         case int(index) if index < 0:
             yield InvalidRule(f"{field}.feature_index", f"{index} is negative; indices start at 0")
+        case int(index) if index > MAX_FEATURE_INDEX:
+            yield InvalidRule(f"{field}.feature_index", "has too many digits; no SAE is so large")
         case Attribute(name, value) if not (name and value):
             yield InvalidRule(
                 f"{field}.attribute", f"name {name!r} and value {value!r} are both required"
@@ -105,6 +126,11 @@ def _target_faults(rule: Rule, field: str) -> Iterator[RuleFault]:
             yield InvalidRule(
                 f"{field}.attribute", f"name and value have at most {MAX_ATTRIBUTE} characters each"
             )
+        case Attribute(name, value) if "=" in name:
+            message = f"name {name!r} holds '=', which ends a name; only a value may hold it"
+            yield InvalidRule(f"{field}.attribute", message)
+        case Attribute(name, value) if character := hidden_character(name + value):
+            yield InvalidRule(f"{field}.attribute", f"holds {character}; remove it")
 
 
 def _text_faults(rule: Rule, field: str) -> Iterator[RuleFault]:
@@ -114,10 +140,24 @@ def _text_faults(rule: Rule, field: str) -> Iterator[RuleFault]:
     ):
         if len(text) > limit:
             yield InvalidRule(f"{field}.{name}", f"{len(text)} characters; at most {limit}")
+    if character := hidden_character(rule.rule_id):
+        yield InvalidRule(f"{field}.rule_id", f"holds {character}; remove it")
+    if character := hidden_character(rule.condition, allowed=LINES):
+        yield InvalidRule(f"{field}.condition", f"holds {character}; remove it")
 
 
 def _range_faults(bounds: ActivationRange, field: str) -> Iterator[RuleFault]:
     if math.isnan(bounds.min) or math.isnan(bounds.max):
         yield InvalidRule(field, "NaN bounds nothing; give a number or leave the end out")
+    elif bounds.min == math.inf or bounds.max == -math.inf:
+        yield InvalidRule(field, "no activation is infinite; give a number or leave the end out")
     elif bounds.min > bounds.max:
         yield InvalidRule(field, f"min {bounds.min:g} is above max {bounds.max:g}; swap them")
+
+
+def repeated_ids(rules: Iterable[Rule]) -> Iterator[tuple[int, int]]:
+    """Index of each rule whose id an earlier one has, with the index of that one."""
+    first: dict[str, int] = {}
+    for index, rule in enumerate(rules):
+        if rule.rule_id and first.setdefault(rule.rule_id, index) != index:
+            yield index, first[rule.rule_id]

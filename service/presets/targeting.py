@@ -21,7 +21,7 @@ from service.presets.schedule import (
     zone_violations,
 )
 from steering.errors import ConditionRefused
-from steering.rules import MAX_CONDITION
+from steering.rules import LINES, MAX_CONDITION, hidden_character
 
 MAX_PRIORITY = 1000
 GROUP = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -125,6 +125,8 @@ def _violations(targeting: Targeting, field: str) -> Iterator[Violation]:
     if len(targeting.condition) > MAX_CONDITION:
         message = f"{len(targeting.condition)} characters; at most {MAX_CONDITION}"
         yield Violation(f"{field}.condition", message)
+    if character := hidden_character(targeting.condition, allowed=LINES):
+        yield Violation(f"{field}.condition", f"holds {character}; remove it")
     if targeting.schedule is not None:
         yield from schedule_violations(targeting.schedule, f"{field}.schedule")
     if targeting.rollout is not None:

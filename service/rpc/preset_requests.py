@@ -9,18 +9,24 @@ from steerrec.v1 import preset_pb2
 
 from service.convert import rule_from_proto
 from service.errors import InvalidRequest, Violation
+from service.presets.loss import Resolution
 from service.presets.record import PresetRevision
 from steering.errors import InvalidRule, RulesRefused
-from steering.rules import Rule
+from steering.rules import LINES, Rule, hidden_character, repeated_ids
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 MAX_DESCRIPTION = 500
 MAX_AUTHOR = 100
 MAX_REASON = 500
 MAX_RULES = 256
-MAX_FEATURE_SPACE = 64
+FEATURE_SPACE = re.compile(r"[0-9a-f]{16}")
 EDITABLE = ("description", "rules", "feature_space", "targeting")
 """Fields that an update may name; the others are the service's own."""
+
+RESOLUTIONS = {
+    preset_pb2.STORE_LOSS_RESOLUTION_RESTORE: Resolution.RESTORE,
+    preset_pb2.STORE_LOSS_RESOLUTION_ACCEPT: Resolution.ACCEPT,
+}
 
 Signed: TypeAlias = (
     preset_pb2.CreatePresetRequest
@@ -38,8 +44,8 @@ def refuse_if(violations: Iterable[Violation]) -> None:
         raise InvalidRequest(found)
 
 
-def rules_of(message: preset_pb2.Preset) -> tuple[Rule, ...]:
-    """The preset's rules.
+def rules_of(message: preset_pb2.Preset, field: str = "preset") -> tuple[Rule, ...]:
+    """The preset's rules; `field` is its path, for faults.
 
     Raises:
         RulesRefused: with every rule that is none.
@@ -47,7 +53,7 @@ def rules_of(message: preset_pb2.Preset) -> tuple[Rule, ...]:
     rules, faults = [], []
     for i, rule in enumerate(message.rules):
         try:
-            rules.append(rule_from_proto(rule, f"preset.rules[{i}]"))
+            rules.append(rule_from_proto(rule, f"{field}.rules[{i}]"))
         except InvalidRule as fault:
             faults.append(fault)
     if faults:
@@ -94,6 +100,8 @@ def signature_violations(request: Signed) -> Iterator[Violation]:
             yield Violation(field, "is required: every change says who made it and why")
         elif len(text) > most:
             yield Violation(field, f"{len(text)} characters; at most {most}")
+        elif character := hidden_character(text, allowed=LINES):
+            yield Violation(field, f"holds {character}; remove it")
 
 
 def mask_violations(fields: Iterable[str]) -> Iterator[Violation]:
@@ -107,9 +115,11 @@ def mask_violations(fields: Iterable[str]) -> Iterator[Violation]:
 
 def content_violations(record: PresetRevision) -> Iterator[Violation]:
     """Of texts and counts of a revision."""
-    if len(record.feature_space) > MAX_FEATURE_SPACE:
-        message = f"{len(record.feature_space)} characters; at most {MAX_FEATURE_SPACE}"
-        yield Violation("preset.feature_space", message)
+    if record.feature_space and FEATURE_SPACE.fullmatch(record.feature_space) is None:
+        message = "is no feature space: 16 hex digits, as GetModel shows it, or empty"
+        yield Violation("preset.feature_space", f"{record.feature_space[:80]!r} {message}")
+    if character := hidden_character(record.description, allowed=LINES):
+        yield Violation("preset.description", f"holds {character}; remove it")
     if len(record.description) > MAX_DESCRIPTION:
         yield Violation(
             "preset.description",
@@ -117,3 +127,21 @@ def content_violations(record: PresetRevision) -> Iterator[Violation]:
         )
     if not 1 <= len(record.rules) <= MAX_RULES:
         yield Violation("preset.rules", f"{len(record.rules)} rules; 1 to {MAX_RULES}")
+    yield from _twice(record.rules)
+
+
+def _twice(rules: Iterable[Rule]) -> Iterator[Violation]:
+    """Of ids that several rules have: a report would not say which it is about."""
+    for index, first in repeated_ids(rules):
+        message = f"is that of rules[{first}] too; each rule has its own, or none"
+        yield Violation(f"preset.rules[{index}].rule_id", message)
+
+
+def resolution_violations(resolution: int) -> Iterator[Violation]:
+    """Of the way to end a loss, which an operator has to name."""
+    if resolution not in RESOLUTIONS:
+        yield Violation(
+            "resolution",
+            "must be RESTORE, to write back what this replica serves, or ACCEPT, to take what the"
+            " store has",
+        )

@@ -44,8 +44,8 @@ def test_a_condition_says_why_it_does_not_hold(source: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("context.a ==", "column 13: Syntax error: mismatched input '<EOF>'"),
-        ("ctx.a == 1", "column 4: undeclared reference to 'ctx.a'"),
+        ("context.a ==", "column 13: ends too soon"),
+        ("ctx.a == 1", 'column 4: "ctx.a" is unknown'),
         ("1 + 1", "gives INT, not true or false"),
         ("[1, 2].all(x, x > 0)", "comprehensions (all, exists, map, filter) are not allowed"),
         ("context.items . map (x, x) == []", "comprehensions"),

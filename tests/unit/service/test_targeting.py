@@ -59,7 +59,7 @@ def test_an_empty_targeting_says_always() -> None:
 @pytest.mark.parametrize(
     ("targeting", "fault"),
     [
-        (message(condition="context.a =="), ".condition: column 13: Syntax error: mismatched"),
+        (message(condition="context.a =="), ".condition: column 13: ends too soon"),
         (message(condition="1 + 1"), ".condition: gives INT, not true or false"),
         (message(condition="a" * 1025), ".condition: 1025 characters; at most 1024"),
         (message(priority=1001), ".priority: 1001 is not within -1,000 to 1,000"),

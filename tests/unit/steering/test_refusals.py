@@ -18,7 +18,10 @@ ADD, SET, SCALE = Operation.ADD, Operation.SET, Operation.SCALE
     [
         (Rule(ADD, 0, math.nan), "rules[0].value: nan is not a finite number; give one"),
         (Rule(ADD, 0, -math.inf), "rules[0].value: -inf is not a finite number; give one"),
-        (Rule(ADD, 0, 2e6), "rules[0].value: 2e+06 is beyond 1e+06 in magnitude"),
+        (
+            Rule(ADD, 0, 2e6),
+            "rules[0].value: 2,000,000 is too large; at most 1,000,000 in magnitude",
+        ),
         (
             Rule(SCALE, 0, -1),
             "rules[0].value: SCALE by -1: a factor is 0 or more; to suppress, ADD a negative",
@@ -61,6 +64,26 @@ ADD, SET, SCALE = Operation.ADD, Operation.SET, Operation.SCALE
         (
             Rule(ADD, 0, 1, condition="a ="),
             "rules[0].condition: conditions are not available here: 'a ='",
+        ),
+        (
+            Rule(ADD, Attribute("a=b", "c"), 1),
+            "rules[0].attribute: name 'a=b' holds '=', which ends a name; only a value may hold it",
+        ),
+        (
+            Rule(ADD, Attribute("genre", "Hor\x1bror"), 1),
+            "rules[0].attribute: holds the control character U+001B; remove it",
+        ),
+        (
+            Rule(ADD, 0, 1, rule_id="a\nb"),
+            "rules[0].rule_id: holds the control character U+000A; remove it",
+        ),
+        (
+            Rule(ADD, 0, 1, when_activation=ActivationRange(math.inf)),
+            "rules[0].when_activation: no activation is infinite; give a number or leave the end out",
+        ),
+        (
+            Rule(ADD, 2**31, 1),
+            "rules[0].feature_index: has too many digits; no SAE is so large",
         ),
     ],
 )
