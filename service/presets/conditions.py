@@ -99,6 +99,8 @@ def _check_patterns(patterns: Iterable[str]) -> None:
 def _sentence(text: str) -> str:
     """The evaluator's first line, without its codes."""
     first = text.strip().splitlines()[0]
-    return re.sub(
-        r"^([A-Z_]+: )?(ERROR: <input>:(\d+):(\d+): )?", r"column \4: ", first, count=1
-    ).replace("column : ", "")
+    return (
+        re.sub(r"^([A-Z_]+: )?(ERROR: <input>:(-?\d+):(-?\d+): )?", r"column \4: ", first, count=1)
+        .replace("column : ", "")
+        .replace("column -1: ", "")
+    )

@@ -29,6 +29,7 @@ UNDECLARED = re.compile(r"undefined field '(.+?)' not found in struct 'steerrec\
 OVERLOAD = re.compile(r"found no matching overload for '(.+?)' applied to '\((.*)\)'")
 NUMBERS = re.compile(r"(double|int|uint), (double|int|uint)")
 NUMBER_IN = re.compile(r"(double|int|uint), list\((double|int|uint)\)")
+LOGICAL = ("_&&_", "_||_")
 COMPARISONS = ("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_")
 
 
@@ -90,7 +91,7 @@ class ContextTypes:
     def _check(self, source: str) -> None:
         try:
             kind = self._env.compile(source).return_type()
-            if kind not in {cel.Type.BOOL, cel.Type.DYN}:
+            if kind not in (cel.Type.BOOL, cel.Type.DYN):
                 raise ConditionRefused(f"gives {kind.name()}, not true or false")
         except RuntimeError as error:
             for column, issue in ISSUE.findall(str(error)):
@@ -105,11 +106,11 @@ class ContextTypes:
         if overload is None:
             return "" if "*error*" in issue else issue
         function, types = overload.groups()
-        if "*error*" in types or _compares_numbers(function, types):
-            return ""  # a fault has an issue of its own
+        if _is_fine(function, types):
+            return ""
         if function == "_[_]" and types.startswith("steerrec.Context"):
             return "write context.key: with declared types a key is not read by brackets"
-        name = function.strip("_@")
+        name, types = function.strip("_@"), types.replace("*error*", "bool")
         return f"{name} does not take {types}{self._reminder(source)}"
 
     def _reminder(self, source: str) -> str:
@@ -143,6 +144,13 @@ class ContextTypes:
         pool.AddSerializedFile(struct_pb2.DESCRIPTOR.serialized_pb)
         pool.Add(file)
         return cel.NewEnv(descriptor_pool=pool, variables={"context": cel.Type("steerrec.Context")})
+
+
+def _is_fine(function: str, types: str) -> bool:
+    """Whether the checker's issue is none at run time, or comes of another one."""
+    if "*error*" not in types:
+        return _compares_numbers(function, types)
+    return function not in LOGICAL or set(types.split(", ")) <= {"*error*", "bool", "dyn"}
 
 
 def _compares_numbers(function: str, types: str) -> bool:
