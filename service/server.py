@@ -34,6 +34,8 @@ from service.presets.connections import redis_client
 from service.presets.embedded import embedded_redis
 from service.presets.follower import PresetFollower
 from service.presets.redis_store import RedisStore
+from service.preview.policy import PublishGate, PublishPolicy
+from service.preview.summary import RedisPreviews
 from service.recommend import Recommender
 from service.rpc.decisions import DecisionServicer
 from service.rpc.features import FeatureServicer
@@ -41,6 +43,7 @@ from service.rpc.gate import Gate
 from service.rpc.health import Health
 from service.rpc.models import ModelServicer
 from service.rpc.presets import PresetServicer
+from service.rpc.preview import PreviewServicer
 from service.rpc.recommender import RecommenderServicer
 from service.rpc.surface import SERVICES, Servicers, bound, grpc_server
 from service.settings import DECISIONS_IN_REDIS, PRODUCTION, Settings
@@ -138,12 +141,23 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
             presets,
             Recommender(current, alone, follower, compile_condition, settings.limits),
         )
+        policy = PublishPolicy.of(settings)
+        previews = RedisPreviews(redis_client(redis_url))
+        stack.push_async_callback(previews.aclose)
+        publish_gate = PublishGate(
+            policy,
+            previews,
+            lambda: current.snapshot.model(PRODUCTION).bundle.version,
+        )
         health = Health(SERVICES)
         servicers = Servicers(
             RecommenderServicer(recommender, metrics, recorder),
-            PresetServicer(presets, follower, lambda: _production_bench(current)),
+            PresetServicer(
+                presets, follower, lambda: _production_bench(current), publish_gate=publish_gate
+            ),
             FeatureServicer(current),
             ModelServicer(store, current),
+            PreviewServicer(recommender, presets, decisions, previews, policy),
             DecisionServicer(decisions, replayer),
             health,
         )

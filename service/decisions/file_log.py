@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import dropwhile
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -39,13 +40,15 @@ class FileLog:
         self._turn = asyncio.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = path.with_name(f"{path.name}.lock").open("ab")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._lines = _Lines(
-                path, maxBytes=max_bytes, backupCount=OLDER_FILES, encoding="utf-8"
-            )
+            with ExitStack() as opened:
+                lock = path.with_name(f"{path.name}.lock")
+                fcntl.flock(opened.enter_context(lock.open("ab")), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._lines = _Lines(
+                    path, maxBytes=max_bytes, backupCount=OLDER_FILES, encoding="utf-8"
+                )
+                opened.callback(self._lines.close)
+                self._opened = opened.pop_all()
         except BlockingIOError:
-            self._lock.close()
             raise SettingsRefused(
                 [f"STEERREC_DECISION_LOG: {path} is written by another replica; give each its own"]
             ) from None
@@ -68,8 +71,7 @@ class FileLog:
 
     async def aclose(self) -> None:
         """See DecisionLog."""
-        self._lines.close()
-        self._lock.close()
+        self._opened.close()
 
     async def _in_turn(self, work: Callable[[], Result]) -> Result:
         """What `work` gives, in a thread, one at a time: a rotation would move files under it.

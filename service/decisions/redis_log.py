@@ -52,7 +52,7 @@ class RedisLog:
         own = parsed_decision_id(decision_id)
         if own is None:
             return None
-        start = f"{max(0, own.milliseconds - SLACK_MS)}-0"
+        start = f"{max(1, own.milliseconds - SLACK_MS)}-0"
         async for _, fields in self._forward(start):
             if fields.get("id") == decision_id:
                 return from_json(fields["decision"])

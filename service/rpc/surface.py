@@ -10,6 +10,7 @@ from steerrec.v1 import (
     feature_pb2_grpc,
     model_pb2_grpc,
     preset_pb2_grpc,
+    preview_pb2_grpc,
     recommender_pb2_grpc,
 )
 
@@ -22,6 +23,7 @@ from service.rpc.health import Health
 from service.rpc.interceptor import CallInterceptor
 from service.rpc.models import ModelServicer
 from service.rpc.presets import PresetServicer
+from service.rpc.preview import PreviewServicer
 from service.rpc.recommender import RecommenderServicer
 from service.rpc.reflection import add_reflection
 from service.settings import Settings
@@ -30,7 +32,7 @@ SERVICES = tuple(
     f"steerrec.v1.{name}"
     for name in (
         *("RecommenderService", "PresetService", "FeatureService", "ModelService"),
-        *("DecisionService",),
+        *("PreviewService", "DecisionService"),
     )
 )
 """Names of our own services, as clients and health checks spell them."""
@@ -43,6 +45,7 @@ class Servicers(NamedTuple):
     presets: PresetServicer
     features: FeatureServicer
     models: ModelServicer
+    previews: PreviewServicer
     decisions: DecisionServicer
     health: Health
 
@@ -57,6 +60,7 @@ def grpc_server(
     preset_pb2_grpc.add_PresetServiceServicer_to_server(servicers.presets, server)
     feature_pb2_grpc.add_FeatureServiceServicer_to_server(servicers.features, server)
     model_pb2_grpc.add_ModelServiceServicer_to_server(servicers.models, server)
+    preview_pb2_grpc.add_PreviewServiceServicer_to_server(servicers.previews, server)
     decision_pb2_grpc.add_DecisionServiceServicer_to_server(servicers.decisions, server)
     health_pb2_grpc.add_HealthServicer_to_server(servicers.health, server)
     if settings.reflection:

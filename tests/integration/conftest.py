@@ -14,6 +14,7 @@ from steerrec.v1 import (
     feature_pb2_grpc,
     model_pb2_grpc,
     preset_pb2_grpc,
+    preview_pb2_grpc,
     recommender_pb2_grpc,
 )
 
@@ -45,6 +46,11 @@ class Service:
     def features(self) -> "feature_pb2_grpc.FeatureServiceAsyncStub":
         """Stub of FeatureService."""
         return feature_pb2_grpc.FeatureServiceStub(self.channel)
+
+    @property
+    def previews(self) -> "preview_pb2_grpc.PreviewServiceAsyncStub":
+        """Stub of PreviewService."""
+        return preview_pb2_grpc.PreviewServiceStub(self.channel)
 
     @property
     def decisions(self) -> "decision_pb2_grpc.DecisionServiceAsyncStub":

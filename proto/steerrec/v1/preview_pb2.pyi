@@ -32,7 +32,7 @@ class PreviewHistory(_message.Message):
     NEXT_ITEM_ID_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
     next_item_id: _builtins.str
-    """The item taken next; empty: not known."""
+    """The item taken next; empty: not known. It may be recommended even where the history has it."""
     @_builtins.property
     def item_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Item ids, oldest first; at most 10,000."""
@@ -404,7 +404,9 @@ class PreviewReport(_message.Message):
     k: _builtins.int
     """Length of the slates."""
     targeted_share: _builtins.float
-    """Part of the histories to which the preset's targeting applies it."""
+    """Part of the histories to which the preset's targeting applies it. The figures below are of
+    these: the slates of the others stay as they are.
+    """
     next_known_count: _builtins.int
     """Histories whose next item is known."""
     ndcg_before: _builtins.float

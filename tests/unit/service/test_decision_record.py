@@ -76,8 +76,13 @@ def test_a_score_beyond_rounding_differs() -> None:
 
 
 def test_another_order_differs() -> None:
-    found = differences(slate(("i1", 2.0), ("i2", 1.0)), slate(("i2", 2.5), ("i1", 1.0)))
+    found = differences(slate(("i1", 2.0), ("i2", 1.0)), slate(("i2", 2.5), ("i1", 1.5)))
     assert found == ["rank 1: i1 was answered, i2 is now", "rank 2: i2 was answered, i1 is now"]
+
+
+def test_another_order_within_rounding_says_so() -> None:
+    found = differences(slate(("i1", 2.0)), slate(("i2", 2.0)))
+    assert found == ["rank 1: i1 was answered, i2 is now (scores equal but for rounding)"]
 
 
 def test_a_shorter_slate_differs() -> None:

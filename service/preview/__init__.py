@@ -1,0 +1,1 @@
+"""What a preset would do before it is live, and whether it may go live (docs/operating.md)."""
