@@ -89,6 +89,16 @@ class Metrics:
             "Whether Redis can be reached: 1 or 0.",
             registry=self.registry,
         )
+        self.store_lost_data = Gauge(
+            "steerrec_preset_store_lost_data",
+            "Whether Redis lost presets that are served here, and nobody resolved it: 1 or 0.",
+            registry=self.registry,
+        )
+        self.redis_restarts = Counter(
+            "steerrec_embedded_redis_restarts_total",
+            "Starts of the embedded redis-server after it had ended.",
+            registry=self.registry,
+        )
         self.decisions = Counter(
             "steerrec_decisions_total",
             "Sampled decisions, by outcome: kept, queue_full, log_away, failed.",

@@ -37,12 +37,8 @@ log = logging.getLogger(__name__)
 class PresetFreshness(Protocol):
     """How sure the replica is of its presets."""
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether Redis can be reached."""
-
-    def age_s(self) -> float:
-        """Seconds since the presets were last known to be those of Redis."""
+    def staleness(self) -> str:
+        """Why its presets may not be those of Redis, and their age; empty: they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +143,8 @@ class Recommender:
                 newest = f"preset {preset.name!r} revision {preset.refused_revision}"
                 detail = f"{newest} cannot be honoured; revision {preset.revision} goes on"
                 yield Degraded(DegradedReason.PRESET_SKIPPED, detail)
-        if plan.layers and not self._freshness.is_connected:
-            detail = f"Redis cannot be reached; presets are {self._freshness.age_s():.0f} s old"
-            yield Degraded(DegradedReason.STALE_PRESETS, detail)
+        if plan.layers and (stale := self._freshness.staleness()):
+            yield Degraded(DegradedReason.STALE_PRESETS, stale)
 
 
 @lru_cache(maxsize=256)

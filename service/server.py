@@ -6,16 +6,15 @@ Nothing is served before it is verified, and the port opens last.
 import asyncio
 import json
 import logging
-import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from socket import gethostname
 
 import grpc
+from steerrec.v1 import preset_pb2
 
 from model_store.store import Store
 from service.batcher import Batcher
@@ -31,9 +30,11 @@ from service.models import ServedModels
 from service.presets.compiled import Bench
 from service.presets.conditions import compile_condition
 from service.presets.connections import redis_client
-from service.presets.embedded import embedded_redis
+from service.presets.embedded import embedded_server
 from service.presets.follower import PresetFollower
+from service.presets.loss import StoreState
 from service.presets.redis_store import RedisStore
+from service.presets.replicas import ReplicaReporter, new_replica_id, served_bundle
 from service.preview.policy import PublishGate, PublishPolicy
 from service.preview.summary import RedisPreviews
 from service.recommend import Recommender
@@ -121,7 +122,7 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
     """A replica that serves within the block, and drains at its end."""
     async with AsyncExitStack() as stack:
         metrics, current, store = Metrics(), Current(), Store(settings.store_root)
-        redis_url = stack.enter_context(_redis_url(settings))
+        redis_url, keep_redis = stack.enter_context(_redis(settings, metrics))
         presets = RedisStore(redis_client(redis_url))
         stack.push_async_callback(presets.aclose)
         models = ServedModels(store, settings, current, metrics)
@@ -129,11 +130,15 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
         await follower.start()
         await models.load()
         _show_freshness(metrics, follower)
+        replica_id = settings.replica_id or new_replica_id()
+        status = partial(_status, replica_id, current, follower)
+        reporter = ReplicaReporter(presets, status, lambda: current.snapshot)
         batcher = Batcher(metrics, max_batch=settings.max_batch, queue_limit=settings.queue_limit)
         stack.push_async_callback(batcher.stop)
         recommender = Recommender(current, batcher, follower, compile_condition, settings.limits)
         decisions = _decision_log(settings, redis_url)
-        recorder = await _recorder(stack, decisions, metrics, settings)
+        share = settings.decision_sample_share
+        recorder = await _recorder(stack, decisions, metrics, share, replica_id)
         alone = Batcher(Metrics(), max_batch=1, queue_limit=REPLAYS_WAITING)
         stack.push_async_callback(alone.stop)
         replayer = Replayer(
@@ -153,7 +158,11 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
         servicers = Servicers(
             RecommenderServicer(recommender, metrics, recorder),
             PresetServicer(
-                presets, follower, lambda: _production_bench(current), publish_gate=publish_gate
+                presets,
+                follower,
+                lambda: _production_bench(current),
+                reporter,
+                publish_gate=publish_gate,
             ),
             FeatureServicer(current),
             ModelServicer(store, current),
@@ -165,7 +174,10 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
         server = grpc_server(servicers, settings, metrics, gate)
         page = stack.enter_context(metrics_page(metrics, settings.metrics_bind))
         addresses = Addresses(grpc=bound(server, settings.bind), metrics=page)
-        for follow in (models.follow, follower.follow, partial(_show_redis, follower, health)):
+        for follow in (
+            *(models.follow, follower.follow, reporter.tell_on, keep_redis),
+            partial(_show_redis, follower, health),
+        ):
             stack.push_async_callback(_cancelled, asyncio.create_task(_kept_up(follow)))
         await server.start()
         drain = partial(_drain, server, health, gate, settings.drain_timeout_s)
@@ -175,13 +187,31 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
 
 
 @contextmanager
-def _redis_url(settings: Settings) -> Iterator[str]:
-    """That of the settings, or that of a Redis of our own that ends with the block."""
+def _redis(
+    settings: Settings, metrics: Metrics
+) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:
+    """URL of the settings' Redis, or of one of our own that ends with the block; what keeps it
+    running, for ever."""
     if settings.redis_url is not None:
-        yield settings.redis_url.get_secret_value()
+        yield settings.redis_url.get_secret_value(), asyncio.Event().wait
         return
-    with embedded_redis(settings.data_dir / "redis") as url:
-        yield url
+    with embedded_server(settings.data_dir / "redis") as server:
+        yield server.url, partial(server.keep_running, metrics.redis_restarts.inc)
+
+
+def _status(
+    replica_id: str, current: Current, follower: PresetFollower
+) -> preset_pb2.ReplicaStatus:
+    """What this replica serves now."""
+    snapshot = current.snapshot
+    return preset_pb2.ReplicaStatus(
+        replica_id=replica_id,
+        audit_sequence=follower.stored.tip.sequence,
+        bundles=[
+            served_bundle(label, version, snapshot.models[version].presets)
+            for label, version in sorted(snapshot.labels.items())
+        ],
+    )
 
 
 def _decision_log(settings: Settings, redis_url: str) -> DecisionLog | None:
@@ -194,14 +224,19 @@ def _decision_log(settings: Settings, redis_url: str) -> DecisionLog | None:
 
 
 async def _recorder(
-    stack: AsyncExitStack, decisions: DecisionLog | None, metrics: Metrics, settings: Settings
+    stack: AsyncExitStack,
+    decisions: DecisionLog | None,
+    metrics: Metrics,
+    sample_share: float,
+    replica_id: str,
 ) -> DecisionRecorder | None:
     """Writes into the log until the stack ends, and closes it then; None: there is no log."""
     if decisions is None:
         return None
     stack.push_async_callback(decisions.aclose)
-    share, replica_id = settings.decision_sample_share, f"{gethostname()}-{os.getpid()}"
-    recorder = DecisionRecorder(decisions, metrics, sample_share=share, replica_id=replica_id)
+    recorder = DecisionRecorder(
+        decisions, metrics, sample_share=sample_share, replica_id=replica_id
+    )
     await stack.enter_async_context(recorder.running())
     return recorder
 
@@ -214,6 +249,7 @@ def _show_freshness(metrics: Metrics, follower: PresetFollower) -> None:
     """Lets the metrics page ask the follower at every scrape."""
     metrics.snapshot_age.set_function(follower.age_s)
     metrics.redis_connected.set_function(lambda: float(follower.is_connected))
+    metrics.store_lost_data.set_function(lambda: float(follower.state is StoreState.LOST_DATA))
 
 
 def _stop_signal() -> asyncio.Event:
@@ -224,7 +260,7 @@ def _stop_signal() -> asyncio.Event:
     return stop
 
 
-async def _kept_up(follow: Callable[[], Awaitable[None]]) -> None:
+async def _kept_up(follow: Callable[[], Awaitable[object]]) -> None:
     """Follows for ever, again and again where it fails: a replica must not go stale in silence."""
     while True:
         try:

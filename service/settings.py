@@ -116,6 +116,8 @@ class Settings(BaseModel):
     """Seconds between two looks at where the labels point."""
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = None
     """URL of Redis, one server, Sentinel or Cluster; absent: an embedded one in `data_dir`."""
+    replica_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,100}$")] = ""
+    """Id of this replica in GetStatus, another for each; empty: host, process and a random part."""
     max_batch: Annotated[int, Field(ge=1, le=1024)] = 32
     """Most requests in one run of the model."""
     queue_limit: Annotated[int, Field(ge=1, le=1_000_000)] = 1024

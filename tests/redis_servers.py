@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,7 @@ def with_sentinels(folder: Path, n_sentinels: int = 3) -> Iterator[Sentinels]:
             for i in range(n_sentinels)
         ]
         for sentinel in sentinels:
-            until(lambda own=sentinel: _knows(own, n_sentinels), "the sentinels do not meet")
+            until(partial(_knows, sentinel, n_sentinels), "the sentinels do not meet")
         yield Sentinels([master, replica], sentinels)
 
 
@@ -220,7 +221,7 @@ def cluster(folder: Path, n_masters: int = 3) -> Iterator[Cluster]:
             master.call("CLUSTER", "ADDSLOTS", *range(bounds[i], bounds[i + 1]))
             master.call("CLUSTER", "MEET", "127.0.0.1", masters[0].port)
         for master in masters:
-            until(lambda own=master: _agrees(own, n_masters), "the Cluster does not form")
+            until(partial(_agrees, master, n_masters), "the Cluster does not form")
         yield Cluster(masters)
 
 

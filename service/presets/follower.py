@@ -77,6 +77,19 @@ class PresetFollower:
                 why = "the store of presets lost its data"
         return f"{why}; presets are {self.age_s():.0f} s old"
 
+    def advice(self) -> str:
+        """What the store's state means and what to do; empty: nothing."""
+        match self.state:
+            case StoreState.CONNECTED:
+                return ""
+            case StoreState.UNREACHABLE:
+                return (
+                    "Redis cannot be reached: the last good presets are served, and nothing can be"
+                    " written. Following goes on by itself once Redis answers"
+                )
+            case StoreState.LOST_DATA:
+                return str(self._loss)
+
     async def check_store(self) -> None:
         """Looks whether the store may be written to.
 
@@ -88,7 +101,11 @@ class PresetFollower:
             raise self._loss
         if not self.is_connected:
             raise StoreUnavailable(RuntimeError("what the store has is unknown"))
-        await self._refuse_loss()
+        try:
+            await self._refuse_loss()
+        except StoreLostData as loss:
+            self._disconnected(loss)
+            raise
 
     async def start(self) -> None:
         """Reads the store once; where that fails, the last good copy on disk.

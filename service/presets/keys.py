@@ -44,3 +44,9 @@ class Keys(NamedTuple):
         """Stream of sampled decisions: id, and the `Decision` message as JSON. Trimmed to
         `STEERREC_DECISION_KEEP`, give or take a node of the stream."""
         return f"{{{self.prefix}}}:decisions"
+
+    @property
+    def replicas(self) -> str:
+        """Hash: replica id -> `<Redis time in ms>:<ReplicaStatus message as base64>`. An entry
+        goes once its replica was silent for `replicas.FORGET_S`."""
+        return f"{{{self.prefix}}}:replicas"

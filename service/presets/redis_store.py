@@ -19,6 +19,7 @@ from service.presets.connections import Client
 from service.presets.errors import RecordCorrupt, StoreUnavailable
 from service.presets.keys import Keys
 from service.presets.record import Head, PresetRevision, from_json, head_from_json, to_json
+from service.presets.replicas import Told
 from service.presets.store import (
     AuditPage,
     Change,
@@ -76,6 +77,24 @@ return {
   redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1),
   redis.call('GET', KEYS[2]) or '0:'
 }
+"""
+
+TELL = """
+local now = redis.call('TIME')
+local ms = now[1] * 1000 + math.floor(now[2] / 1000)
+local told = redis.call('HGETALL', KEYS[1])
+for i = 1, #told, 2 do
+  if ms - tonumber(string.match(told[i + 1], '^%d+')) > tonumber(ARGV[3]) then
+    redis.call('HDEL', KEYS[1], told[i])
+  end
+end
+return redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', ms) .. ':' .. ARGV[2])
+"""
+"""KEYS: replicas. ARGV: replica id, report, silence in ms after which one is forgotten."""
+
+TOLD = """
+local now = redis.call('TIME')
+return {now[1], now[2], redis.call('HGETALL', KEYS[1])}
 """
 
 log = logging.getLogger(__name__)
@@ -215,6 +234,19 @@ class RedisStore:
             tip=events[-1].tip if events else None,
             recoveries=[event for event in events if event.action.is_of_store],
         )
+
+    async def tell(self, replica_id: str, report: str, forget_s: float) -> None:
+        """See ReplicaReports."""
+        silence = str(round(forget_s * 1000))
+        await self._scripted(TELL, [self._keys.replicas], replica_id, report, silence)
+
+    async def told(self, forget_s: float) -> Mapping[str, Told]:
+        """See ReplicaReports."""
+        seconds, microseconds, told = await self._scripted(TOLD, [self._keys.replicas])
+        now_s = int(seconds) + int(microseconds) / 1e6
+        parts = {name: entry.partition(":") for name, entry in _paired(told).items()}
+        found = {name: Told(now_s - int(ms) / 1e3, own) for name, (ms, _, own) in parts.items()}
+        return {name: own for name, own in found.items() if own.age_s <= forget_s}
 
     async def aclose(self) -> None:
         """See PresetStore."""

@@ -11,20 +11,25 @@ from service.errors import PresetNotHonoured
 from service.presets.audit import AuditEvent, event_to_proto
 from service.presets.compiled import Bench, RefusedPreset, check_defaults
 from service.presets.diff import differences
+from service.presets.errors import StoreUnavailable
 from service.presets.follower import PresetFollower
 from service.presets.lifecycle import Gate, Lifecycle, Stored, open_gate
+from service.presets.loss import LossResolver
 from service.presets.record import PresetRevision, to_proto
+from service.presets.replicas import ReplicaReporter, asked_for
 from service.presets.store import AuditPage, PresetStore
 from service.rpc.interceptor import Context
 from service.rpc.paging import page_size_of, page_token, position_of
 from service.rpc.preset_requests import (
     EDITABLE,
+    RESOLUTIONS,
     content_violations,
     etag_violations,
     mask_violations,
     masked,
     name_violations,
     refuse_if,
+    resolution_violations,
     revision_violations,
     rules_of,
     signature_violations,
@@ -34,6 +39,7 @@ SERVED_WITHIN_S = 0.5
 """How long a write waits for this replica to serve it; others follow on their own."""
 MAX_READS = 20
 """Of the chain in one call: a page of a preset's own events may be short, and go on."""
+STATUS_ALONE = "the store of presets cannot be read: this replica tells of itself alone"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CURSOR = re.compile(r"\d{1,19}-\d{1,19}")
 """Position in the chain."""
@@ -51,6 +57,7 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
         store: PresetStore,
         follower: PresetFollower,
         bench: Callable[[], Bench],
+        reporter: ReplicaReporter,
         *,
         publish_gate: Gate = open_gate,
     ) -> None:
@@ -60,6 +67,7 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
             store: of presets.
             follower: of that store.
             bench: gives that of the bundle now labelled production.
+            reporter: knows what every replica serves.
             publish_gate: asked before a revision comes into force for the first time.
         """
         self._store = store
@@ -67,7 +75,9 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
             store, publish_gate=publish_gate, served_tip=lambda: follower.stored.tip
         )
         self._follower = follower
+        self._resolver = LossResolver(store, follower)
         self._bench = bench
+        self._reporter = reporter
 
     async def CreatePreset(
         self, request: preset_pb2.CreatePresetRequest, context: Context
@@ -244,6 +254,40 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
             tip_sequence=page.tip.sequence,
             tip_hash=page.tip.hash,
         )
+
+    async def GetStatus(
+        self, request: preset_pb2.GetStatusRequest, context: Context
+    ) -> preset_pb2.GetStatusResponse:
+        """What every replica serves."""
+        refuse_if(name_violations(request.name, "name") if request.name else ())
+        own, message = self._reporter.own(), self._follower.advice()
+        try:
+            statuses = await self._reporter.statuses()
+        except StoreUnavailable:
+            statuses, message = [own], message or STATUS_ALONE
+        return preset_pb2.GetStatusResponse(
+            replicas=[asked_for(status, request.name) for status in statuses],
+            store_state=preset_pb2.StoreState.Value(f"STORE_STATE_{self._follower.state}"),
+            age_s=self._follower.age_s(),
+            message=message,
+            answered_by=own.replica_id,
+        )
+
+    async def ResolveStoreLoss(
+        self, request: preset_pb2.ResolveStoreLossRequest, context: Context
+    ) -> preset_pb2.ResolveStoreLossResponse:
+        """The end of a loss."""
+        refuse_if([*resolution_violations(request.resolution), *signature_violations(request)])
+        resolved = await self._resolver.resolve(
+            RESOLUTIONS[request.resolution],
+            request.author,
+            request.reason,
+            is_dry=request.validate_only,
+        )
+        if resolved.cursor:
+            self._follower.look_again()
+            await self._follower.caught_up(resolved.cursor, SERVED_WITHIN_S)
+        return preset_pb2.ResolveStoreLossResponse(presets=resolved.names)
 
     async def _events(self, name: str, after: str, size: int) -> tuple[list[AuditEvent], AuditPage]:
         """At most so many events, of one preset where it is named, and the last page read."""

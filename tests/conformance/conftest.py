@@ -45,3 +45,16 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[PresetStore]:
     redis = RedisStore(redis_client(url), Keys(prefix=request.node.name))
     yield redis
     await redis.aclose()
+
+
+@pytest.fixture
+async def empty_store(store: PresetStore, request: pytest.FixtureRequest) -> AsyncIterator[object]:
+    """Another store of the same kind, such as one that lost its data."""
+    if isinstance(store, MemoryStore):
+        yield MemoryStore()
+        return
+    kind = request.node.callspec.params["store"]
+    url = request.getfixturevalue(f"{kind}_url")
+    other = RedisStore(redis_client(url), Keys(prefix=f"{request.node.name}-other"))
+    yield other
+    await other.aclose()

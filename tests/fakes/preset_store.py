@@ -1,12 +1,14 @@
 """A preset store in memory; passes the same suite as the Redis one."""
 
 import asyncio
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from service.presets.audit import START, AuditEvent, Tip
 from service.presets.compiled import StoredPresets
 from service.presets.record import Head, PresetRevision
+from service.presets.replicas import Told
 from service.presets.store import (
     AuditPage,
     Change,
@@ -27,6 +29,7 @@ class MemoryStore:
     _tip: Tip = START
     audit: list[AuditEvent] = field(default_factory=list)
     """Every event; the cursor of the n-th is `n-0`."""
+    _told: dict[str, tuple[float, str]] = field(default_factory=dict)
 
     async def heads(self) -> Mapping[str, Head]:
         return dict(self._heads)
@@ -100,6 +103,15 @@ class MemoryStore:
             tip=events[-1].tip if events else None,
             recoveries=[event for event in events if event.action.is_of_store],
         )
+
+    async def tell(self, replica_id: str, report: str, forget_s: float) -> None:
+        now = time.monotonic()
+        self._told = {name: told for name, told in self._told.items() if now - told[0] <= forget_s}
+        self._told[replica_id] = (now, report)
+
+    async def told(self, forget_s: float) -> Mapping[str, Told]:
+        ages = {name: Told(time.monotonic() - at, own) for name, (at, own) in self._told.items()}
+        return {name: told for name, told in ages.items() if told.age_s <= forget_s}
 
     async def aclose(self) -> None:
         pass
