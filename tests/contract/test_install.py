@@ -46,6 +46,14 @@ def test_the_plain_install_has_no_torch() -> None:
     assert "torch" not in names(PROJECT["dependencies"])
 
 
+def test_the_plain_install_brings_a_time_zone_database() -> None:
+    assert "tzdata" in names(PROJECT["dependencies"])
+    script = "import zoneinfo; print(zoneinfo.ZoneInfo('Europe/Berlin'))"
+    without = {"PYTHONTZPATH": ""}  # as on a machine that has none
+    printed = subprocess.check_output([sys.executable, "-c", script], text=True, env=without)
+    assert printed.strip() == "Europe/Berlin"
+
+
 def test_torch_is_pinned_exactly() -> None:
     pins = [requirement for requirement in EXTRAS["train"] if requirement.startswith("torch")]
     assert [bool(re.fullmatch(r"torch==\d+\.\d+\.\d+", pin)) for pin in pins] == [True]
