@@ -21,7 +21,7 @@ from tests.integration.conftest import Service
 
 HORROR = add_genre("Horror", 0.5)
 COMEDY = add_genre("Comedy", 0.5)
-SIGNED = {"author": "ann", "reason": "test"}
+SIGNED: dict[str, Any] = {"author": "ann", "reason": "test"}
 DRAFT = preset_pb2.PRESET_STATE_DRAFT
 ACTIVE = preset_pb2.PRESET_STATE_ACTIVE
 
