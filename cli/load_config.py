@@ -93,8 +93,6 @@ def _merged(base: Ghz, given: Ghz) -> Ghz:
     merged = base | given
     if "connections" not in given and "concurrency" in given:
         merged["connections"] = min(base.get("connections", 1), given["concurrency"])
-    if not merged.get("data-file") and merged.get("data") is None:
-        raise Refused("--data: missing; `steerrec load data OUT` writes OUT/requests.json")
     return merged if _is_bounded(merged) else merged | {"duration": _until_changed(merged)}
 
 

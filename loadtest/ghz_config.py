@@ -266,6 +266,8 @@ def _faults(read: GhzConfig, config: Mapping[str, Any]) -> Iterator[str]:
         yield "concurrency-schedule: only ghz has it; use load-schedule, or run ghz"
     if not read.host:
         yield "host: missing; it is the service's host and port"
+    if not read.data_file and read.data is None:
+        yield "data: missing; `steerrec load data OUT` writes OUT/requests.json, for --data"
     if read.connections > read.concurrency:
         yield f"connections: {read.connections} is more than concurrency, {read.concurrency}"
     if read.total is not None and (read.duration or read.max_duration):

@@ -12,9 +12,10 @@ import grpc
 import pytest
 from steerrec.v1 import recommender_pb2, recommender_pb2_grpc, rule_pb2
 
-from bench.load_data import frame, write_load_data
 from cli.demo.replica_process import Running, running
+from loadtest.requests import frame
 from model_store.store import Store
+from tests.e2e.cli_runs import steerrec
 from tests.e2e.h2load import h2load
 from tests.e2e.reflected import VERSIONS, Reflected
 
@@ -128,10 +129,16 @@ def test_the_data_bytes_of_h2load_show_refused_calls(replica: Running, tmp_path:
     assert load == (50, 0)
 
 
+def load_data(store: Store, out: Path) -> None:
+    """Writes requests with three rules each."""
+    made = steerrec("load", "data", str(out), "--store", store.root, "--rules", "3")
+    assert made.code == 0, made.err
+
+
 def test_load_data_of_a_bundle_is_answered(
     tiny_store: Store, reflected: Reflected, tmp_path: Path
 ) -> None:
-    write_load_data(tiny_store.root, tmp_path, label="production", n_rules=3)
+    load_data(tiny_store, tmp_path)
     requests = json.loads((tmp_path / "requests.json").read_text())
     replies = [reflected.call(METHOD, request) for request in requests[:5]]
     assert [len(reply["rule_reports"]) for reply in replies] == [3] * 5
@@ -140,7 +147,7 @@ def test_load_data_of_a_bundle_is_answered(
 
 
 def test_the_data_frame_is_the_first_request(tiny_store: Store, tmp_path: Path) -> None:
-    write_load_data(tiny_store.root, tmp_path, label="production", n_rules=3)
+    load_data(tiny_store, tmp_path)
     body = (tmp_path / "body.frame").read_bytes()
     first = recommender_pb2.RecommendRequest.FromString(body[5:])
     assert len(first.rules) == 3
