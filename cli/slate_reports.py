@@ -15,8 +15,10 @@ TARGET_STYLES = {
     recommender_pb2.TARGET_STATUS_LIMITED_BY_BUDGET: "yellow",
     recommender_pb2.TARGET_STATUS_UNREACHABLE: "red",
 }
-SHOWN_CAUSES = 4
+SHOWN_CAUSES = 3
 """Contributions to one item that fit a line."""
+LABEL_WIDTH = 24
+"""Characters of a feature's label that let so many fit."""
 SHOWN_SHARES = 10
 """Attributes of a counterfactual that fit a screen."""
 
@@ -145,7 +147,7 @@ def _feature_causes(reply: recommender_pb2.RecommendResponse) -> Table:
         reply.items,
         (
             [
-                (f"{one.feature_index} {one.label}".rstrip(), one.score_change)
+                (f"{one.feature_index} {_shortened(one.label)}".rstrip(), one.score_change)
                 for one in item.feature_contributions
             ]
             for item in reply.items
@@ -170,6 +172,10 @@ def _causes(
 def _method(method: recommender_pb2.ContributionMethod.ValueType) -> str:
     name = recommender_pb2.ContributionMethod.Name(method).removeprefix("CONTRIBUTION_METHOD_")
     return name.lower().replace("_", " ")
+
+
+def _shortened(label: str) -> str:
+    return label if len(label) <= LABEL_WIDTH else f"{label[: LABEL_WIDTH - 1]}…"
 
 
 def _called(item_id: str, title: str) -> str:

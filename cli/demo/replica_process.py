@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from cli.errors import Unavailable
@@ -31,13 +32,20 @@ class Running(NamedTuple):
 
 
 @contextmanager
-def running(data_dir: Path, store_url: str, *, bind: str = "127.0.0.1:0") -> Iterator[Running]:
+def running(
+    data_dir: Path,
+    store_url: str,
+    *,
+    bind: str = "127.0.0.1:0",
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Running]:
     """A replica on loopback ports with its embedded Redis, stopped at the end of the block.
 
     Args:
         data_dir: what it keeps; its log is `service.log` there.
         store_url: where its bundles are.
         bind: its gRPC address; by default a free port.
+        settings: variables of the service beside those.
 
     Raises:
         Unavailable: it did not come up; with the end of its log.
@@ -46,7 +54,8 @@ def running(data_dir: Path, store_url: str, *, bind: str = "127.0.0.1:0") -> Ite
     ready_file, log = data_dir / "ready.json", data_dir / "service.log"
     ready_file.unlink(missing_ok=True)
     with log.open("wb") as output:
-        process = _started(data_dir, store_url, bind, ready_file, output.fileno())
+        more = {**settings, "STEERREC_READY_FILE": str(ready_file.absolute())}
+        process = _started(data_dir, store_url, bind, more, output.fileno())
     try:
         addresses = _awaited(process, ready_file, log)
         yield Running(addresses["grpc"], addresses["metrics"], process)
@@ -55,7 +64,7 @@ def running(data_dir: Path, store_url: str, *, bind: str = "127.0.0.1:0") -> Ite
 
 
 def _started(
-    data_dir: Path, store_url: str, bind: str, ready_file: Path, output: int
+    data_dir: Path, store_url: str, bind: str, settings: Mapping[str, str], output: int
 ) -> subprocess.Popen[bytes]:
     """The process, in a session of its own: Ctrl-C is the demo's to handle."""
     command = [
@@ -65,7 +74,7 @@ def _started(
     kept = {name: value for name, value in os.environ.items() if not name.startswith("STEERREC_")}
     return subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
         command,
-        env={**kept, "STEERREC_READY_FILE": str(ready_file.absolute())},
+        env={**kept, **settings},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
