@@ -48,6 +48,8 @@ class Tip(NamedTuple):
         return f"{self.sequence}:{self.hash}"
 
 
+MAX_COUNT = 2**63
+"""What the contract's int64 cannot carry any more."""
 START = Tip()
 """Of a chain without events."""
 
@@ -135,10 +137,10 @@ def event_from_fields(fields: Mapping[str, str]) -> AuditEvent:
     """
     try:
         return AuditEvent(
-            sequence=int(fields["sequence"]),
+            sequence=_count(fields["sequence"]),
             action=AuditAction(fields["action"]),
             name=fields["name"],
-            revision=int(fields["revision"]),
+            revision=_count(fields["revision"]),
             etag=fields["etag"],
             content_hash=fields["content_hash"],
             author=fields["author"],
@@ -267,6 +269,44 @@ def _end_missing(at: Tip, tip: Tip) -> ChainBreak | None:
     else:
         why = f"the chain ends at event {at.sequence}; the tip is of another, {tip.sequence}"
     return ChainBreak(at.sequence + 1, why)
+
+
+def content_break(
+    events: Iterable[AuditEvent], contents: Mapping[tuple[str, int], str]
+) -> ChainBreak | None:
+    """The first event since the last recovery whose revision is not as it was written; None: none.
+
+    A recovery writes revisions back, so that what was written before it may be another's.
+
+    Args:
+        events: of a verified chain, oldest first.
+        contents: content hash of the revisions that there are, by name and number.
+    """
+    written: list[AuditEvent] = []
+    for event in events:
+        if event.action.is_of_store:
+            written.clear()
+        elif event.content_hash:
+            written.append(event)
+    for event in written:
+        there = contents.get((event.name, event.revision), "")
+        if there != event.content_hash:
+            fact = "is not as it was written" if there else "is gone"
+            why = f"preset {event.name!r} revision {event.revision} {fact}"
+            return ChainBreak(event.sequence, why)
+    return None
+
+
+def _count(text: str) -> int:
+    """A number that the contract can carry.
+
+    Raises:
+        ValueError: it is none.
+    """
+    number = int(text)
+    if not 0 <= number < MAX_COUNT:
+        raise ValueError(f"{number} is out of range")
+    return number
 
 
 def _text(value: object) -> str:

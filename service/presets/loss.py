@@ -13,7 +13,7 @@ from typing import Protocol
 from service.presets.audit import START, AuditAction, AuditEvent, Tip, chained
 from service.presets.compiled import StoredPresets
 from service.presets.errors import NothingLost, StoreUnavailable
-from service.presets.record import Head
+from service.presets.record import Head, restored
 from service.presets.store import PresetStore, Recovery, Written
 
 TRIES = 10
@@ -143,14 +143,8 @@ def recovery_of(
     own = chained(event, tip)
     if resolution is Resolution.ACCEPT:
         return Recovery({}, {}, tip, own)
-    heads = {name: _behind(head, in_store.get(name)) for name, head in served.heads.items()}
+    heads = {name: restored(head, in_store.get(name)) for name, head in served.heads.items()}
     return Recovery(heads, served.records, tip, own)
-
-
-def _behind(head: Head, in_store: Head | None) -> Head:
-    if in_store is None or in_store.revision <= head.revision:
-        return head
-    return head._replace(revision=in_store.revision)
 
 
 def speaks_for(event: AuditEvent, seen: Tip) -> bool:

@@ -14,6 +14,7 @@ from service.presets.audit import (
     Tip,
     canonical_line,
     chained,
+    content_break,
     event_from_fields,
     event_from_proto,
     event_to_proto,
@@ -138,6 +139,28 @@ def test_a_recovery_that_speaks_up_to_nothing_is_a_break() -> None:
     assert verify([odd], odd.tip).broken is not None
 
 
+CONTENTS = {("scary", n): "c0ffee" for n in range(1, 7)}
+
+
+def test_contents_as_they_were_written_hold() -> None:
+    assert content_break(FIVE, CONTENTS) is None
+
+
+def test_a_changed_revision_is_found() -> None:
+    broken = content_break(FIVE, CONTENTS | {("scary", 3): "decaf"})
+    assert broken == (3, "preset 'scary' revision 3 is not as it was written")
+
+
+def test_a_lost_revision_is_found() -> None:
+    rest = {key: own for key, own in CONTENTS.items() if key != ("scary", 4)}
+    assert content_break(FIVE, rest) == (4, "preset 'scary' revision 4 is gone")
+
+
+def test_contents_from_before_a_recovery_may_be_anothers() -> None:
+    whole = chain(*FIVE[:2], restored(TIP), event(revision=6))
+    assert content_break(whole, {("scary", 6): "c0ffee"}) is None
+
+
 def test_the_canonical_line_is_json_with_sorted_keys_and_only_texts() -> None:
     line = canonical_line(FIVE[0])
     values = json.loads(line)
@@ -163,7 +186,16 @@ def test_an_event_reads_back_from_its_message() -> None:
     assert event_from_proto(event_to_proto(FIVE[2])) == FIVE[2]
 
 
-@pytest.mark.parametrize("change", [{"sequence": "x"}, {"action": "ATE"}, {"event_time": "soon"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sequence": "x"},
+        {"sequence": str(2**63)},
+        {"revision": "-1"},
+        {"action": "ATE"},
+        {"event_time": "soon"},
+    ],
+)
 def test_fields_that_are_no_event_are_refused(change: dict[str, str]) -> None:
     with pytest.raises(RecordCorrupt, match=r"^audit event: "):
         event_from_fields(FIVE[0].to_fields() | change)
