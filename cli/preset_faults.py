@@ -119,7 +119,8 @@ class Source(NamedTuple):
         inner: Any = self.content
         for part in place:
             if isinstance(inner, CommentedMap) and part in inner:
-                line = inner.lc.key(part)[0] + 1
+                # a key that << brought has no line of its own
+                line = inner.lc.key(part)[0] + 1 if part in (inner.lc.data or {}) else line
             elif isinstance(inner, CommentedSeq) and isinstance(part, int) and part < len(inner):
                 line = inner.lc.item(part)[0] + 1
             else:
