@@ -35,7 +35,15 @@ def test_the_command_line_alone_imports_no_room() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["recommending", "feature_cards", "preset_apply", "preset_check", "bundles", "replica", "load_run"],
+    [
+        "recommending",
+        "feature_cards",
+        "preset_apply",
+        "preset_check",
+        "bundles",
+        "replica",
+        "load_run",
+    ],
 )
 def test_serving_subcommands_need_no_training_packages(module: str) -> None:
     assert not imported_after(f"import cli.{module}") & {"torch", "polars"}
