@@ -16,7 +16,7 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -60,9 +60,6 @@ MIXES = (
     (("genre=Drama", 0.6), ("genre=Documentary", 0.1)),
 )
 LATENCY_USERS = 300
-SHARE_FOR_LATENCY = 0.3
-"""Wanted of the attributes whose latency is taken, each in turn."""
-
 Wanted = tuple[tuple[Attribute, float], ...]
 
 
@@ -198,10 +195,11 @@ def _print_row(name: str, row: Counter[str], why: str) -> None:
     )
 
 
-def kinds(bench: Bench, history: Sequence[int], attribute: Attribute) -> dict[str, bytes]:
+def kinds(bench: Bench, history: Sequence[int], wanted: Wanted) -> dict[str, bytes]:
     """The requests of one user that are compared, serialised."""
-    wanted = ((attribute, SHARE_FOR_LATENCY),)
-    rule = rule_pb2.Rule(attribute=_message(attribute), operation=rule_pb2.OPERATION_ADD, value=2.0)
+    rule = rule_pb2.Rule(
+        attribute=_message(wanted[0][0]), operation=rule_pb2.OPERATION_ADD, value=2.0
+    )
     target = target_of(wanted)
     budget = recommender_pb2.Budget(min_overlap=0.8)
     fields: dict[str, dict[str, object]] = {
@@ -223,8 +221,8 @@ def kinds(bench: Bench, history: Sequence[int], attribute: Attribute) -> dict[st
 
 def show_latency(bench: Bench, users: Sequence[int], repetitions: int) -> None:
     """Prints the median latency of each kind of request, and its ratio to the plain one's."""
-    call: Callable[[bytes], bytes] = bench.channel.unary_unary(RECOMMEND)
-    aims = [Attribute(*name.split("=", 1)) for name, _ in AIMS]
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = bench.channel.unary_unary(RECOMMEND)
+    aims = _aims(bench.bundle)
     asked = [
         kinds(bench, bench.histories[user], aims[i % len(aims)]) for i, user in enumerate(users)
     ]

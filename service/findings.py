@@ -165,7 +165,17 @@ def unsteered_findings(
         scores: [n].
         why: it was not steered, a sentence for a person.
     """
-    slate = Tried(np.zeros(0), 0.0, items, scores, np.zeros(0, dtype=np.int64), False, None)
+    slate = Tried(
+        strengths=np.zeros(0),
+        length=0.0,
+        part=0.0,
+        items=items,
+        scores=scores,
+        counts=np.zeros(0, dtype=np.int64),
+        gap=0.0,
+        is_clipped=False,
+        all_scores=None,
+    )
     found = Found(slate, np.zeros(0), slate, slate, None, WHOLE, why)
     return Findings(
         target=_untouched(wishes.target, served, items, why) if wishes.target else None,

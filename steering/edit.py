@@ -62,7 +62,7 @@ def edit(
     before = activations[:, own].astype(np.float64)
     steps = stages(rules, plan.limits, space.reference[own], before)
     delta = steps.limited - before
-    kept = kept_share(delta, hidden, w_dec[own], plan.limits.max_shift_share)
+    kept = _kept_share(delta, hidden, w_dec[own], plan.limits.max_shift_share)
     after = before + kept * delta
     shift = ((after - before) if (kept < 1).any() else delta).astype(np.float32) @ w_dec[own]
     clipped = bool((kept < 1).any())
@@ -87,24 +87,6 @@ def acting(plan: Plan, last: Floats) -> Merged:
     return _left(plan, {**plan.why_not, **_out_of_range(plan, last)})
 
 
-def kept_share(
-    delta: Activations, hidden: Floats, rows: Floats, max_share: float
-) -> NDArray[np.float64]:
-    """The share of each shift that its limit lets through, 0..1, [.., positions, 1].
-
-    Args:
-        delta: [.., positions, n] change of each touched feature, raw.
-        hidden: [positions, d_model].
-        rows: [n, d_model] decoder rows of the touched features.
-        max_share: largest norm of the shift over that of the hidden state.
-    """
-    length = np.linalg.norm(delta.astype(np.float32) @ rows, axis=-1, keepdims=True)
-    allowed = max_share * np.linalg.norm(hidden, axis=-1, keepdims=True)
-    kept = np.ones_like(length, dtype=np.float64)
-    np.divide(allowed, length, out=kept, where=length > allowed)
-    return kept
-
-
 def _out_of_range(plan: Plan, last: Floats) -> dict[int, str]:
     """Rules whose activation range does not hold: position in the plan -> why."""
     outside = {}
@@ -123,6 +105,17 @@ def _left(plan: Plan, why_not: dict[int, str]) -> Merged:
     if len(why_not) == len(plan.why_not):
         return plan.merged
     return merged(rule for i, rule in enumerate(plan.rules) if i not in why_not)
+
+
+def _kept_share(
+    delta: Activations, hidden: Floats, rows: Floats, max_share: float
+) -> NDArray[np.float64]:
+    """[positions, 1] share of the shift that its limit lets through, 0..1."""
+    length = np.linalg.norm(delta.astype(np.float32) @ rows, axis=1, keepdims=True)
+    allowed = max_share * np.linalg.norm(hidden, axis=1, keepdims=True)
+    kept = np.ones_like(length, dtype=np.float64)
+    np.divide(allowed, length, out=kept, where=length > allowed)
+    return kept
 
 
 def _norm_share(shift: Floats, hidden: Floats) -> float:

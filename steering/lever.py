@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from steering.edit import acting, kept_share
+from steering.edit import acting
 from steering.merge import widened
 from steering.plan import Plan
 from steering.rules import MAX_VALUE
 from steering.space import FeatureSpace, Floats, Indices
-from steering.stages import Activations, stages
+from steering.stages import Activations, limited, stages
 
 Strengths = NDArray[np.float64]
 
@@ -29,6 +29,8 @@ class Pull:
     """[n] features of the attribute's group."""
     per_unit: NDArray[np.float64]
     """[n] raw activations that one unit adds."""
+    per_reference: NDArray[np.float64]
+    """[n] turns raw activations into reference units, by a dot product."""
 
 
 class Shifts(NamedTuple):
@@ -72,32 +74,36 @@ class Lever:
             w_dec: [d_sae, d_model] decoder rows.
         """
         rules = acting(plan, activations[-1])
+        self._is_bare = not len(rules.features)
         self._rules = widened(rules, [pull.indices for pull in pulls])
         own = self._rules.features
         self._limits = plan.limits
-        self._hidden = hidden
         self._before = activations[:, own].astype(np.float64)
         self._reference = space.reference[own]
         self._rows = w_dec[own]
         self._pulled = _pulled(pulls, own)
+        self._allowed = plan.limits.max_shift_share * lengths(hidden)
+        """[positions] largest norm of a shift."""
 
     def shifts(self, strengths: Strengths) -> Shifts:
         """The shift at each of these strengths [variants, pulls], in reference units."""
-        delta = self._delta(strengths)
-        kept = kept_share(delta, self._hidden, self._rows, self._limits.max_shift_share)
-        shift = (kept * delta).astype(np.float32) @ self._rows
-        return Shifts(shift, np.asarray((kept < 1).any(axis=(1, 2))))
+        shift = self._delta(strengths).astype(np.float32) @ self._rows
+        length = lengths(shift)
+        is_long = length > self._allowed
+        if is_long.any():
+            kept = np.divide(self._allowed, length, out=np.ones_like(length), where=is_long)
+            shift *= kept[..., np.newaxis]
+        return Shifts(shift, np.asarray(is_long.any(axis=-1)))
 
     def largest(self) -> Largest:
         """The strengths beyond which a limit leaves nothing to gain, each pull alone."""
         by_activation = self._largest_by_activation()
-        length = np.linalg.norm(self._pulled.astype(np.float32) @ self._rows, axis=1)
-        base = self.shifts(np.zeros((1, len(self._pulled)))).shift[0]
-        room = self._limits.max_shift_share * np.linalg.norm(self._hidden, axis=1)
-        most = (room + np.linalg.norm(base, axis=1)).max(initial=0.0)
-        by_shift = np.divide(
-            most, length, out=np.full_like(by_activation, np.inf), where=length > 0
-        )
+        length = lengths(self._pulled.astype(np.float32) @ self._rows)
+        most = self._allowed
+        if not self._is_bare:
+            most = most + lengths(self.shifts(np.zeros((1, len(self._pulled)))).shift[0])
+        by_shift = np.full_like(by_activation, np.inf)
+        np.divide(most.max(initial=0.0), length, out=by_shift, where=length > 0)
         strengths = np.minimum(np.minimum(by_activation, by_shift), MAX_VALUE)
         return Largest(strengths, by_shift <= by_activation)
 
@@ -112,10 +118,19 @@ class Lever:
 
     def _delta(self, strengths: Strengths) -> Activations:
         """[variants, positions, n] change of each touched feature."""
-        addend = self._rules.addend + strengths @ self._pulled
-        rules = replace(self._rules, addend=addend[:, np.newaxis, :])
+        addend = (self._rules.addend + strengths @ self._pulled)[:, np.newaxis, :]
+        if self._is_bare:  # only pulls: every step but the limits is plain adding
+            edited = self._before + addend
+            largest = self._limits.max_activation
+            return limited(self._before, edited, self._reference, largest) - self._before
+        rules = replace(self._rules, addend=addend)
         steps = stages(rules, self._limits, self._reference, self._before)
         return steps.limited - self._before
+
+
+def lengths(vectors: Floats) -> Floats:
+    """[..] norms of vectors [.., d_model]."""
+    return np.asarray(np.sqrt(np.einsum("...i,...i->...", vectors, vectors)))
 
 
 def _pulled(pulls: Sequence[Pull], features: Indices) -> NDArray[np.float64]:

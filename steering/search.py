@@ -9,10 +9,10 @@ outside the budget, the largest part of that edit inside is looked for. So the e
 target is held back as one.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import repeat
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -74,12 +74,13 @@ class Slates(NamedTuple):
     """[variants, n_items + 1]; None: not wanted."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Tried:
+class Tried(NamedTuple):
     """One variant and what came of it."""
 
     strengths: Strengths
     """[attributes]."""
+    length: float
+    """How strong they are together."""
     part: float
     """Of the edit, 0..1."""
     items: Indices
@@ -88,6 +89,8 @@ class Tried:
     """[n]."""
     counts: Counts
     """[attributes] items of the target's slate that carry each."""
+    gap: float
+    """Items off beyond the bands, summed; 0: attained, or no target."""
     is_clipped: bool
     """Whether the limit on the whole shift cut it."""
     all_scores: Floats | None
@@ -150,6 +153,8 @@ class Search:
         self._shares: ShareSearch | None = None
         self._part: LargestPart | None = None
         self._held: Tried | None = None
+        self._inside: list[Tried] = []
+        """Parts inside the budget."""
         self.found: Found | None = None
         """The end; None: there is another round."""
         if wanted.target is not None:
@@ -218,20 +223,21 @@ class Search:
     def _as_tried(self, slates: Slates, is_clipped: NDArray[np.bool_]) -> list[Tried]:
         # what is excluded is excluded of every variant, so all slates are equally long
         n = int(np.isfinite(slates.scores[0]).sum())
-        items, scores = slates.items[:, :n], slates.scores[:, :n]
+        items = slates.items[:, :n]
         counts = self._counts(items)
-        return [
-            Tried(
-                strengths=self.strengths[i],
-                part=float(self.parts[i]),
-                items=items[i],
-                scores=scores[i],
-                counts=counts[i],
-                is_clipped=bool(is_clipped[i]),
-                all_scores=None if slates.all_scores is None else slates.all_scores[i],
-            )
-            for i in range(len(items))
-        ]
+        rows = zip(
+            self.strengths,
+            np.sqrt((self.strengths**2).sum(axis=1)).tolist(),
+            self.parts.tolist(),
+            items,
+            slates.scores[:, :n],
+            counts,
+            self._gaps(counts),
+            is_clipped.tolist(),
+            repeat(None) if slates.all_scores is None else slates.all_scores,
+            strict=False,
+        )
+        return [Tried(*row) for row in rows]
 
     def _counts(self, items: Indices) -> Counts:
         """[variants, attributes]."""
@@ -239,28 +245,26 @@ class Search:
         if target is None:
             return np.zeros((len(items), 0), dtype=np.int64)
         slate = items[:, : target.at_k]
-        return np.stack([aim.carriers[slate].sum(axis=1) for aim in target.aims], axis=1)
+        counts = np.empty((len(items), len(target.aims)), dtype=np.int64)
+        for i, aim in enumerate(target.aims):
+            counts[:, i] = np.count_nonzero(aim.carriers[slate], axis=1)
+        return counts
 
     def _take_unsteered(self, tried: Tried) -> None:
         self._unsteered = tried
+        self._inside.append(tried)
         if self._wanted.budget is not None and tried.all_scores is not None:
             at_k = self._wanted.budget.at_k
             self._relevance = Relevance(tried.items, tried.all_scores, at_k)
 
     def _read_shares(self, shares: ShareSearch, fresh: list[Tried]) -> None:
-        shares.read(
-            np.stack([tried.strengths for tried in fresh]),
-            np.stack([tried.counts for tried in fresh]),
-        )
-        attained = [tried for tried in self._tried if self._is_attained(tried)]
+        shares.read(self.strengths[-len(fresh) :], np.array([tried.counts for tried in fresh]))
+        attained = [tried for tried in self._tried if tried.gap <= 0]
         inside = [tried for tried in attained if self._is_inside(tried)]
         if inside:
             self.found = self._end(min(inside, key=_length))
         elif attained or shares.is_done:
-            best = min(
-                attained or self._tried, key=lambda tried: (self._gap(tried), _length(tried))
-            )
-            self._settle(best)
+            self._settle(min(attained or self._tried, key=_order))
 
     def _settle(self, best: Tried) -> None:
         """Ends with the strengths found, or goes on to hold them back."""
@@ -273,32 +277,22 @@ class Search:
         part = self._part
         if part is None:
             return
-        inside = np.array([self._is_inside(tried) for tried in fresh])
-        part.read(np.array([tried.part for tried in fresh]), inside)
-        if not part.is_done:
-            return
-        own = [t for t in self._of_held() if self._is_inside(t)]
-        attained = [tried for tried in own if self._bands and self._is_attained(tried)]
-        self.found = self._end(max(attained or own, key=lambda tried: tried.part))
+        is_inside = [self._is_inside(tried) for tried in fresh]
+        part.read(np.array([tried.part for tried in fresh]), np.array(is_inside))
+        self._inside.extend(tried for tried, own in zip(fresh, is_inside, strict=True) if own)
+        if part.is_done:
+            attained = [tried for tried in self._inside if self._bands and tried.gap <= 0]
+            self.found = self._end(max(attained or self._inside, key=lambda tried: tried.part))
 
-    def _of_held(self) -> list[Tried]:
-        """What was tried of the edit that is held back, part 0 included."""
-        parts = [t for t in self._tried if t.part < 1 or self._held is None]
-        return [*parts, *([self._unsteered] if self._unsteered else [])]
-
-    def _is_attained(self, tried: Tried) -> bool:
-        return self._gap(tried) <= 0
-
-    def _gap(self, tried: Tried) -> float:
-        """Items off beyond the bands, summed."""
-        return math.fsum(
-            max(band.low - count, count - band.high, 0.0)
-            for band, count in zip(self._bands, tried.counts.tolist(), strict=True)
-        )
-
-    def _order(self, tried: Tried) -> tuple[float, float]:
-        """The nearest first, then the gentlest."""
-        return self._gap(tried), _length(tried)
+    def _gaps(self, counts: Counts) -> list[float]:
+        """[variants]."""
+        return [
+            sum(
+                max(band.low - count, count - band.high, 0.0)
+                for band, count in zip(self._bands, row, strict=True)
+            )
+            for row in counts.tolist()
+        ]
 
     def _is_inside(self, tried: Tried) -> bool:
         budget, relevance = self._wanted.budget, self._relevance
@@ -308,7 +302,7 @@ class Search:
 
     def _end(self, steered: Tried) -> Found:
         status, message = self._status(steered)
-        zero = [tried for tried in self._tried if not tried.strengths.any() and tried.part == 1]
+        zero = [tried for tried in self._tried if not tried.length and tried.part == 1]
         return Found(
             steered=steered,
             strengths=self._held.strengths if self._held else steered.strengths,
@@ -324,7 +318,7 @@ class Search:
             return None, ""
         if self._unreachable:
             return TargetStatus.UNREACHABLE, self._unreachable
-        if self._is_attained(steered):
+        if steered.gap <= 0:
             return TargetStatus.ATTAINED, ""
         if steered.part < 1:
             return (
@@ -354,6 +348,10 @@ def _share_search(aims: Sequence[Aim], bands: Sequence[Band], largest: Strengths
     return SeveralShares(bands, np.array(guesses), largest)
 
 
+def _order(tried: Tried) -> tuple[float, float]:
+    """The nearest first, then the gentlest."""
+    return tried.gap, tried.length
+
+
 def _length(tried: Tried) -> float:
-    """How strong the strengths are together."""
-    return float(np.linalg.norm(tried.strengths))
+    return tried.length

@@ -50,7 +50,7 @@ def stages(
     pinned = np.where(np.isnan(rules.pin), moved, rules.pin)
     floored = np.maximum(pinned, rules.floor)
     capped = np.minimum(floored, rules.cap)
-    limited = _limited(before, capped, reference, limits.max_activation)
+    bounded = limited(before, capped, reference, limits.max_activation)
     cut_factor = (factor < rules.factor) & np.isnan(rules.pin) & (before != 0).any(axis=0)
     return Stages(
         before,
@@ -58,12 +58,12 @@ def stages(
         pinned,
         floored,
         capped,
-        limited,
-        cut_factor | (limited != capped).any(axis=0),
+        bounded,
+        cut_factor | (bounded != capped).any(axis=0),
     )
 
 
-def _limited(
+def limited(
     before: Activations, edited: Activations, reference: NDArray[np.float64], largest: float
 ) -> Activations:
     """Edited activations within +-largest reference units, or what the encoder itself gave."""

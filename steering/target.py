@@ -21,16 +21,21 @@ from steering.space import Indices
 
 Counts = NDArray[np.int64]
 
-FACTORS = (0.2, 0.45, 0.7, 1.0, 1.4, 2.0, 3.0)
-"""The first spread, in multiples of the strength at which the card has the wanted share."""
-OTHER_WAY = (0.4,)
-"""The same in the opposite direction: a user may have more of it than is wanted."""
-DEFAULT_PARTS = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
+FACTORS = (-0.4, 0.15, 0.3, 0.5, 0.7, 0.9, 1.15, 1.5, 2.0, 2.8)
+"""The first spread, in multiples of the strength at which the card has the wanted share.
+
+One lies in the opposite direction: a user may have more of it than is wanted.
+"""
+DEFAULT_PARTS = (-1 / 16, 1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """The first spread where there is no card, in parts of the largest strength."""
 INSIDE = 5
 """Strengths tried within a bracket in one round."""
-WHOLE_RANGE = 24
-"""Strengths tried in each direction where nothing brackets."""
+WHOLE_RANGE = (32, 12)
+"""Strengths tried in the natural direction, and in the other, where nothing brackets."""
+LOOKS = 2
+"""Rounds about the strengths that came nearest, where nothing brackets even then."""
+PEAKS = 6
+"""Strengths that such a round looks about."""
 FINEST = 1e-4
 """Narrowest bracket worth a round, in parts of the largest strength."""
 MAX_ROUNDS = 10
@@ -98,7 +103,7 @@ class Band(NamedTuple):
         return isinstance(count, int | float) and self.low <= count <= self.high
 
 
-def spread(aim: Aim, largest: float, start: float) -> Strengths:
+def spread(aim: Aim, largest: float, start: float) -> list[float]:
     """The strengths of a first round, without 0, each within +-largest.
 
     Args:
@@ -107,12 +112,10 @@ def spread(aim: Aim, largest: float, start: float) -> Strengths:
         start: share from which the wanted one is looked for where there is no curve, 0..1.
     """
     crossing = crossing_of(aim.curve, aim.wanted)
+    parts: tuple[float, ...] = FACTORS
     if crossing is None:
-        way = 1.0 if aim.wanted >= start else -1.0
-        own = np.array([way * part for part in DEFAULT_PARTS] + [-way * DEFAULT_PARTS[2]]) * largest
-    else:
-        own = crossing * np.array([*FACTORS, *(-factor for factor in OTHER_WAY)])
-    return np.unique(np.clip(own, -largest, largest))
+        crossing, parts = (largest if aim.wanted >= start else -largest), DEFAULT_PARTS
+    return sorted({min(max(part * crossing, -largest), largest) for part in parts} - {0.0})
 
 
 def crossing_of(curve: Curve, wanted: float) -> float | None:
@@ -144,22 +147,23 @@ def crossing_of(curve: Curve, wanted: float) -> float | None:
 class OneShare:
     """The search for the strength of one attribute."""
 
-    def __init__(self, band: Band, first: Strengths, largest: float) -> None:
+    def __init__(self, band: Band, first: Sequence[float], largest: float) -> None:
         """Make it.
 
         Args:
             band: numbers of items that count as attained.
-            first: strengths of the first round beside 0.
+            first: strengths of the first round beside 0, each once.
             largest: magnitude beyond which a limit leaves nothing to gain.
         """
         self._band = band
         self._largest = largest
         self._counts: dict[float, int] = {}
         self._was_whole = False
+        self._looks_left = LOOKS
         self._rounds = 0
         self.is_done = False
         """Whether nothing is left to try."""
-        self.proposals: Strengths = np.array([[0.0], *([s] for s in first if s)])
+        self.proposals: Strengths = np.array([[0.0], *([strength] for strength in first)])
         """[variants, 1] what to try next."""
 
     def read(self, strengths: Strengths, counts: Counts) -> None:
@@ -181,10 +185,12 @@ class OneShare:
     def _next(self) -> list[float]:
         if inside := self._inside_bracket():
             return inside
-        if not self._was_whole and self._is_edge_known():
+        if not self._is_edge_known():
+            return self._towards_edge()
+        if not self._was_whole:
             self._was_whole = True
             return self._whole_range()
-        return self._towards_edge()
+        return self._about_nearest()
 
     def _inside_bracket(self) -> list[float]:
         """Strengths between two neighbours that lie on either side of the band.
@@ -212,16 +218,29 @@ class OneShare:
     def _towards_edge(self) -> list[float]:
         """Strengths from the farthest tried to the largest, in equal ratios."""
         edge = self._way() * self._largest
-        if edge in self._counts or not self._largest:
-            return []
         farthest = max((s * self._way() for s in self._counts), default=0.0)
         start = max(farthest, self._largest / 64)
         between = np.geomspace(start, self._largest, INSIDE + 1)[1:-1].tolist()
         return [*(self._way() * strength for strength in between), edge]
 
     def _whole_range(self) -> list[float]:
-        steps = np.linspace(0.0, self._largest, WHOLE_RANGE + 1)[1:]
-        return sorted({*steps.tolist(), *(-steps).tolist()} - self._counts.keys())
+        ahead, back = WHOLE_RANGE
+        edge = self._way() * self._largest
+        steps = [edge * i / ahead for i in range(1, ahead + 1)]
+        others = [-edge * i / back for i in range(1, back + 1)]
+        return sorted({*steps, *others} - self._counts.keys())
+
+    def _about_nearest(self) -> list[float]:
+        """Strengths on either side of those that came nearest: a peak may be narrow."""
+        self._looks_left -= 1
+        if self._looks_left < 0:
+            return []
+        tried = sorted(self._counts)
+        gaps = {s: abs(self._counts[s] - self._band.wanted) for s in tried}
+        peaks = sorted(range(len(tried)), key=lambda i: (gaps[tried[i]], abs(tried[i])))[:PEAKS]
+        starts = {i for i in (*peaks, *(i - 1 for i in peaks)) if 0 <= i < len(tried) - 1}
+        around = (np.linspace(tried[i], tried[i + 1], 5)[1:-1].tolist() for i in sorted(starts))
+        return sorted({strength for own in around for strength in own} - self._counts.keys())
 
 
 class Reach(NamedTuple):
