@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.presets.compiled import (
     Bench,
@@ -73,6 +75,38 @@ def test_the_first_part_that_does_not_hold_is_told(
     targeting: Targeting, reason: SkipReason
 ) -> None:
     assert why_not(targeting, a=1.0, u="u1") is reason
+
+
+json = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["a", "u"]), json))
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "context.a == 1",
+        "context.a.b.c > 3",
+        "context.a[0] == context.a[1]",
+        "context.a.matches('^x')",
+        "context.a + context.a == 2",
+        "int(context.a) / int(context.a) == 1",
+        "timestamp(context.a).getHours() > 3",
+        "size(context.a) > 2 && !context.u",
+        "context.a in context.u",
+        "context.a",
+    ],
+)
+def test_no_context_makes_an_evaluation_fail(condition: str, context: dict[str, object]) -> None:
+    targeting = Targeting(condition, rollout=Rollout(100, "u"))
+    assert why_not(targeting, **context) in {
+        None,
+        SkipReason.CONDITION_FALSE,
+        SkipReason.OUTSIDE_ROLLOUT,
+    }
 
 
 def test_a_schedule_is_read_at_the_moment_given() -> None:
