@@ -1,12 +1,12 @@
 """Runs a preset over histories, beside live requests and after them.
 
-A preview goes the way of every request, so that it shows what would be answered. A few histories
-at a time are in the model's queue, and after each lot it rests as long as the lot took: a live
-request finds at most those few rows before it.
+A preview goes the way of every request, so that it shows what would be answered. One history at a
+time is in the model's queue, before and after the preset, and after each the preview rests for as
+long as it took: a live request finds at most these two rows before it (`bench.previews`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -20,8 +20,6 @@ from service.query import Query, query_of
 from service.recommend import Pinned, Recommender
 from service.slate import Slate
 
-HISTORIES_AT_ONCE = 2
-"""Histories in the model's queue together; two rows each."""
 TELL_EVERY_S = 0.2
 """Shortest time between two tellings of how far a preview is."""
 OVERLOADED_PAUSE_S = 0.1
@@ -64,29 +62,27 @@ class Previewer:
         self._recommender = recommender
         self._turn = asyncio.Lock()
 
-    async def run(self, preview: Preview, effects: Effects) -> AsyncIterator[int]:
+    async def run(self, preview: Preview, effects: Effects) -> AsyncGenerator[int, None]:
         """Gathers the effects, and tells now and then how many histories are done.
 
         Raises:
             RuleConflict: rules of the preset that hold together for a history contradict each
                 other.
         """
-        bench = _Bench(self._recommender, preview)
-        told_at, done = perf_counter(), 0
+        asking = _Asking(self._recommender, preview)
+        told_at = perf_counter()
         async with self._turn:
-            while lot := preview.histories[done : done + HISTORIES_AT_ONCE]:
+            for done, history in enumerate(preview.histories, 1):
                 start = perf_counter()
-                pairs = await asyncio.gather(*(bench.slates(history) for history in lot))
-                for history, (before, after) in zip(lot, pairs, strict=True):
-                    effects.add(before, after, bench.next_index(history))
-                done += len(lot)
+                before, after = await asking.slates(history)
+                effects.add(before, after, asking.next_index(history))
                 if perf_counter() - told_at >= TELL_EVERY_S:
                     yield done
                     told_at = perf_counter()
                 await asyncio.sleep(perf_counter() - start)
 
 
-class _Bench:
+class _Asking:
     """One preview's questions to the recommender."""
 
     def __init__(self, recommender: Recommender, preview: Preview) -> None:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 from steerrec.v1 import preview_pb2, preview_pb2_grpc, rule_pb2
@@ -68,8 +69,10 @@ class PreviewServicer(preview_pb2_grpc.PreviewServiceServicer):
         effects = Effects(record.name, record.rules, pinned.served.bundle.catalogue)
         k = request.k or requests.DEFAULT_K
         yield _progress(0, histories)
-        async for done in self._previewer.run(Preview(preset, pinned, histories, k), effects):
-            yield _progress(done, histories)
+        preview = Preview(preset, pinned, histories, k)
+        async with aclosing(self._previewer.run(preview, effects)) as run:
+            async for done in run:
+                yield _progress(done, histories)
         yield _progress(len(histories), histories)
         report = report_of(effects, preset, pinned, k)
         report.policy_violations.extend(await self._kept(record, effects, pinned))
