@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steering.errors import NoReference, UnknownAttribute, UnknownFeature
+from steering.nearest import Nearest
 from steering.rules import Attribute, Operation, Rule, Unit
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
+MAX_LISTED = 8
+"""Groups that a refusal names, where none is like the one asked for."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -25,7 +28,7 @@ class Group:
     """[n] shares of the group's effect; they sum to 1."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class FeatureSpace:
     """What a rule can name, of one bundle."""
 
@@ -44,6 +47,10 @@ class FeatureSpace:
             indices, weights = zip(*pairs, strict=True)
             groups[attribute] = Group(np.array(indices, dtype=np.int64), np.array(weights))
         return cls(reference.astype(np.float64), groups)
+
+    @cached_property
+    def _nearest(self) -> Nearest:
+        return Nearest(map(str, self.groups))
 
     @property
     def d_sae(self) -> int:
@@ -65,10 +72,15 @@ class FeatureSpace:
     def _attribute_group(self, attribute: Attribute, field: str) -> Group:
         if (group := self.groups.get(attribute)) is not None:
             return group
-        known = [str(a) for a in self.groups]
-        near = get_close_matches(str(attribute), known, n=1, cutoff=0.6)
-        hint = f"; did you mean {near[0]}?" if near else f"; there are {len(known)} groups"
-        raise UnknownAttribute(field, f"no feature group for {attribute}{hint}")
+        raise UnknownAttribute(field, f"no feature group for {attribute}; {self._hint(attribute)}")
+
+    def _hint(self, attribute: Attribute) -> str:
+        """Which attribute was meant, or which there are."""
+        if near := self._nearest.to(str(attribute)):
+            return f"did you mean {near}?"
+        if len(self._nearest) > MAX_LISTED:
+            return f"there are {len(self._nearest)} groups, see ListAttributeGroups"
+        return f"known here: {', '.join(map(str, self.groups)) or 'none'}"
 
     def _single(self, rule: Rule, index: int, field: str) -> Group:
         if index >= self.d_sae:

@@ -1,6 +1,6 @@
 """Presets compiled for one bundle: what requests that name a preset get. Never changed."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from service.presets.context_types import UNTYPED, ContextTypes
 from service.presets.errors import PresetMissing, TooManyDefaults
 from service.presets.record import Head, PresetRevision
 from service.presets.targeting import Targeting, checked_targeting
-from steering.errors import RuleFault, RulesRefused, UnknownFeature
+from steering.errors import RuleConflict, RuleFault, RulesRefused, UnknownFeature
 from steering.plan import check_layer
 from steering.resolved import Condition, ResolvedRule, resolve_rules
 from steering.rules import Rule
@@ -107,7 +107,7 @@ class Bench:
 
         Raises:
             RulesRefused: with every fault of every rule; paths start with `path`.
-            RuleConflict: two rules contradict each other whatever the request.
+            RuleConflict: two rules contradict each other whatever the request; paths as above.
         """
         self._check_space(record, path)
         rules = resolve_rules(
@@ -118,7 +118,7 @@ class Bench:
             revision=record.revision,
             field=path,
         )
-        check_layer(rules)
+        _check_conflicts(rules, path)
         return rules
 
     def _check_space(self, record: PresetRevision, path: str) -> None:
@@ -135,6 +135,16 @@ class Bench:
                 if isinstance(rule.target, int)
             ]
         )
+
+
+def _check_conflicts(rules: Sequence[ResolvedRule], path: str) -> None:
+    """Raises RuleConflict with paths into what is written, whatever its name and revision."""
+    written = [replace(rule, origin=replace(rule.origin, preset="", revision=0)) for rule in rules]
+    try:
+        check_layer(written)
+    except RuleConflict as conflict:
+        field = conflict.field.replace("rules", path, 1)
+        raise RuleConflict(field, conflict.message) from None
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,6 +85,10 @@ _SENTENCES: tuple[tuple[str, Say], ...] = (
         lambda found, _: f"brackets within brackets; at most {found[1]}",
     ),
     (r"invalid (int|uint|double) literal", lambda *_: "a number of too many digits; shorten it"),
+    (
+        r"type '(.+?)' cannot be the operand of a select",
+        lambda found, _: f"a {found[1]} has no parts; compare it whole",
+    ),
     (r"has\(\) argument", lambda *_: "has() asks for one fact, as has(context.surface)"),
 )
 """What the compiler says, and what we say."""

@@ -16,6 +16,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, struct_pb2
 from rapidfuzz import process
 
 from service.presets.condition_cost import keys_of, parsed
+from service.presets.condition_words import in_words
 from service.presets.conditions import compile_condition
 from steering.errors import ConditionRefused
 from steering.resolved import Condition
@@ -92,7 +93,9 @@ class ContextTypes:
         try:
             kind = self._env.compile(source).return_type()
             if kind not in (cel.Type.BOOL, cel.Type.DYN):
-                raise ConditionRefused(f"gives {kind.name()}, not true or false")
+                raise ConditionRefused(
+                    f"gives {kind.name()}, not true or false; compare it with something"
+                )
         except RuntimeError as error:
             for column, issue in ISSUE.findall(str(error)):
                 if why := self._why(issue, source):
@@ -104,7 +107,7 @@ class ContextTypes:
             return self._undeclared(undeclared[1])
         overload = OVERLOAD.match(issue)
         if overload is None:
-            return "" if "*error*" in issue else issue
+            return "" if "*error*" in issue else in_words(issue, source)
         function, types = overload.groups()
         if _is_fine(function, types):
             return ""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf import struct_pb2
@@ -102,18 +102,18 @@ def messages_of(kind: Descriptor, depth: int = MAX_DEPTH) -> st.SearchStrategy[o
     return contexts() if kind.full_name == "google.protobuf.Struct" else _drawn(kind, depth)
 
 
-def settings_of(store: Store, folder: Path) -> Settings:
-    """Of a replica that keeps its data in the folder, and every decision."""
-    return load_settings(
-        {},
-        bind="127.0.0.1:0",
-        metrics_bind="127.0.0.1:0",
-        data_dir=folder,
-        bundles=store.root,
-        drain_timeout_s=5,
-        decision_log="redis",
-        decision_sample_share=1.0,
-    )
+def settings_of(store: Store, folder: Path, **fields: Any) -> Settings:
+    """Of a replica that keeps its data in the folder, and every decision; fields by name."""
+    own = {
+        "bind": "127.0.0.1:0",
+        "metrics_bind": "127.0.0.1:0",
+        "data_dir": folder,
+        "bundles": store.root,
+        "drain_timeout_s": 5,
+        "decision_log": "redis",
+        "decision_sample_share": 1.0,
+    }
+    return load_settings({}, **(own | fields))
 
 
 @contextmanager

@@ -42,7 +42,7 @@ ADD, SET, SCALE = Operation.ADD, Operation.SET, Operation.SCALE
         ),
         (
             Rule(ADD, Attribute("zzz", "?"), 1),
-            "rules[0].attribute: no feature group for zzz=?; there are 2 groups",
+            "rules[0].attribute: no feature group for zzz=?; known here: genre=Horror, genre=Comedy",
         ),
         (
             Rule(ADD, Attribute("", "Horror"), 1),
