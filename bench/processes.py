@@ -23,8 +23,13 @@ def empty_server() -> Iterator[str]:
 
 
 @contextmanager
-def service(store_root: str, folder: Path) -> Iterator[str]:
-    """Address of a running service with its embedded Redis; its files go into the folder.
+def service(store_root: str, folder: Path, **environment: str) -> Iterator[str]:
+    """Address of a running service; its files go into the folder.
+
+    Args:
+        store_root: of the bundles.
+        folder: exists.
+        environment: settings beside these, by variable; without one for Redis an embedded one.
 
     Raises:
         RuntimeError: it ended before it was ready, or is not ready in time.
@@ -37,7 +42,7 @@ def service(store_root: str, folder: Path) -> Iterator[str]:
         STEERREC_BIND="127.0.0.1:0",
         STEERREC_METRICS_BIND="127.0.0.1:0",
         STEERREC_READY_FILE=str(ready),
-        STEERREC_LOG_LEVEL="warning",
+        **{"STEERREC_LOG_LEVEL": "warning"} | environment,
     ) as process:
         _wait_for(ready, process)
         yield json.loads(ready.read_text())["grpc"]

@@ -45,6 +45,11 @@ class Server:
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
+    def url(self) -> str:
+        """For the service."""
+        return f"redis://127.0.0.1:{self.port}"
+
+    @property
     def pid(self) -> int:
         """Of the process that was started last."""
         assert self.process is not None
@@ -123,6 +128,11 @@ class Sentinels:
         """The server that the sentinels name now."""
         _, port = self.sentinels[0].call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
         return next(server for server in self.servers if server.port == int(port))
+
+    @property
+    def other(self) -> Server:
+        """The server that is not the master now."""
+        return next(server for server in self.servers if server is not self.master)
 
     def fail_over(self) -> None:
         """Makes the replica the master, and waits until the sentinels say so."""

@@ -22,7 +22,7 @@ from service.presets.store import Changes, PresetStore
 WAIT_S = 1.0
 """Longest wait for a change before the store is asked again, and so the resolution of age_s."""
 FIRST_RETRY_S = 0.1
-LAST_RETRY_S = 5.0
+LAST_RETRY_S = 2.0
 LOST_RETRY_S = 1.0
 """Between two looks at whether a loss was resolved elsewhere."""
 COPY_PAUSE_S = 0.5

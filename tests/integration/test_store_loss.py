@@ -45,10 +45,6 @@ async def nothing(_: StoredPresets) -> None:
     """For followers whose changes are not looked at."""
 
 
-def url_of(server: Server) -> str:
-    return f"redis://127.0.0.1:{server.port}"
-
-
 def creation(name: str = "scary") -> preset_pb2.CreatePresetRequest:
     own = preset_pb2.Preset(name=name, rules=[HORROR])
     return preset_pb2.CreatePresetRequest(preset=own, author="ann", reason="test")
@@ -94,7 +90,7 @@ async def replicas(start: Start, redis: Server, folder: Path) -> AsyncIterator[l
     async with AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(
-                start(redis_url=url_of(redis), data_dir=folder / name, replica_id=name)
+                start(redis_url=redis.url, data_dir=folder / name, replica_id=name)
             )
             for name in ("one", "other")
         ]
@@ -103,7 +99,7 @@ async def replicas(start: Start, redis: Server, folder: Path) -> AsyncIterator[l
 @pytest.fixture
 async def service(start: Start, redis: Server) -> AsyncIterator[Service]:
     """A replica that serves one preset of a Redis that then loses it."""
-    async with start(redis_url=url_of(redis), replica_id="one") as running:
+    async with start(redis_url=redis.url, replica_id="one") as running:
         await create(running)
         redis.call("FLUSHALL")
         await lost(running)
@@ -196,17 +192,17 @@ async def test_data_that_comes_back_ends_the_loss(service: Service, redis: Serve
 async def test_nothing_is_to_be_resolved_where_nothing_was_lost(
     start: Start, redis: Server
 ) -> None:
-    async with start(redis_url=url_of(redis)) as running:
+    async with start(redis_url=redis.url) as running:
         assert reason(await refusal(resolve(running, ACCEPT))) == "NOTHING_LOST"
 
 
 async def test_a_start_against_an_empty_redis_is_a_loss_where_a_copy_is_on_disk(
     start: Start, redis: Server
 ) -> None:
-    async with start(redis_url=url_of(redis)) as running:
+    async with start(redis_url=redis.url) as running:
         await create(running)
     redis.call("FLUSHALL")
-    async with start(redis_url=url_of(redis)) as running:
+    async with start(redis_url=redis.url) as running:
         reply = await running.recommender.Recommend(request(presets=[preset("scary")]))
         assert "lost its data" in stale(reply)
 
@@ -226,7 +222,7 @@ async def test_a_restore_on_one_replica_is_followed_by_the_other(
 async def test_a_replica_that_had_seen_more_stays_and_says_so(
     redis: Server, tmp_path: Path
 ) -> None:
-    store = RedisStore(redis_client(url_of(redis)))
+    store = RedisStore(redis_client(redis.url))
     await Lifecycle(store).create(draft("scary"))
     one = PresetFollower(store, tmp_path / "one", nothing)
     await one.start()
@@ -265,7 +261,7 @@ async def test_a_status_without_redis_is_of_this_replica_alone(
     start: Start, tmp_path: Path
 ) -> None:
     with redis_servers.single(tmp_path / "redis") as own:
-        running = start(redis_url=url_of(own), replica_id="one")
+        running = start(redis_url=own.url, replica_id="one")
         service = await running.__aenter__()
     try:
         await until(lambda: not service.replica.follower.is_connected)
