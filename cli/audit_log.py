@@ -9,18 +9,21 @@ from steerrec.v1 import preset_pb2
 from cli.client import Client, pages
 from cli.errors import Refused, told_as
 from cli.output import show, show_json, table
-from cli.stored_presets import moment
+from cli.stored_presets import moment, revisions
 from service.presets.audit import (
     START,
     AuditEvent,
     ChainBreak,
     Tip,
     Verification,
+    content_break,
     event_from_proto,
     tip_from_text,
     verify,
+    written_since,
 )
 from service.presets.errors import RecordCorrupt
+from service.presets.record import from_proto
 
 PAGE = 1000
 """Events asked for at once, the most that the service gives."""
@@ -76,6 +79,17 @@ def verified(read: Chain, expected: Tip | None) -> Verification:
         return found
     why = f"the chain does not hold event {expected.sequence} with the hash that was noted"
     return replace(found, broken=ChainBreak(expected.sequence, why))
+
+
+def contents_verified(client: Client, read: Chain, found: Verification) -> Verification:
+    """The same, broken too where a revision that the service has is not as the chain says."""
+    if found.broken is not None:
+        return found
+    told = [event_from_proto(event) for event in read.events]
+    names = sorted({event.name for event in written_since(told)})
+    records = (from_proto(own) for name in names for own in revisions(client, name))
+    contents = {(own.name, own.revision): own.content_hash for own in records}
+    return replace(found, broken=content_break(told, contents))
 
 
 def show_verification(found: Verification, *, as_json: bool) -> None:

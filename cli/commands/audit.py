@@ -40,11 +40,12 @@ def verify(
     address: Address = DEFAULT_ADDRESS,
     timeout_s: TimeoutS = DEFAULT_TIMEOUT_S,
 ) -> None:
-    """Recompute every hash of the chain; exits with 1 where it is broken."""
+    """Recompute every hash of the chain and of the revisions; exits with 1 where it is broken."""
     from cli import audit_log
     from cli.client import connected
 
     expected = None if expect_tip is None else audit_log.expected_tip(expect_tip)
     with connected(address, timeout_s) as client:
         read = audit_log.chain(client)
-    audit_log.show_verification(audit_log.verified(read, expected), as_json=as_json)
+        found = audit_log.contents_verified(client, read, audit_log.verified(read, expected))
+    audit_log.show_verification(found, as_json=as_json)

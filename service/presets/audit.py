@@ -271,24 +271,28 @@ def _end_missing(at: Tip, tip: Tip) -> ChainBreak | None:
     return ChainBreak(at.sequence + 1, why)
 
 
-def content_break(
-    events: Iterable[AuditEvent], contents: Mapping[tuple[str, int], str]
-) -> ChainBreak | None:
-    """The first event since the last recovery whose revision is not as it was written; None: none.
-
-    A recovery writes revisions back, so that what was written before it may be another's.
-
-    Args:
-        events: of a verified chain, oldest first.
-        contents: content hash of the revisions that there are, by name and number.
-    """
+def written_since(events: Iterable[AuditEvent]) -> list[AuditEvent]:
+    """Events since the last recovery that wrote a revision: a recovery writes revisions back, so
+    that what was written before it may be another's."""
     written: list[AuditEvent] = []
     for event in events:
         if event.action.is_of_store:
             written.clear()
         elif event.content_hash:
             written.append(event)
-    for event in written:
+    return written
+
+
+def content_break(
+    events: Iterable[AuditEvent], contents: Mapping[tuple[str, int], str]
+) -> ChainBreak | None:
+    """The first of the events `written_since` whose revision is not as it was written.
+
+    Args:
+        events: of a verified chain, oldest first.
+        contents: content hash of the revisions that there are, by name and number.
+    """
+    for event in written_since(events):
         there = contents.get((event.name, event.revision), "")
         if there != event.content_hash:
             fact = "is not as it was written" if there else "is gone"

@@ -7,7 +7,8 @@ import grpc
 import pytest
 from steerrec.v1 import preset_pb2, rule_pb2, targeting_pb2
 
-from service.presets.audit import Tip, event_from_proto, verify
+from service.presets.audit import Tip, content_break, event_from_proto, verify
+from service.presets.record import from_proto
 from tests.integration.asking import (
     add_genre,
     fields,
@@ -242,6 +243,15 @@ async def test_every_step_is_an_event_of_an_unbroken_chain(service: Service) -> 
     told = verify(map(event_from_proto, chain.events), Tip(chain.tip_sequence, chain.tip_hash))
     assert actions(chain) == ["CREATED", "DRAFTED", "PUBLISHED", "ROLLED_BACK", "ARCHIVED"]
     assert (told.n_events, told.broken) == (5, None)
+
+
+async def test_the_chain_proves_the_revisions_as_the_service_tells_them(service: Service) -> None:
+    await update(service, await create(service), as_draft=True)
+    told = [from_proto(own) for own in (await revisions(service)).presets]
+    contents = {(own.name, own.revision): own.content_hash for own in told}
+    chain = [event_from_proto(event) for event in (await events(service)).events]
+    assert len(contents) == 2
+    assert content_break(chain, contents) is None
 
 
 async def test_the_chain_comes_a_page_at_a_time(service: Service) -> None:
