@@ -62,7 +62,7 @@ FULL = replace(
     rollout=Rollout(100, "user_id"),
 )
 """Everything that can be asked, and all of it holds."""
-CONTEXT = {"surface": "home", "age": 30, "user_id": "u1", "country": "de"}
+CONTEXT: dict[str, str | int] = {"surface": "home", "age": 30, "user_id": "u1", "country": "de"}
 CONDITION_RUNS = 50
 
 
@@ -95,7 +95,7 @@ class State:
 
     def median(self, figure: str) -> float:
         """Over the repetitions."""
-        return statistics.median(getattr(own, figure) for own in self.medians)
+        return float(statistics.median(getattr(own, figure) for own in self.medians))
 
 
 def stored(count: int, targeting: Targeting) -> StoredPresets:
@@ -141,7 +141,8 @@ def requests(served: ServedModel, count: int) -> list[bytes]:
     made = []
     for encoded in islice(encoded_requests(served.bundle, 0), count):
         request = recommender_pb2.RecommendRequest.FromString(encoded)
-        request.context.update(CONTEXT)
+        for key, value in CONTEXT.items():
+            request.context[key] = value
         made.append(request.SerializeToString())
     return made
 

@@ -174,8 +174,8 @@ def _checked_expr() -> Any:
         for field, number, kind, is_repeated in fields:
             _add_field(message, field, number, kind, is_repeated=is_repeated)
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
-    found = pool.FindMessageTypeByName("steerrec.cel.CheckedExpr")  # type: ignore[no-untyped-call]
+    pool.Add(file)
+    found = pool.FindMessageTypeByName("steerrec.cel.CheckedExpr")
     return message_factory.GetMessageClass(found)
 
 

@@ -1,7 +1,7 @@
 """Sticky parts of the callers."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.presets.rollout import Rollout, compiled_rollout, rollout_violations, spelled
@@ -20,6 +20,7 @@ def is_inside(value: object, percent: float = 50) -> bool:
     return not rollout.why_not({"user_id": value})
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1), st.integers(0, 10_000), st.integers(0, 10_000))
 def test_raising_the_percentage_only_adds_callers(user: str, one: int, other: int) -> None:
     few, many = sorted((one / 100, other / 100))
