@@ -101,10 +101,11 @@ def show_verification(found: Verification, *, as_json: bool) -> None:
     if as_json:
         show_json(_report(found))
     else:
-        show(f"{found.n_events} events hold; tip {found.tip.to_text()}")
+        show(f"events that hold: {found.n_events}; tip {found.tip.to_text()}")
         for event in found.recoveries:
+            what = event.action.lower().replace("_", " ")
             when = f"{event.event_time:%Y-%m-%d %H:%M:%S}"
-            show(f"event {event.sequence}, {when}: {event.action.lower()} by {event.author}")
+            show(f"event {event.sequence}: {what} by {event.author}, {when}; earlier ones may lack")
     if found.broken is not None:
         raise Refused(f"the chain is broken at event {found.broken.sequence}: {found.broken.why}")
 

@@ -87,7 +87,9 @@ def report_of(
         NoReport: it ended without one.
     """
     columns = (TextColumn("preview"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=progress_console(), transient=True) as bar:
+    console = progress_console()
+    quiet = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=quiet) as bar:
         task = bar.add_task("preview", total=None)
         for event in client.stream(client.previews.PreviewPreset, request):
             if event.WhichOneof("event") == "report":

@@ -76,7 +76,7 @@ def _tip(client: Client) -> int:
 def faults_of(reply: preset_pb2.GetStatusResponse, tip: int) -> Iterator[str]:
     """What is short of "all serve what is in force", a sentence each."""
     if reply.store_state != preset_pb2.STORE_STATE_CONNECTED:
-        yield f"the store of presets: {store_state(reply)}; {reply.message}"
+        yield f"the store of presets: {store_state(reply)}"
     newest = max([tip, *(replica.audit_sequence for replica in reply.replicas)])
     for replica in reply.replicas:
         if replica.audit_sequence < newest:

@@ -70,7 +70,7 @@ def test_a_broken_chain_ends_the_command() -> None:
 def test_the_events_and_the_tip_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     read = chain_of(2)
     show_verification(verified(read, None), as_json=False)
-    assert capsys.readouterr().out == f"2 events hold; tip 2:{read.tip.hash}\n"
+    assert capsys.readouterr().out == f"events that hold: 2; tip 2:{read.tip.hash}\n"
 
 
 def test_a_tip_is_read_as_it_is_printed() -> None:

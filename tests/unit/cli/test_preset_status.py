@@ -58,5 +58,4 @@ def test_a_preset_that_is_served_as_in_force_is_no_fault() -> None:
 def test_a_store_that_is_not_followed_is_a_fault() -> None:
     reply = status()
     reply.store_state = preset_pb2.STORE_STATE_LOST_DATA
-    reply.message = "restore or accept"
-    assert list(faults_of(reply, tip=0)) == ["the store of presets: lost data; restore or accept"]
+    assert list(faults_of(reply, tip=0)) == ["the store of presets: lost data"]
