@@ -18,6 +18,7 @@ from steering.rules import MAX_VALUE
 from steering.space import FeatureSpace, Floats, Indices
 from steering.stages import Activations, limited, stages
 
+BEYOND = 1.001
 Strengths = NDArray[np.float64]
 
 
@@ -103,7 +104,8 @@ class Lever:
         if not self._is_bare:
             most = most + lengths(self.shifts(np.zeros((1, len(self._pulled)))).shift[0])
         by_shift = np.full_like(by_activation, np.inf)
-        np.divide(most.max(initial=0.0), length, out=by_shift, where=length > 0)
+        # a little beyond, so that the largest says that it is cut
+        np.divide(BEYOND * most.max(initial=0.0), length, out=by_shift, where=length > 0)
         strengths = np.minimum(np.minimum(by_activation, by_shift), MAX_VALUE)
         return Largest(strengths, by_shift <= by_activation)
 

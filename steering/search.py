@@ -333,8 +333,12 @@ class Search:
         return TargetStatus.SATURATED, "more strength brings the shares no nearer"
 
     def _is_at_shift_limit(self, steered: Tried) -> bool:
+        if steered.is_clipped:
+            return True
+        if not steered.length:  # nothing came nearer, and the limit cut some that were as near
+            return any(tried.is_clipped and tried.gap <= steered.gap for tried in self._tried)
         near = np.abs(steered.strengths) >= NEAR_LIMIT * self._largest.strengths
-        return steered.is_clipped or bool((near & self._largest.is_by_shift).any())
+        return bool((near & self._largest.is_by_shift).any())
 
 
 def _share_search(aims: Sequence[Aim], bands: Sequence[Band], largest: Strengths) -> ShareSearch:
