@@ -98,13 +98,13 @@ class State:
         return float(statistics.median(getattr(own, figure) for own in self.medians))
 
 
-def stored(count: int, targeting: Targeting) -> StoredPresets:
-    """So many default presets of one rule each."""
+def stored(count: int, targeting: Targeting, groups: Sequence[Attribute]) -> StoredPresets:
+    """So many default presets of one rule each, on one group after the other."""
     records = [
         PresetRevision(
             name=f"preset-{i}",
             description="",
-            rules=(Rule(Operation.ADD, Attribute("group", str(i % synthetic.N_GROUPS)), 0.1),),
+            rules=(Rule(Operation.ADD, groups[i % len(groups)], 0.1),),
             feature_space="",
             revision=1,
             author="bench",
@@ -122,11 +122,14 @@ def stored(count: int, targeting: Targeting) -> StoredPresets:
 
 def states(served: ServedModel) -> list[State]:
     """Every count of defaults, without and with targeting."""
+    groups = [Attribute(*name) for name in served.bundle.groups]
     return [
         State(
             count,
             Pinned(
-                replace(served, presets=compile_presets(stored(count, targeting), served.bench)),
+                replace(
+                    served, presets=compile_presets(stored(count, targeting, groups), served.bench)
+                ),
                 Limits(),
                 datetime.now(UTC),
             ),

@@ -28,6 +28,8 @@ NEAR_ENOUGH = 60
 """Similarity, of 100, from which an unknown name gets a suggestion."""
 MAX_DEFAULTS = 64
 """Every request asks each of them whether it applies."""
+MAX_DEFAULT_RULES = 256
+"""Of all of them together: every request may get each, as many as it may bring itself."""
 Faults = tuple[RuleFault, ...]
 
 
@@ -286,11 +288,15 @@ def check_defaults(stored: StoredPresets, record: PresetRevision) -> None:
     if record.targeting is None or not record.targeting.is_default:
         return
     others = [
-        name
+        own
         for name, records in stored.in_force()
         for own in records
         if own.revision == stored.heads[name].active and name != record.name
         if own.targeting is not None and own.targeting.is_default
     ]
     if len(others) >= MAX_DEFAULTS:
-        raise TooManyDefaults(record.name, MAX_DEFAULTS)
+        raise TooManyDefaults(record.name, f"{len(others)} presets do, and no more may")
+    n_rules = sum(len(own.rules) for own in [*others, record])
+    if n_rules > MAX_DEFAULT_RULES:
+        why = f"such presets would have {n_rules} rules together; at most {MAX_DEFAULT_RULES}"
+        raise TooManyDefaults(record.name, why)

@@ -119,11 +119,11 @@ class TooManyDrafts(PresetError):
 
 
 class TooManyDefaults(PresetError):
-    """As many presets apply without being named as may."""
+    """As many presets apply without being named as may, or they would have too many rules."""
 
-    def __init__(self, name: str, most: int) -> None:
+    def __init__(self, name: str, why: str) -> None:
         super().__init__(
-            f"preset {name!r} cannot apply to every request: {most} presets do, and no more may;"
+            f"preset {name!r} cannot apply to every request: {why};"
             " take is_default from one, or name this one in requests"
         )
         self.name = name

@@ -36,3 +36,12 @@ def test_a_load_that_is_refused_has_no_rate(tiny_store: Store, tmp_path: Path) -
         done = subprocess.run([*load, "2", "0.2"], check=False, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("no call was answered")
+
+
+def test_the_table_of_targeting_has_a_row_for_every_count(tiny_store: Store) -> None:
+    command = [sys.executable, "-m", "bench.targeting", "--store", tiny_store.root]
+    printed = subprocess.check_output(
+        [*command, "--repetitions", "1", "--requests", "3"], text=True
+    )
+    rows = [line.split("|")[1].strip() for line in printed.splitlines() if line.startswith("| ")]
+    assert rows == ["defaults", "0", "1", "10", "64"]

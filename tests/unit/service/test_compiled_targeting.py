@@ -148,6 +148,13 @@ def test_a_default_beyond_what_a_request_can_bear_is_refused() -> None:
         check_defaults(full, record("more", DEFAULT))
 
 
+def test_defaults_with_too_many_rules_together_are_refused() -> None:
+    rules = draft().rules * 200
+    full = stored(record("many", DEFAULT, *rules))
+    with pytest.raises(TooManyDefaults, match="would have 300 rules together; at most 256"):
+        check_defaults(full, record("more", DEFAULT, *rules[:100]))
+
+
 def test_a_default_that_is_written_again_is_no_further_one() -> None:
     full = stored(*(record(f"p{i}", DEFAULT) for i in range(64)))
     check_defaults(full, record("p0", DEFAULT))
