@@ -132,7 +132,7 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
         _show_freshness(metrics, follower)
         replica_id = settings.replica_id or new_replica_id()
         status = partial(_status, replica_id, current, follower)
-        reporter = ReplicaReporter(presets, status, lambda: current.snapshot)
+        reporter = ReplicaReporter(presets, status, lambda: (current.snapshot, follower.state))
         batcher = Batcher(metrics, max_batch=settings.max_batch, queue_limit=settings.queue_limit)
         stack.push_async_callback(batcher.stop)
         recommender = Recommender(current, batcher, follower, compile_condition, settings.limits)

@@ -66,7 +66,7 @@ class ReplicaReporter:
         Args:
             reports: where to tell.
             status: what this replica serves now.
-            swapped: gives an object that is another one after each swap.
+            swapped: gives something that is unequal to before after each swap.
         """
         self._reports = reports
         self._status = status
@@ -74,10 +74,11 @@ class ReplicaReporter:
 
     async def tell_on(self) -> None:
         """Tells for ever; a store that is away hears of it when it is back."""
-        told, told_at = object(), 0.0
+        told: object = None
+        told_at = 0.0
         while True:
             now = self._swapped()
-            if now is not told or time.monotonic() - told_at >= TELL_S:
+            if now != told or time.monotonic() - told_at >= TELL_S:
                 told, told_at = now, time.monotonic()
                 await self._tell()
             await asyncio.sleep(SETTLE_S)
