@@ -47,13 +47,20 @@ class PublishPolicy:
 
     def violations(self, summary: PreviewSummary) -> Iterator[str]:
         """How a preview breaks the policy, a sentence for each limit."""
-        if not self.requires_preview:
-            return
+        if self.requires_preview:
+            yield from self.too_few(summary)
+            yield from self.beyond_limits(summary)
+
+    def too_few(self, summary: PreviewSummary) -> Iterator[str]:
+        """Whether a preview proves too little: more histories may help."""
         if summary.targeted_count < self.min_histories:
             yield (
                 f"the preset applied to {summary.targeted_count} histories, at least"
                 f" {self.min_histories} are needed"
             )
+
+    def beyond_limits(self, summary: PreviewSummary) -> Iterator[str]:
+        """What the preset does beyond its limits: only another one helps."""
         if self.min_overlap is not None and summary.overlap < self.min_overlap:
             yield f"overlap {summary.overlap:.3g} is below {self.min_overlap:g}"
         yield from _above("inactive share", summary.inactive_share, self.max_inactive_share)
@@ -111,11 +118,16 @@ class PublishGate:
             return
         summary = await self._previews.of(record)
         if summary is None or summary.content_hash != record.content_hash:
-            found = [NEVER.format(revision=record.revision, name=record.name)]
-        else:
-            found = [*self._outdated(summary), *self._policy.violations(summary)]
+            never = NEVER.format(revision=record.revision, name=record.name)
+            remedy = f"Store it as a draft, run {_command(record)}, and publish it"
+            raise PublishRefused("revision", [never], remedy)
+        found = [*self._outdated(summary), *self._policy.violations(summary)]
+        if found and any(self._policy.beyond_limits(summary)):
+            remedy = "Store another draft that keeps to the policy, and preview that"
+            raise PublishRefused("revision", found, remedy)
         if found:
-            raise PublishRefused("revision", found, remedy(record))
+            remedy = f"Run {_command(record)} on enough histories, and publish it"
+            raise PublishRefused("revision", found, remedy)
 
     def _outdated(self, summary: PreviewSummary) -> Iterator[str]:
         now = self._production_version()
@@ -126,9 +138,7 @@ class PublishGate:
             yield f"the preview is {age_s:.0f} s old, at most {most:g} s count"
 
 
-def remedy(record: PresetRevision) -> str:
-    """What to do about a refusal, with the command."""
-    return (
-        "Store it as a draft (as_draft), run `steerrec preset preview"
-        f" {record.name}@{record.revision} --recorded 1000` (or --histories FILE), and publish it"
-    )
+def _command(record: PresetRevision) -> str:
+    """What to run."""
+    preview = f"steerrec preset preview {record.name}@{record.revision}"
+    return f"`{preview} --recorded 1000` (or `--histories FILE`)"
