@@ -40,7 +40,6 @@ WRITE = """
 local head = redis.call('HGET', KEYS[1], ARGV[1])
 local etag = head and cjson.decode(head).etag or ''
 if etag ~= ARGV[2] then return {'head'} end
-if ARGV[4] ~= '' and redis.call('HEXISTS', KEYS[2], ARGV[4]) == 1 then return {'head'} end
 local tip = redis.call('GET', KEYS[4]) or '0:'
 if tip ~= ARGV[6] then return {'tip', tip} end
 if ARGV[4] ~= '' then redis.call('HSET', KEYS[2], ARGV[4], ARGV[5]) end
@@ -49,7 +48,19 @@ redis.call('SET', KEYS[4], ARGV[7])
 return {'written', redis.call('XADD', KEYS[3], '*', unpack(ARGV, 8))}
 """
 """KEYS: heads, revisions, audit, tip. ARGV: name, etag expected, head, revision, its JSON, tip
-expected, tip, event."""
+expected, tip, event. A revision beyond the head's is one that a recovery left that never ended."""
+
+PREPARE = """
+local clashing = {}
+for i = 1, #ARGV, 2 do
+  if redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) == 0
+      and redis.call('HGET', KEYS[1], ARGV[i]) ~= ARGV[i + 1] then
+    table.insert(clashing, ARGV[i])
+  end
+end
+return clashing
+"""
+"""KEYS: revisions. ARGV: revision, its JSON, revision, its JSON ... Gives those that differ."""
 
 RECOVER = """
 local tip = redis.call('GET', KEYS[3]) or '0:'
@@ -155,13 +166,15 @@ class RedisStore:
         return HeadLost() if reply[0] == "head" else _outcome(reply, change.event)
 
     async def recover(self, recovery: Recovery) -> Written | TipLost:
-        """See PresetStore."""
+        """See PresetStore. One script that wrote everything would hold Redis up for seconds."""
+        if (now := await self.tip()) != recovery.tip:
+            return TipLost(now)
         own, names = self._keys, list(recovery.records)
         heads = [(name, head.to_json()) for name, head in recovery.heads.items()]
         revisions = [
-            (number, str(record.revision), to_json(record))
-            for number, name in enumerate(names, 1)
-            for record in recovery.records[name]
+            (place, number, text)
+            for place, name in enumerate(names, 1)
+            for number, text in await self._prepared(name, recovery.records[name])
         ]
         reply = await self._scripted(
             RECOVER,
@@ -173,6 +186,16 @@ class RedisStore:
             *_fields_of(recovery.event),
         )
         return _outcome(reply, recovery.event)
+
+    async def _prepared(
+        self, name: str, records: Sequence[PresetRevision]
+    ) -> list[tuple[str, str]]:
+        """Writes revisions that are not there, and gives those that differ from what is there, with the text
+        to replace them by: heads may name them."""
+        texts = await asyncio.to_thread(_texts, records)
+        parts = tuple(part for pair in texts.items() for part in pair)
+        clashing = await self._scripted(PREPARE, (self._keys.revisions(name),), *parts)
+        return [(number, texts[number]) for number in clashing]
 
     async def tip(self) -> Tip:
         """See PresetStore."""
@@ -291,6 +314,11 @@ def _readable(name: str, texts: Iterable[str | None]) -> Iterator[PresetRevision
                 yield from_json(text)
         except RecordCorrupt as corrupt:
             log.error("preset %s: %s", name, corrupt)  # noqa: TRY400 (the sentence says it all)
+
+
+def _texts(records: Iterable[PresetRevision]) -> dict[str, str]:
+    """The stored form of each revision, by number."""
+    return {str(record.revision): to_json(record) for record in records}
 
 
 def _fields_of(event: AuditEvent) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ class PresetStore(Protocol):
         """The change whole, or nothing; the head is looked at before the tip."""
 
     async def recover(self, recovery: Recovery) -> Written | TipLost:
-        """Heads, revisions and event whole, or nothing."""
+        """Heads, revisions and event whole, or nothing but revisions that no head names."""
 
     async def tip(self) -> Tip:
         """Where the audit chain stands."""

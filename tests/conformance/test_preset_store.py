@@ -489,6 +489,20 @@ async def test_a_recovery_on_another_tip_changes_nothing(store: PresetStore) -> 
     assert await store.heads() == {"scary": first.head}
 
 
+async def test_a_recovery_replaces_revisions_of_the_same_number(store: PresetStore) -> None:
+    await Lifecycle(store).create(draft(value=9))
+    served = next_revision(draft(value=1), None, NOON)
+    await store.recover(recovery(await store.tip(), Tip(41, "x"), served))
+    assert (await Lifecycle(store).current("scary")).record == served
+
+
+async def test_a_recovery_that_lost_the_tip_is_in_nobodys_way(store: PresetStore) -> None:
+    stale = recovery(Tip(7, "x"), Tip(41, "x"), next_revision(draft(value=1), None, NOON))
+    await store.recover(stale)
+    await Lifecycle(store).create(draft(value=9))
+    assert (await Lifecycle(store).current("scary")).record.rules[0].value == 9
+
+
 async def test_a_recovery_is_told_to_those_who_follow(store: PresetStore) -> None:
     first = await Lifecycle(store).create(draft())
     await store.recover(recovery(await store.tip(), Tip(41, "x")))

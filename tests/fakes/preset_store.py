@@ -47,8 +47,6 @@ class MemoryStore:
     async def write(self, change: Change) -> Written | HeadLost | TipLost:
         if self._heads.get(change.name) != change.expected:
             return HeadLost()
-        if change.record and (change.name, change.record.revision) in self._revisions:
-            return HeadLost()
         if self._tip != change.tip:
             return TipLost(self._tip)
         if change.record is not None:
