@@ -1,5 +1,6 @@
 """Presets that say when they apply: stored through gRPC, asked at every request."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,15 @@ import pytest
 from google.protobuf import json_format
 from steerrec.v1 import preset_pb2, recommender_pb2, rule_pb2
 
+from service.planning import Planned, planned
+from service.presets.compiled import StoredPresets, compile_presets
+from service.presets.conditions import compile_condition
+from service.presets.record import head_of
+from service.presets.schedule import Schedule
+from service.presets.targeting import Targeting
+from service.query import query_of
+from steering.plan import Limits
+from steering.rules import Attribute, Operation, Rule
 from tests.integration.asking import (
     add,
     add_genre,
@@ -22,6 +32,7 @@ from tests.integration.asking import (
     statuses,
 )
 from tests.integration.conftest import Service, Start
+from tests.presets import NOON, draft
 
 HORROR = add_genre("Horror", 0.5)
 COMEDY = add_genre("Comedy", 0.5)
@@ -322,3 +333,40 @@ async def test_a_declaration_leaves_presets_in_force(start: Start) -> None:
     async with start(context_types="age=double") as service:
         response = await answer(service, presets=[preset("scary")], context={"country": "de"})
     assert applied(response) == [("scary", False)]
+
+
+def planned_with(service: Service, targeting: Targeting, rule: Rule, now: datetime) -> Planned:
+    """The plan of a plain request at a moment, under one preset that the store need not have."""
+    served = service.replica.current.snapshot.model("production")
+    record = replace(draft("scary", 1, rule), revision=1, targeting=targeting)
+    stored = StoredPresets({"scary": head_of(record)}, {"scary": (record,)})
+    presets = compile_presets(stored, served.bench)
+    query = query_of(request(), "test")
+    return planned(query, replace(served, presets=presets), compile_condition, Limits(), now)
+
+
+async def test_a_schedule_is_read_at_the_moment_of_the_request(service: Service) -> None:
+    until_noon = Targeting(schedule=Schedule(end_time=NOON), is_default=True)
+    rule = Rule(Operation.ADD, Attribute("genre", "Horror"), 0.5)
+    before = planned_with(service, until_noon, rule, NOON - timedelta(seconds=1))
+    after = planned_with(service, until_noon, rule, NOON)
+    assert ([len(before.applied), len(after.applied)]) == [1, 0]
+
+
+async def test_a_default_that_the_bundle_cannot_honour_is_left_out_and_told(
+    service: Service,
+) -> None:
+    unknown = Rule(Operation.ADD, Attribute("genre", "Nowhere"), 0.5)
+    plan = planned_with(service, Targeting(is_default=True), unknown, NOON)
+    assert plan.plan.is_empty
+    assert plan.skipped[0].why.startswith(
+        "default preset 'scary' revision 1 is left out: model 'tiny-1' cannot honour it: "
+    )
+
+
+async def test_a_default_that_cannot_be_honoured_and_would_not_apply_is_not_told(
+    service: Service,
+) -> None:
+    unknown = Rule(Operation.ADD, Attribute("genre", "Nowhere"), 0.5)
+    ended = Targeting(schedule=Schedule(end_time=NOON), is_default=True)
+    assert planned_with(service, ended, unknown, NOON).skipped == []
