@@ -190,8 +190,8 @@ class RedisStore:
     async def _prepared(
         self, name: str, records: Sequence[PresetRevision]
     ) -> list[tuple[str, str]]:
-        """Writes revisions that are not there, and gives those that differ from what is there, with the text
-        to replace them by: heads may name them."""
+        """Writes revisions that are not there. Gives number and text of those that differ from
+        what is there: heads may name them."""
         texts = await asyncio.to_thread(_texts, records)
         parts = tuple(part for pair in texts.items() for part in pair)
         clashing = await self._scripted(PREPARE, (self._keys.revisions(name),), *parts)

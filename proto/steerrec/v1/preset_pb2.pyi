@@ -491,7 +491,7 @@ class DeletePresetRequest(_message.Message):
     name: _builtins.str
     """Name of the preset."""
     etag: _builtins.str
-    """etag of the revision in force; required."""
+    """etag of the preset; required."""
     author: _builtins.str
     """Who writes; 1 to 100 characters."""
     reason: _builtins.str
@@ -1008,7 +1008,7 @@ class AuditEvent(_message.Message):
     PREVIOUS_HASH_FIELD_NUMBER: _builtins.int
     HASH_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """Place in the chain, from 1."""
+    """Place in the chain, from 1; an event about the store may skip some, those that were lost."""
     action: Global___AuditAction.ValueType
     """What happened."""
     name: _builtins.str
@@ -1016,7 +1016,9 @@ class AuditEvent(_message.Message):
     revision: _builtins.int
     """Revision; 0 where the event is about the store."""
     etag: _builtins.str
-    """etag of the preset after the event."""
+    """etag of the preset after the event; where the event is about the store, the tip up to which it
+    speaks, as "sequence:hash".
+    """
     content_hash: _builtins.str
     """SHA-256, in hex, of the revision that the event wrote, as stored; empty: it wrote none."""
     author: _builtins.str
