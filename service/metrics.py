@@ -61,6 +61,12 @@ class Metrics:
             ["status"],
             registry=self.registry,
         )
+        self.target_status = Counter(
+            "steerrec_target_status_total",
+            "Targets in answered requests, by what became of them.",
+            ["status"],
+            registry=self.registry,
+        )
         self.degraded = Counter(
             "steerrec_degraded_total",
             "Answers that are less than what was asked for, by reason.",

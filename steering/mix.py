@@ -2,7 +2,8 @@
 
 Shares move together: an item may carry several attributes, and places are few. Each round fits how
 counts follow strengths near the best so far, and tries what that says: all strengths at once
-(Newton's step, shortened and lengthened), and each attribute that is off alone (Gauss-Seidel).
+(Newton's step, shortened and lengthened), each attribute that is off alone (Gauss-Seidel), and a
+few drawn about the best, the same every time, since steps have no slopes.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,13 @@ ALONE = (0.5, 1.0, 2.0)
 """The same for one attribute."""
 MAX_ALONE = 4
 """Attributes that are tried alone in a round: those farthest off."""
-MAX_ROUNDS = 10
+DRAWN = 16
+"""Strengths drawn in a round about the best few."""
+CENTRES = 4
+"""How many the best few are."""
+RADIUS = 0.3
+"""How far they are drawn at first, in parts of the largest strengths."""
+MAX_ROUNDS = 12
 PRIOR = 1e-2
 """Weight of the first slopes beside those fitted, per squared part of the largest strengths."""
 SHRINK = 0.5
@@ -96,7 +103,17 @@ class SeveralShares:
         for own in np.argsort(-(np.abs(off) - self._slack), kind="stable")[:MAX_ALONE]:
             if abs(off[own]) > self._slack[own]:
                 tries.extend(self._alone(here, int(own), float(off[own]), slopes))
+        tries.extend(self._around())
         return self._fresh(tries)
+
+    def _around(self) -> list[Strengths]:
+        """Strengths about the best few, drawn the same every time: steps have no slopes."""
+        rng = np.random.default_rng(self._rounds)
+        gaps = self._gaps(self._counts)
+        centres = self._tried[np.argsort(gaps, kind="stable")[:CENTRES]]
+        radius = RADIUS * SHRINK ** ((self._rounds - 1) / 6)
+        moves = rng.normal(size=(DRAWN, len(self._largest))) * radius * self._largest
+        return list(centres[np.arange(DRAWN) % len(centres)] + moves)
 
     def _alone(self, here: Strengths, own: int, off: float, slopes: Floats64) -> list[Strengths]:
         slope = max(float(slopes[own, own]), 0.25)

@@ -90,6 +90,8 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
             self._metrics.rule_status.labels(report.status.name).inc()
         for degraded in slate.degraded:
             self._metrics.degraded.labels(degraded.reason.name).inc()
+        if slate.findings is not None and slate.findings.target is not None:
+            self._metrics.target_status.labels(slate.findings.target.status.name).inc()
 
 
 def _check_count(requests: Sequence[recommender_pb2.RecommendRequest]) -> None:
