@@ -103,9 +103,9 @@ def show_verification(found: Verification, *, as_json: bool) -> None:
     else:
         show(f"events that hold: {found.n_events}; tip {found.tip.to_text()}")
         for event in found.recoveries:
-            what = event.action.lower().replace("_", " ")
+            what = f"{event.action.lower().replace('_', ' ')} by {event.author}"
             when = f"{event.event_time:%Y-%m-%d %H:%M:%S}"
-            show(f"event {event.sequence}: {what} by {event.author}, {when}; earlier ones may lack")
+            show(f"event {event.sequence}: {what}, {when}; events before it may be missing")
     if found.broken is not None:
         raise Refused(f"the chain is broken at event {found.broken.sequence}: {found.broken.why}")
 
