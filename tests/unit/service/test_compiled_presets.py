@@ -14,7 +14,7 @@ from service.presets.compiled import (
 )
 from service.presets.conditions import compile_condition
 from service.presets.errors import PresetMissing
-from service.presets.record import PresetRevision, archived, head_of
+from service.presets.record import PresetRevision, archived, drafted, head_of, pointed
 from steering.rules import Attribute, Operation, Rule
 from tests.presets import draft
 from tests.unit.steering.spaces import SPACE
@@ -70,6 +70,63 @@ def test_a_newer_revision_that_cannot_be_honoured_leaves_the_older_in_force() ->
     preset = compiled(revision(1), revision(2, UNKNOWN)).layer("scary")
     assert isinstance(preset, CompiledPreset)
     assert (preset.revision, preset.refused_revision) == (1, 2)
+
+
+def after_rollback(*records: PresetRevision, active: int) -> CompiledPresets:
+    """Of one preset, an older revision in force."""
+    head = pointed(head_of(records[-1]), active)
+    return compile_presets(StoredPresets({"scary": head}, {"scary": records}), BENCH)
+
+
+def with_draft(first: PresetRevision, second: PresetRevision) -> CompiledPresets:
+    """Of one preset, the first revision in force and the second a draft."""
+    head = drafted(head_of(first), second)
+    return compile_presets(StoredPresets({"scary": head}, {"scary": (first, second)}), BENCH)
+
+
+def test_a_name_gives_the_revision_gone_back_to() -> None:
+    assert after_rollback(revision(1), revision(2), active=1).layer("scary").revision == 1
+
+
+def test_a_newer_revision_than_the_one_in_force_is_no_stand_in() -> None:
+    preset = after_rollback(revision(1, UNKNOWN), revision(2), active=1).layer("scary")
+    assert isinstance(preset, RefusedPreset)
+    assert preset.revision == 1
+
+
+def test_a_revision_in_force_that_cannot_be_read_is_refused() -> None:
+    head = pointed(head_of(revision(2)), 1)
+    unread = StoredPresets({"scary": head}, {"scary": (revision(2),)})
+    assert isinstance(compile_presets(unread, BENCH).layer("scary"), RefusedPreset)
+
+
+def test_a_draft_is_not_what_a_name_gives() -> None:
+    assert with_draft(revision(1), revision(2)).layer("scary").revision == 1
+
+
+def test_a_draft_cannot_be_asked_for() -> None:
+    with pytest.raises(PresetMissing, match="'scary' revision 2 is a draft: publish it first"):
+        with_draft(revision(1), revision(2)).layer("scary", 2)
+
+
+def test_a_draft_is_not_compiled() -> None:
+    assert with_draft(revision(1), revision(2, UNKNOWN)).refused == []
+
+
+def test_a_preset_with_drafts_only_is_not_in_force() -> None:
+    first = revision(1)
+    only = StoredPresets({"scary": drafted(None, first)}, {"scary": (first,)})
+    with pytest.raises(PresetMissing, match="preset 'scary' is a draft: publish it first"):
+        compile_presets(only, BENCH).layer("scary")
+
+
+def test_a_published_draft_is_compiled() -> None:
+    first, second = revision(1), revision(2)
+    head = drafted(head_of(first), second)
+    records = {"scary": (first, second)}
+    before = compile_presets(StoredPresets({"scary": head}, records), BENCH)
+    now = compile_presets(StoredPresets({"scary": pointed(head, 2)}, records), BENCH, before)
+    assert now.layer("scary").revision == 2
 
 
 def test_the_refused_are_listed() -> None:
