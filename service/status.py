@@ -120,7 +120,9 @@ def violations_of(error: Exception) -> tuple[Violation, ...]:
 
 def _details(error: Exception, answer: Answer, request_id: str) -> Iterable[Message]:
     yield error_details_pb2.ErrorInfo(
-        reason=answer.reason, domain=DOMAIN, metadata={"request_id": request_id}
+        reason=answer.reason,
+        domain=DOMAIN,
+        metadata={"request_id": request_id} | _facts(error),
     )
     if violations := violations_of(error):
         yield error_details_pb2.BadRequest(
@@ -133,6 +135,15 @@ def _details(error: Exception, answer: Answer, request_id: str) -> Iterable[Mess
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(round(answer.retry_after_s * 1000))
         yield retry
+
+
+def _facts(error: Exception) -> dict[str, str]:
+    """What a program may want to know of an error beside its fields."""
+    match error:
+        case preset_errors.EtagMismatch(revision=revision, active=active):
+            return {"newest_revision": str(revision), "revision_in_force": str(active)}
+        case _:
+            return {}
 
 
 def _packed(detail: Message) -> any_pb2.Any:

@@ -5,12 +5,14 @@ from typing import Any
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2
 from steerrec.v1 import preset_pb2, rule_pb2, targeting_pb2
 
 from service.presets.audit import Tip, content_break, event_from_proto, verify
 from service.presets.record import from_proto
 from tests.integration.asking import (
     add_genre,
+    detail,
     fields,
     preset,
     reason,
@@ -166,6 +168,13 @@ async def test_a_draft_changes_the_etag(service: Service) -> None:
     error = await refusal(update(service, created))
     assert error.code() == grpc.StatusCode.ABORTED
     assert "is at revision 2 with another etag, and revision 1 is in force" in str(error.details())
+
+
+async def test_a_lost_race_tells_programs_where_the_preset_stands(service: Service) -> None:
+    created = await create(service)
+    await update(service, created, as_draft=True)
+    facts = detail(await refusal(update(service, created)), error_details_pb2.ErrorInfo).metadata
+    assert (facts["newest_revision"], facts["revision_in_force"]) == ("2", "1")
 
 
 async def test_what_is_in_force_cannot_be_published(service: Service) -> None:
