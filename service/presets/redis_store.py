@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 from redis.exceptions import RedisError
@@ -33,6 +34,8 @@ from service.presets.store import (
 CALL_TIMEOUT_S = 2.0
 """Longest wait for one reply beyond what the call itself asks to wait."""
 NOTHING_WRITTEN = "0-0"
+TEXTS_KEPT = 4096
+"""Stored revisions whose meaning is remembered."""
 MAX_EVENTS = 1000
 """Audit events read at once."""
 
@@ -306,12 +309,18 @@ class RedisStore:
             raise StoreUnavailable(error) from error
 
 
+@lru_cache(maxsize=TEXTS_KEPT)
+def _parsed(text: str) -> PresetRevision:
+    """The revision of a text: a change is read with the revisions before it, mostly known ones."""
+    return from_json(text)
+
+
 def _readable(name: str, texts: Iterable[str | None]) -> Iterator[PresetRevision]:
     """The revisions that this version can read; the others do not take their neighbours along."""
     for text in texts:
         try:
             if text:
-                yield from_json(text)
+                yield _parsed(text)
         except RecordCorrupt as corrupt:
             log.error("preset %s: %s", name, corrupt)  # noqa: TRY400 (the sentence says it all)
 
