@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -53,11 +54,12 @@ def create(channel: grpc.Channel, message: preset_pb2.Preset) -> None:
 
 def refused(channel: grpc.Channel, message: preset_pb2.Preset) -> list[str]:
     """What a preset is refused with: each field at fault, or the reason where it is no field's."""
-    with pytest.raises(grpc.RpcError) as error:
+    with pytest.raises(grpc.RpcError) as raised:
         create(channel, message)
-    bad = detail(error.value, error_details_pb2.BadRequest)
+    error: Any = raised.value
+    bad = detail(error, error_details_pb2.BadRequest)
     if bad is None:
-        return [str(error.value.details())]
+        return [str(error.details())]
     return [f"{own.field}: {own.description}" for own in bad.field_violations]
 
 
