@@ -1,11 +1,10 @@
 """What surrounds every call: request id, clock, metrics, error table. Once for all RPCs."""
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager, nullcontext
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, nullcontext
 from time import perf_counter
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 from urllib.parse import quote
 
 import grpc
@@ -77,47 +76,51 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         passed = self._gate.passed if method.startswith(OUR_METHODS) else nullcontext
 
         async def call(request: Any, context: Context) -> Any:
-            start = perf_counter()
+            request_id, start = _begun(request, context), perf_counter()
+            code = grpc.StatusCode.OK
             try:
-                async with self._answered(method, request, context):
-                    with passed():
-                        return await behaviour(_well_formed(request), context)
+                with passed():
+                    return await behaviour(_well_formed(request), context)
+            except BaseException as error:
+                code = _code_of(error, context)
+                await _end(context, method, error, request_id)
             finally:
+                self._metrics.requests.labels(method, code.name).inc()
                 self._metrics.stages["total"].observe(perf_counter() - start)
 
         return call
 
     def _around_stream(self, method: str, behaviour: Streaming) -> Streaming:
         async def call(request: Any, context: Context) -> AsyncGenerator[Any, None]:
-            async with self._answered(method, request, context):
+            request_id, code = _begun(request, context), grpc.StatusCode.OK
+            try:
                 with self._gate.passed():
                     async with aclosing(behaviour(_well_formed(request), context)) as messages:
                         async for message in messages:
                             yield message
                             self._gate.refuse_if_closed()
+            except BaseException as error:
+                code = _code_of(error, context)
+                await _end(context, method, error, request_id)
+            finally:
+                self._metrics.requests.labels(method, code.name).inc()
 
         return call
 
-    @asynccontextmanager
-    async def _answered(self, method: str, request: Any, context: Context) -> AsyncIterator[None]:
-        """A call within the block: named, refused by the table where it fails, and counted."""
-        request_id = request_id_of(request)
-        REQUEST_ID.set(request_id)
-        context.set_trailing_metadata((_named(request_id),))
-        code = grpc.StatusCode.OK
-        try:
-            yield
-        except (asyncio.CancelledError, GeneratorExit):
-            code = grpc.StatusCode.CANCELLED
-            raise
-        except grpc.aio.AbortError:
-            code = _code_of(context)
-            raise
-        except Exception as error:
-            code = answer_to(error).code
-            await refuse(context, method, error, request_id)
-        finally:
-            self._metrics.requests.labels(method, code.name).inc()
+
+def _begun(request: Any, context: Context) -> str:
+    """The call's id, told to whoever asks for it from here on."""
+    request_id = request_id_of(request)
+    REQUEST_ID.set(request_id)
+    context.set_trailing_metadata((_named(request_id),))
+    return request_id
+
+
+async def _end(context: Context, method: str, error: BaseException, request_id: str) -> NoReturn:
+    """Ends the call as the table says; one that is ended already, or gone, as it is."""
+    if isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):
+        await refuse(context, method, error, request_id)
+    raise error
 
 
 def _handler(make: Callable[..., Any], behaviour: Any, of: Any) -> Any:
@@ -160,9 +163,9 @@ def _named(request_id: str) -> tuple[str, str]:
     return REQUEST_ID_KEY, quote(request_id, safe=PRINTABLE)
 
 
-def _code_of(context: Context) -> grpc.StatusCode:
-    """The code that a servicer aborted its own call with."""
-    code = context.code()
-    return next(
-        (known for known in grpc.StatusCode if code in (known, known.value[0])), UNKNOWN.code
-    )
+def _code_of(error: BaseException, context: Context) -> grpc.StatusCode:
+    """The code that a call ends with."""
+    if isinstance(error, grpc.aio.AbortError):  # a servicer's own
+        code = context.code()
+        return next((own for own in grpc.StatusCode if code in (own, own.value[0])), UNKNOWN.code)
+    return answer_to(error).code if isinstance(error, Exception) else grpc.StatusCode.CANCELLED

@@ -19,6 +19,7 @@ from steerrec.v1 import recommender_pb2_grpc
 
 from service.errors import PortTaken
 from service.presets.embedded import embedded_redis
+from service.rpc.surface import SERVICES
 from service.settings import Settings
 from tests.integration.asking import add, ids, preset, reasons, refusal, request
 from tests.integration.conftest import Service, Start
@@ -41,7 +42,7 @@ async def eventually(is_so: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-@pytest.mark.parametrize("component", ["", RECOMMENDER, "steerrec.v1.PresetService", "model"])
+@pytest.mark.parametrize("component", ["", "model", *SERVICES])
 async def test_a_running_component_is_serving(service: Service, component: str) -> None:
     assert await health(service, component) == SERVING
 
