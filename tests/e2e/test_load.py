@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,13 @@ from model_store.store import Store
 from tests.e2e.cli_runs import At, steerrec
 
 pytestmark = pytest.mark.e2e
+ROOT = Path(__file__).parents[2]
+CONFIGS = ("constant-rate", "step", "ramp", "soak")
+BY_PROTO = (
+    *("--proto", "proto/steerrec/v1/recommender.proto"),
+    *("--import-paths", "proto,deploy/loadtest/include"),
+)
+needs_ghz = pytest.mark.skipif(shutil.which("ghz") is None, reason="ghz is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +160,34 @@ def test_faults_of_a_config_are_told_at_once(tmp_path: Path) -> None:
     assert done.code == 1
     assert 'rsp: no option of ghz; did you mean "rps"?' in done.err
     assert 'timeout: "5" is no duration' in done.err
+
+
+def ghz(config: str, address: str, *words: str) -> dict[str, Any]:
+    """ghz's own report of one of our configs."""
+    command = ["ghz", "--config", f"deploy/loadtest/{config}.json", "--format", "json"]
+    printed = subprocess.check_output([*command, *words, address], cwd=ROOT)
+    report: dict[str, Any] = json.loads(printed)
+    return report
+
+
+@needs_ghz
+@pytest.mark.parametrize("config", CONFIGS)
+def test_ghz_and_steerrec_load_make_the_same_load_of_a_config(
+    at: At, data: str, config: str
+) -> None:
+    theirs = ghz(config, at.address, "--duration", "1s", "--data-file", data)
+    path = str(ROOT / f"deploy/loadtest/{config}.json")
+    ours = at("load", "--config", path, "--data", data, "--duration", "1s", "--json").json
+    # ghz sends the first call after one interval, and may be late with the last ones
+    assert theirs["count"] == pytest.approx(ours["count"], rel=0.2)
+    assert set(theirs["statusCodeDistribution"]) == set(ours["statusCodeDistribution"]) == {"OK"}
+
+
+@needs_ghz
+@pytest.mark.parametrize("contract", [(), BY_PROTO], ids=["reflection", "proto"])
+def test_ghz_takes_the_contract_from_either(at: At, data: str, contract: tuple[str, ...]) -> None:
+    report = ghz("closed-loop", at.address, "--total", "64", "--data-file", data, *contract)
+    assert report["statusCodeDistribution"] == {"OK": 64}
 
 
 def answered(replica: Running) -> float:
