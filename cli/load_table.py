@@ -38,7 +38,7 @@ def beside(result: Result) -> Table:
 
 def windows(result: Result) -> Table:
     """Each step of a load, or each tenth of it."""
-    columns = ("seconds", "due/s", "ended/s", "OK %", "dropped", "p50", "p90", "p99", "lag p99")
+    columns = ("seconds", "due/s", "OK/s", "OK %", "dropped", "p50", "p90", "p99", "lag p99")
     made = table(*columns, right=columns)
     for window, tally in zip(result.windows, result.tallies, strict=True):
         made.add_row(*_row(window, tally))
@@ -114,7 +114,7 @@ def _distribution(result: Result) -> str:
 def _row(window: Window, tally: Tally) -> Iterator[str]:
     yield f"{window.start_s:g}-{window.end_s:g}"
     yield "" if window.rate is None else f"{window.rate:.0f}"
-    yield f"{tally.count / (window.end_s - window.start_s):.0f}"
+    yield f"{tally.answered / (window.end_s - window.start_s):.0f}"
     yield f"{100 * tally.ok_share:.1f}" if tally.count + tally.dropped else ""
     yield str(tally.dropped)
     yield from (_percentile(tally.latency, percent) for percent in (50, 90, 99))

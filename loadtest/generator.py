@@ -5,6 +5,7 @@ service stalls waits too; counting from the send would leave that wait out (coor
 """
 
 import asyncio
+import math
 import time
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -33,6 +34,7 @@ class Generator:
         call: Call,
         window_starts_s: Sequence[float],
         *,
+        end_s: float = math.inf,
         skip_first: int = 0,
         count_errors: bool = False,
         clock: Callable[[], float] = now,
@@ -42,6 +44,7 @@ class Generator:
         Args:
             call: how a call is made.
             window_starts_s: seconds after the start at which each window begins, the first 0.
+            end_s: when the last window ends.
             skip_first: calls with smaller numbers are not counted.
             count_errors: whether calls that failed are timed.
             clock: seconds; what `start` is told on.
@@ -56,6 +59,7 @@ class Generator:
         """Set it to end early."""
         self._call = call
         self._starts = list(window_starts_s)
+        self._end_s = end_s
         self._skip_first = skip_first
         self._count_errors = count_errors
         self._clock = clock
@@ -120,6 +124,8 @@ class Generator:
             is_timed = self._count_errors or answer.status == OK
             timing = Timing(start + due_s, sent, self._clock())
             self._window(due_s).record(answer, timing, is_timed=is_timed)
+            if answer.status == OK and timing.ended - start < self._end_s:
+                self._window(timing.ended - start).answered += 1
 
     async def _finished(self, running: set[asyncio.Task[None]]) -> None:
         """Waits for the calls in flight; when stopped, only a little."""

@@ -198,9 +198,13 @@ def _work(load: Load, index: int, pipe: Connection) -> None:
 
 async def _part(load: Load, index: int, pipe: Connection) -> Part:
     async with connected(load, index=index) as call:
-        starts = [window.start_s for window in windows_of(load)]
+        windows = windows_of(load)
         generator = Generator(
-            call, starts, skip_first=load.skip_first, count_errors=load.count_errors
+            call,
+            [window.start_s for window in windows],
+            end_s=windows[-1].end_s,
+            skip_first=load.skip_first,
+            count_errors=load.count_errors,
         )
         pipe.send(None)
         start: float = pipe.recv()

@@ -51,11 +51,13 @@ def as_report(result: Result) -> dict[str, Any]:
 
 
 def _window(window: Window, tally: Tally) -> dict[str, Any]:
+    is_bounded = window.end_s < float("inf")
     return {
         "start": _ns(window.start_s),
-        "end": _ns(window.end_s) if window.end_s < float("inf") else None,
+        "end": _ns(window.end_s) if is_bounded else None,
         "rate": window.rate,
         "count": tally.count,
+        "okPerSecond": tally.answered / (window.end_s - window.start_s) if is_bounded else None,
         "dropped": tally.dropped,
         "statusCodeDistribution": dict(tally.statuses.most_common()),
         "latencyDistribution": _distribution(tally.latency),

@@ -40,6 +40,8 @@ class Tally:
         self.errors: Counter[str] = Counter()
         self.dropped = 0
         """Calls that were never sent: as many were in flight as may be."""
+        self.answered = 0
+        """OK answers that came in its time, whenever their calls were due: the goodput."""
         self.latency = Latencies()
         """From when a call was due, so that waiting for a stalled service counts."""
         self.service = Latencies()
@@ -63,6 +65,7 @@ class Tally:
         self.statuses += other.statuses
         self.errors += other.errors
         self.dropped += other.dropped
+        self.answered += other.answered
         for own, theirs in (
             (self.latency, other.latency),
             (self.service, other.service),

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtest.generator import GRACE_S, Call, Generator, numbers_of, share_of
@@ -106,6 +106,7 @@ def test_a_generator_that_is_late_counts_it_in_the_latency_and_says_so() -> None
     assert own.service.percentile_s(99) == pytest.approx(0.0, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60))
 def test_what_is_due_above_the_bound_is_dropped_and_counted(bound: int) -> None:
     generator = open_loop(stalling, most_in_flight=bound)
@@ -141,6 +142,7 @@ def test_refused_calls_are_timed_where_errors_count() -> None:
     assert len(tally(open_loop(refusing, count_errors=True)).latency) == 300
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(1, 60))
 def test_a_closed_loop_makes_so_many_calls_and_keeps_so_many_in_flight(
     callers: int, total: int
@@ -190,6 +192,16 @@ def test_a_stop_waits_only_a_while_for_answers() -> None:
     assert statuses["Canceled"] == statuses.total() == pytest.approx(RATE, abs=11)
 
 
+def test_answers_are_counted_in_the_window_that_they_came_in() -> None:
+    loop = VirtualTime()
+    generator = Generator(stalling(loop), [0.0, 1.0, 2.0], end_s=2.5, clock=loop.time)
+    sends = enumerate(send_times(bounded(constant(RATE), duration_s=SECONDS)))
+    in_virtual_time(loop, generator.open_loop(sends, 0.0, MANY))
+    answered = [own.answered for own in generator.tallies]
+    # nobody in the stall; after it all who waited, and those of the half second that is left
+    assert answered == pytest.approx([RATE, 0, RATE + RATE / 2], abs=2)
+
+
 def test_calls_are_counted_in_the_window_that_they_were_due_in() -> None:
     loop = VirtualTime()
     generator = Generator(stalling(loop), [0.0, 1.0, 2.0], clock=loop.time)
@@ -199,6 +211,7 @@ def test_calls_are_counted_in_the_window_that_they_were_due_in() -> None:
     assert [own.latency.slowest_s > 0.5 for own in generator.tallies] == [False, True, False]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(0, 50))
 def test_processes_share_the_sends_and_make_each_once(processes: int, total: int) -> None:
     times = [n / RATE for n in range(total)]
@@ -206,6 +219,7 @@ def test_processes_share_the_sends_and_make_each_once(processes: int, total: int
     assert sorted(send for share in shares for send in share) == list(enumerate(times))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(0, 50))
 def test_processes_share_the_numbers_of_a_closed_loop(processes: int, total: int) -> None:
     shares = [list(numbers_of(total, index, processes)) for index in range(processes)]

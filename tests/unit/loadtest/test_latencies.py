@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtest.latencies import GROWTH, HIGHEST_S, LOWEST_S, UNCOUNTED, Latencies
@@ -18,6 +18,7 @@ def latencies(durations_s: list[float]) -> Latencies:
     return own
 
 
+@settings(deadline=None)
 @given(DURATIONS, st.sampled_from([1, 10, 50, 90, 99, 99.9, 100]))
 def test_a_percentile_is_the_nearest_rank_or_a_hair_above(
     durations_s: list[float], percent: float
@@ -27,6 +28,7 @@ def test_a_percentile_is_the_nearest_rank_or_a_hair_above(
     assert exact * (1 - 1e-9) <= found <= exact * GROWTH * (1 + 1e-9)
 
 
+@settings(deadline=None)
 @given(DURATIONS)
 def test_fastest_slowest_and_mean_are_exact(durations_s: list[float]) -> None:
     own = latencies(durations_s)
@@ -34,6 +36,7 @@ def test_fastest_slowest_and_mean_are_exact(durations_s: list[float]) -> None:
     assert own.mean_s == pytest.approx(float(np.mean(durations_s)))
 
 
+@settings(deadline=None)
 @given(DURATIONS, DURATIONS)
 def test_two_added_are_all_recorded_at_once(first: list[float], second: list[float]) -> None:
     added = latencies(first)
