@@ -76,7 +76,7 @@ def apply_plan(
         names = ", ".join(step.preset.name for step in prunes)
         confirm(f"take {_counted(prunes)} out of force: {names}?", yes=yes)
     if as_json:
-        show_json([_report(carried_out(client, step)) for step in (*steps, *prunes)])
+        _apply_as_json(client, [*steps, *prunes])
         return
     for step in (*wanted, *prunes):
         show_applied([carried_out(client, step)])
@@ -95,6 +95,16 @@ def show_applied(applied: Sequence[Applied]) -> None:
     for outcome, preset in applied:
         draft = ", a draft" if preset.state == preset_pb2.PRESET_STATE_DRAFT else ""
         show(f"{preset.name}: {outcome}, revision {preset.revision}{draft}")
+
+
+def _apply_as_json(client: Client, steps: Sequence[Step]) -> None:
+    """One document of what was done, also where a step was refused half-way."""
+    applied: list[Applied] = []
+    try:
+        for step in steps:
+            applied.append(carried_out(client, step))
+    finally:
+        show_json([_report(one) for one in applied])
 
 
 def _report(one: Applied) -> dict[str, object]:
