@@ -20,7 +20,7 @@ SLACK_MS = 60_000
 """How far the clocks of replicas and Redis may differ, so that an id is found at once."""
 CHUNK = 100
 """Entries read at once while an id is looked for."""
-ENTRY = re.compile(r"\d{1,19}-\d{1,19}")
+ENTRY = re.compile(r"(?!0+-0+$)\d{1,19}-\d{1,19}")
 NEWEST, OLDEST = "+", "-"
 Entry = tuple[str, dict[str, str]]
 

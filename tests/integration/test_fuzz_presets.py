@@ -46,7 +46,7 @@ DESCRIPTIONS = (
     "- no\n- yes",
     "~",
 )
-BOUNDS = messages_of(rule_pb2.ActivationRange.DESCRIPTOR)
+BOUNDS: st.SearchStrategy[Any] = messages_of(rule_pb2.ActivationRange.DESCRIPTOR)
 
 
 @st.composite
@@ -54,9 +54,9 @@ def rules(draw: st.DrawFn) -> rule_pb2.Rule:
     """A rule, most of the time a sound one."""
     rule = rule_pb2.Rule(
         rule_id=draw(mostly(("",), st.sampled_from(("one", "a\x07", "\u202e")))),
-        operation=draw(st.sampled_from((1, 2, 2, 2, 3, 4, 5))),
+        operation=draw(st.sampled_from(rule_pb2.Operation.values()[1:])),
         value=draw(mostly((0.0, 0.5, 1.0, 2.0, 1e6), st.floats())),
-        unit=draw(st.sampled_from((0, 1, 2))),
+        unit=draw(st.sampled_from(rule_pb2.Unit.values())),
         condition=draw(CONDITION),
     )
     if draw(st.booleans()):
