@@ -101,8 +101,7 @@ def _apply_as_json(client: Client, steps: Sequence[Step]) -> None:
     """One document of what was done, also where a step was refused half-way."""
     applied: list[Applied] = []
     try:
-        for step in steps:
-            applied.append(carried_out(client, step))
+        applied.extend(carried_out(client, step) for step in steps)
     finally:
         show_json([_report(one) for one in applied])
 
