@@ -41,7 +41,8 @@ def aim(wanted: float, curve: Curve = NO_CURVE, n_items: int = 100, n_carriers: 
 
 def searched(steps: Steps, band: Band, first: list[float]) -> dict[float, int]:
     """Every strength that the search tried, with what came of it."""
-    search, tried = OneShare(band, first, LARGEST), {}
+    search = OneShare(band, first, LARGEST)
+    tried: dict[float, int] = {}
     while not search.is_done:
         own = search.proposals
         counts = np.array([[steps(float(strength))] for strength in own[:, 0]])
