@@ -7,12 +7,12 @@ share that comes out must lie within 3 points of the one that the card gives.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
 from pydantic import Field
+from scipy.interpolate import PchipInterpolator
 
 from model_store.cards import AttributeGroup, Band, DosePoint, DoseResponse
 from model_store.manifest import Share
@@ -162,23 +162,26 @@ def study_of(
 def strength_for(points: Sequence[DosePoint], share: float) -> Dose | None:
     """The dose at which a curve of ADD first reaches a share at 20; None: nowhere in the grid.
 
-    Linear between neighbouring strengths, from the one that changes nothing upwards.
+    Between strengths the curve is the monotone cubic through all of them (PCHIP): shares level
+    off towards the large strengths, which lie far apart, and a straight line there reads too
+    large a dose off a card (`training/LOG.md`, 2026-11-24).
 
     Args:
         points: by strength, ascending.
         share: not below the unsteered one.
+
+    Source: Fritsch and Butland, SIAM J. Sci. Stat. Comput. 5 (1984).
     """
-    raising = [point for point in points if point.strength >= IDENTITY["ADD"]]
-    for before, after in pairwise(raising):
-        low, high = before.share_at_20.value, after.share_at_20.value
-        if low <= share <= high and high > low:
-            part = (share - low) / (high - low)
-            kept = (before.ndcg_kept_share.value, after.ndcg_kept_share.value)
-            return Dose(
-                before.strength + part * (after.strength - before.strength),
-                kept[0] + part * (kept[1] - kept[0]),
-            )
-    return None
+    if len(points) < 2:
+        return None
+    strengths = [point.strength for point in points]
+    curve = PchipInterpolator(strengths, [point.share_at_20.value for point in points])
+    reached = curve.solve(share, extrapolate=False)
+    rising = [at for at in reached if at >= IDENTITY["ADD"]]
+    if not rising:
+        return None
+    kept = PchipInterpolator(strengths, [point.ndcg_kept_share.value for point in points])
+    return Dose(float(rising[0]), float(kept(rising[0])))
 
 
 def _trying(run: Run, measured_by: Yardstick, settings: PromiseSettings) -> Trying:
