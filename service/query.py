@@ -1,6 +1,5 @@
 """A request as the rest of the service sees it: checked against every limit of the contract."""
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -84,7 +83,6 @@ def query_of(request: recommender_pb2.RecommendRequest, request_id: str) -> Quer
     violations = [
         *_size_violations(request),
         *_enum_violations(request),
-        *_number_violations(request.context),
         *_preset_violations(request.presets),
         *_rule_violations(request.rules, rules),
         *wish_violations(request),
@@ -125,28 +123,6 @@ def _size_violations(request: recommender_pb2.RecommendRequest) -> Iterator[Viol
     if not is_request_id(request.request_id):
         message = f"must be printable, at most {MAX_REQUEST_ID} characters"
         yield Violation("request_id", f"{request.request_id[:40]!r} {message}")
-
-
-def _number_violations(context: Struct) -> Iterator[Violation]:
-    """Of numbers that JSON has not: no decision log could keep them."""
-    if context.ByteSize() > MAX_CONTEXT_BYTES:
-        return
-    for name, value in context.fields.items():
-        if any(not math.isfinite(number) for number in _numbers(value)):
-            message = f"{name[:40]!r} holds a number that is not finite; leave it out"
-            yield Violation("context", message)
-
-
-def _numbers(value: Value) -> Iterator[float]:
-    match value.WhichOneof("kind"):
-        case "number_value":
-            yield value.number_value
-        case "list_value":
-            for own in value.list_value.values:
-                yield from _numbers(own)
-        case "struct_value":
-            for own in value.struct_value.fields.values():
-                yield from _numbers(own)
 
 
 def _enum_violations(request: recommender_pb2.RecommendRequest) -> Iterator[Violation]:

@@ -1,11 +1,15 @@
 """One answered request: its id, and its form in the logs."""
 
+import json
+import re
 import secrets
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from google.protobuf import json_format
+from google.protobuf.message import DecodeError
 from steerrec.v1 import decision_pb2, recommender_pb2
 
 from service.errors import DecisionUnreadable
@@ -16,6 +20,8 @@ SAMPLED, PASSED_OVER = "s", "u"
 RANDOM_BITS = 48
 TIME_DIGITS, RANDOM_DIGITS = 11, RANDOM_BITS // 4
 """Of an id, in hex; 11 digits of milliseconds last until the year 2527."""
+WIRE = re.compile(r'\{"decision_id": "[0-9a-z]*", "wire": "([A-Za-z0-9+/=]*)"\}\s*')
+"""The stored form of a decision that the contract's JSON cannot hold."""
 
 
 class DecisionId(NamedTuple):
@@ -93,8 +99,15 @@ def moment_of(decision: decision_pb2.Decision) -> datetime:
 
 
 def to_json(decision: decision_pb2.Decision) -> str:
-    """The stored form: the contract's JSON in one line; every number reads back as it was."""
-    return json_format.MessageToJson(decision, preserving_proto_field_name=True, indent=None)
+    """The stored form: the contract's JSON in one line; every number reads back as it was.
+
+    A context may hold what JSON cannot, an infinite number; its decision is stored as wire bytes.
+    """
+    try:
+        return json_format.MessageToJson(decision, preserving_proto_field_name=True, indent=None)
+    except json_format.SerializeToJsonError:
+        wire = b64encode(decision.SerializeToString()).decode()
+        return json.dumps({"decision_id": decision.decision_id, "wire": wire})
 
 
 def from_json(text: str) -> decision_pb2.Decision:
@@ -104,6 +117,8 @@ def from_json(text: str) -> decision_pb2.Decision:
         DecisionUnreadable: the line is none.
     """
     try:
+        if wire := WIRE.fullmatch(text):
+            return decision_pb2.Decision.FromString(b64decode(wire[1]))
         return json_format.Parse(text, decision_pb2.Decision(), ignore_unknown_fields=True)
-    except json_format.ParseError as error:
+    except (json_format.ParseError, DecodeError, ValueError) as error:
         raise DecisionUnreadable(str(error)) from error

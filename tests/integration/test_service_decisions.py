@@ -150,6 +150,18 @@ async def test_pages_of_decisions_join_up(start: Start, tmp_path: Path, kind: st
     assert found == given[::-1]
 
 
+@pytest.mark.parametrize("kind", ["redis", "file"])
+async def test_a_decision_with_an_infinite_number_in_its_context_is_kept(
+    start: Start, tmp_path: Path, kind: str
+) -> None:
+    where = kind if kind == "redis" else str(tmp_path / "decisions")
+    async with start(decision_log=where, decision_sample_share=1) as service:
+        asked = request(context={"n": float("inf")})
+        given = (await answered(service, asked)).decision_id
+        kept = (await service.decisions.GetDecision(get(given))).decision
+    assert kept.request == asked
+
+
 async def test_a_token_of_another_list_is_refused(start: Start) -> None:
     async with start(**ALL) as service:
         error = await refusal(service.decisions.ListDecisions(listed(page_token="AAAA")))  # noqa: S106

@@ -210,9 +210,3 @@ async def test_bytes_that_are_no_message_are_the_callers_fault(service: Service)
     refused = await refusal(raw(b"\xff\xff"))
     assert refused.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "these bytes are no message of this method" in str(refused.details())
-
-
-@pytest.mark.parametrize("number", [math.nan, math.inf, [1.0, {"deep": -math.inf}]])
-async def test_a_context_holds_finite_numbers(service: Service, number: object) -> None:
-    error = await refusal(service.recommender.Recommend(request(context={"age": number})))
-    assert "context: 'age' holds a number that is not finite" in str(error.details())

@@ -100,3 +100,15 @@ def test_other_presets_differ() -> None:
     before, after = slate(), slate()
     before.applied_presets.add(name="scary", revision=2)
     assert differences(before, after) == ["presets: scary@2 applied, none apply now"]
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf])
+def test_a_decision_whose_context_json_cannot_hold_reads_back(number: float) -> None:
+    decision = decision_pb2.Decision(decision_id="x")
+    decision.request.context["n"] = number
+    assert from_json(to_json(decision)) == decision
+
+
+def test_wire_bytes_that_are_none_are_unreadable() -> None:
+    with pytest.raises(DecisionUnreadable):
+        from_json('{"decision_id": "x", "wire": "////"}')
