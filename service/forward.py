@@ -11,6 +11,7 @@ whatever is new by then.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from time import perf_counter
 from typing import NamedTuple, TypeAlias
 
@@ -20,11 +21,13 @@ from model_store.bundle import Bundle
 from model_store.graphs import TopK, TopKAndScores
 from model_store.manifest import EditPositions
 from service.inquiry import Asked, Inquired, Inquiry
-from steering.edit import Edit, edit
+from steering.edit import Edit
+from steering.edits import Model, edits
 from steering.explain import ranks
 from steering.plan import Plan
 from steering.search import Slates
 from steering.space import FeatureSpace, Floats, Indices
+from steering.touched import Row as Edited
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -177,12 +180,23 @@ def _encoded(
     read = [row for row, question in enumerate(questions) if question.reads_activations]
     if not read:
         return {}
-    parts = [hidden[row, -_positions(bundle, questions[row], hidden) :] for row in read]
-    activations = bundle.graphs.activations(np.concatenate(parts))
-    ends = np.cumsum([len(part) for part in parts])
+    counts = [_positions(bundle, questions[row], hidden) for row in read]
+    if max(counts) == 1:
+        touched = hidden[read, -1]
+    else:
+        parts = zip(read, counts, strict=True)
+        touched = np.concatenate([hidden[row, -count:] for row, count in parts])
+    activations = bundle.graphs.activations(touched)
+    ends = [0, *accumulate(counts)]
+    rows = [
+        Edited(questions[row].plan, *own) for row, own in zip(read, pairwise(ends), strict=True)
+    ]
+    ruled = [i for i, row in enumerate(read) if _is_ruled(questions[row])]
+    made = edits([rows[i] for i in ruled], Model(space, activations, touched, bundle.W_dec))
+    edited = dict(zip(ruled, made, strict=True))
     return {
-        row: Encoded(own, _edit(questions[row], space, own, part, bundle.W_dec))
-        for row, own, part in zip(read, np.split(activations, ends[:-1]), parts, strict=True)
+        read[i]: Encoded(activations[row.start : row.end], edited.get(i))
+        for i, row in enumerate(rows)
     }
 
 
@@ -193,13 +207,9 @@ def _positions(bundle: Bundle, question: Question, hidden: Floats) -> int:
     return min(len(question.items), len(hidden[0]))
 
 
-def _edit(
-    question: Question, space: FeatureSpace, activations: Floats, hidden: Floats, w_dec: Floats
-) -> Edit | None:
-    plan = question.plan
-    if not plan.rules or question.asked is not None:  # an inquiry edits by itself
-        return None
-    return edit(plan, space, activations, hidden, w_dec)
+def _is_ruled(question: Question) -> bool:
+    """Whether its plan is to be carried out; an inquiry edits by itself."""
+    return bool(question.plan.rules) and question.asked is None
 
 
 def _rows_wanted_bare(questions: Sequence[Question], encoded: Mapping[int, Encoded]) -> list[int]:

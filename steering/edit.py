@@ -34,13 +34,10 @@ class Edit:
     """Norm of the shift over that of the hidden state, at the last position."""
     is_shift_clipped: bool
     """Whether a shift was scaled down to the allowed share, at any position."""
+    is_identity: bool
+    """Whether the hidden state stays as it is."""
     reports: tuple[RuleReport, ...]
     """One per rule of the plan, in its order."""
-
-    @property
-    def is_identity(self) -> bool:
-        """Whether the hidden state stays as it is."""
-        return not self.shift.any()
 
 
 def edit(
@@ -73,6 +70,7 @@ def edit(
         shift=shift,
         norm_share=_norm_share(shift[-1], hidden[-1]),
         is_shift_clipped=clipped,
+        is_identity=not shift.any(),
         reports=reports(plan.rules, why_not, rules, steps, after, clipped, last),
     )
 

@@ -36,6 +36,11 @@ class Plan:
         """Whether no rule is left to act."""
         return len(self.merged.features) == 0
 
+    @property
+    def has_ranges(self) -> bool:
+        """Whether what acts depends on the history's activations."""
+        return any(rule.rule.when_activation is not None for rule in self.rules)
+
     def remaining(self) -> list[int]:
         """Positions in `rules` of those whose condition holds."""
         return [i for i in range(len(self.rules)) if i not in self.why_not]

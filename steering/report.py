@@ -13,6 +13,10 @@ from steering.rules import Operation, Rule
 from steering.space import Floats
 from steering.stages import Activations, Stages
 
+REPLACED = "a SET of the same or a later layer replaced it"
+AT_LIMIT = "an activation reached its limit"
+SCALED_DOWN = "the whole shift was scaled down to its limit"
+
 
 class RuleStatus(Enum):
     """What became of one rule in one request."""
@@ -92,13 +96,13 @@ def _status(
 ) -> tuple[RuleStatus, str]:
     own = np.searchsorted(merge.features, rule.indices)
     if _is_overridden(rule, merge.pin[own]):
-        return RuleStatus.OVERRIDDEN, "a SET of the same or a later layer replaced it"
-    if not _acted(rule, own, steps).any():
+        return RuleStatus.OVERRIDDEN, REPLACED
+    if not changed(rule.rule.operation, rule.values, steps, own).any():
         return RuleStatus.INACTIVE, ""
     if steps.is_limited[own].any():
-        return RuleStatus.CLIPPED, "an activation reached its limit"
+        return RuleStatus.CLIPPED, AT_LIMIT
     if is_shift_clipped:
-        return RuleStatus.CLIPPED, "the whole shift was scaled down to its limit"
+        return RuleStatus.CLIPPED, SCALED_DOWN
     return RuleStatus.APPLIED, ""
 
 
@@ -112,16 +116,25 @@ def _is_overridden(rule: ResolvedRule, pin: NDArray[np.float64]) -> bool:
             return False
 
 
-def _acted(rule: ResolvedRule, own: NDArray[np.int64], steps: Stages) -> NDArray[np.bool_]:
-    """[positions, n] where the rule's own operation changed what it was given."""
-    match rule.rule.operation:
+def changed(
+    operation: Operation, values: NDArray[np.float64], steps: Stages, own: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """[positions, n] where an operation changes what it is given.
+
+    Args:
+        operation: of one rule, or of several.
+        values: [n] the rule's, feature by feature.
+        steps: the edit step by step.
+        own: [n] where those features are in it.
+    """
+    match operation:
         case Operation.SCALE:
-            return np.asarray((steps.before[:, own] != 0) & (rule.values != 1))
+            return np.asarray((steps.before[:, own] != 0) & (values != 1))
         case Operation.ADD:
-            return np.broadcast_to(rule.values != 0, steps.before[:, own].shape)
+            return np.broadcast_to(values != 0, (len(steps.before), len(own)))
         case Operation.SET:
-            return np.asarray(steps.moved[:, own] != rule.values)
+            return np.asarray(steps.moved[:, own] != values)
         case Operation.FLOOR:
-            return np.less(steps.pinned[:, own], rule.values)
+            return np.less(steps.pinned[:, own], values)
         case Operation.CAP:
-            return np.greater(steps.floored[:, own], rule.values)
+            return np.greater(steps.floored[:, own], values)
