@@ -1,7 +1,8 @@
 """Effect cards: what SCALE and ADD do at a grid of strengths, before anybody applies them.
 
-Measured on the carded cohort (docs/adr/0007-study.md) by validation items, at the bundle's own hook
-and positions, beside random directions whose shift has the same norm for every user.
+Measured on the carded cohort (docs/adr/0007-study.md) by test items, at the bundle's own hook and
+positions, beside random directions whose shift has the same norm for every user. By test items,
+since the newest item of such a history was never trained on, as in a request: doses do more there.
 """
 
 from collections.abc import Iterator, Sequence

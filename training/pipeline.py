@@ -50,7 +50,13 @@ from training.saelens import write_saelens
 from training.sasrec import Sasrec
 from training.split import LeaveOneOut, leave_one_out
 from training.study.audience import Audience
-from training.study.cohorts import Cohorts, Rows, audience_at_validation, cohorts
+from training.study.cohorts import (
+    Cohorts,
+    Rows,
+    audience_at_test,
+    audience_at_validation,
+    cohorts,
+)
 from training.study.outcomes import Yardstick
 from training.train_base import BaseTrainer, Course, train_base
 from training.train_sae import SaeTrainer, train_sae
@@ -60,7 +66,7 @@ BASE_REVISION = 2
 """Raised when training the base model gives something else by the same settings: it is redone."""
 SAE_REVISION = 2
 """The same for the SAE."""
-CARDS_REVISION = 3
+CARDS_REVISION = 4
 """The same for feature cards, groups and effects."""
 CHECKPOINT_FILE = "checkpoint.pt"
 SAE_SHAPE_FILE = "shape.json"
@@ -288,7 +294,8 @@ class Run:
         if not len(rows):
             return cards
         positions = self.config.hook_point.positions
-        carded = Subjects.of(self._by_validation(rows), self.sae, positions, features)
+        people = audience_at_test(self.base_model, self.block, self.split, rows)
+        carded = Subjects.of(people, self.sae, positions, features)
         tried = TrialSettings(table, Yardstick.of(table, self.split.train), settings.effects, seed)
         return with_effects(cards, measured, carded, tried, self.report)
 

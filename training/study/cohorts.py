@@ -1,8 +1,8 @@
 """Users dealt once into those who choose, those whom cards are measured on, and those promised to.
 
 Choosers pick features, weights and strengths by training histories and validation items. Carded
-users are what effect cards are measured on, by validation items. Promised users are seen by neither
-and answer by their test items (docs/adr/0007-study.md).
+users are what effect cards are measured on, by test items. Promised users are seen by neither and
+answer by their test items (docs/adr/0007-study.md).
 """
 
 from dataclasses import dataclass

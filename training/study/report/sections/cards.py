@@ -52,7 +52,7 @@ def section(results: StudyResults) -> Section:
             f" {percent(study.kept, 0)} of NDCG@10 kept, the one in the middle, and the last.",
         ),
         limits=(
-            "Measured on users by their validation items. Whether cards keep what they promise on"
+            "Measured on users by their test items. Whether cards keep what they promise on"
             " other users is the next question.",
         ),
     )

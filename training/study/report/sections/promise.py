@@ -57,9 +57,9 @@ def section(results: StudyResults) -> Section:
             "Out of reach: the card's own curve never rises that far, so that nothing is promised.",
         ),
         limits=(
-            f"Cards were measured on {count(study.n_carded)} users by their validation items, and"
-            f" tried on {count(study.n_promised)} others by their test items: other people, and a"
-            " history one item longer. Other times and catalogues were not tried.",
+            f"Cards were measured on {count(study.n_carded)} users and tried on"
+            f" {count(study.n_promised)} others, both by their test items: other people. Other"
+            " times and catalogues were not tried.",
         ),
     )
 
