@@ -43,7 +43,7 @@ HOLD_S = 4.0
 """How long a fault lasts: a paused Redis is noticed after at most three seconds."""
 CALM_S = 1.0
 """Without a fault before and after."""
-BACK_WITHIN_S = 20.0
+BACK_WITHIN_S = 60.0
 AGE = re.compile(r"presets are (\d+) s old")
 COLUMNS = ("fault", "requests", "failures", "longest pause ms", "stale age s", "back after s")
 
@@ -53,6 +53,8 @@ class Load:
     """Callers of one replica, and what they were answered."""
 
     address: str
+    deadline_s: float
+    """Of each call."""
     answered_at: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     """What was wrong with each answer that was."""
@@ -79,7 +81,7 @@ class Load:
         request.presets.add(name=PRESET)
         while not is_over():
             try:
-                reply = await stub.Recommend(request, timeout=DEADLINE_S)
+                reply = await stub.Recommend(request, timeout=self.deadline_s)
             except grpc.aio.AioRpcError as error:
                 self.failures.append(f"{error.code().name}: {error.details()}")
             else:
@@ -113,6 +115,8 @@ class Outcome:
 
     requests: int
     failures: list[str]
+    answered_while_broken: int
+    """Requests that were answered between the strike and the mend."""
     longest_pause_ms: float
     stale_age_s: int | None
     """Largest age that a reply told; None: none was stale."""
@@ -121,7 +125,13 @@ class Outcome:
     reply was stale."""
 
 
-async def outcome_of(fault: str, store_root: str, folder: Path, hold_s: float = HOLD_S) -> Outcome:
+async def outcome_of(
+    fault: str,
+    store_root: str,
+    folder: Path,
+    hold_s: float = HOLD_S,
+    deadline_s: float = DEADLINE_S,
+) -> Outcome:
     """What requests got while a fault came and went.
 
     Args:
@@ -129,6 +139,7 @@ async def outcome_of(fault: str, store_root: str, folder: Path, hold_s: float = 
         store_root: of a store with a `production` bundle.
         folder: for the servers' and the replica's files.
         hold_s: how long the fault lasts.
+        deadline_s: of each call.
 
     Raises:
         TimeoutError: the replies were still stale after BACK_WITHIN_S.
@@ -138,7 +149,7 @@ async def outcome_of(fault: str, store_root: str, folder: Path, hold_s: float = 
             started = service(store_root, folder, STEERREC_REDIS_URL=redis.url, **QUIET)
             address = await asyncio.to_thread(stack.enter_context, started)  # a proxy runs here
             await _create(address)
-            load, is_over = Load(address), asyncio.Event()
+            load, is_over = Load(address, deadline_s), asyncio.Event()
             calling = asyncio.create_task(load.call_until(is_over.is_set))
             await asyncio.sleep(CALM_S)
             struck_at = time.perf_counter()
@@ -157,6 +168,7 @@ async def outcome_of(fault: str, store_root: str, folder: Path, hold_s: float = 
     return Outcome(
         requests=len(load.answered_at) + len(load.failures),
         failures=load.failures,
+        answered_while_broken=sum(struck_at <= at < mended_at for at in load.answered_at),
         longest_pause_ms=load.longest_pause_ms,
         stale_age_s=load.stale_age_s,
         back_after_s=back_after_s,
