@@ -98,7 +98,8 @@ def _target_table(report: recommender_pb2.TargetReport) -> Table:
 def _before(item: recommender_pb2.UnsteeredItem, titles: dict[str, str]) -> tuple[Text, Text]:
     is_out = not item.HasField("steered_rank")
     style, now = ("red", "out") if is_out else ("", str(item.steered_rank))
-    return Text(titles.get(item.item_id, item.item_id), style=style), Text(now, style=style)
+    name = titles.get(item.item_id) or f"{item.item_id} {item.title}".strip()
+    return Text(name, style=style), Text(now, style=style)
 
 
 def _after(

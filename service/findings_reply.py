@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from steerrec.v1 import recommender_pb2, rule_pb2
 
+from model_store.catalogue import Catalogue
 from service.findings import (
     BudgetFinding,
     Contributions,
@@ -24,8 +25,8 @@ def tell_findings(
     if findings.budget is not None:
         response.budget_report.CopyFrom(_budget(findings.budget))
     if findings.counterfactual is not None:
-        item_ids = served.bundle.catalogue.item_ids
-        response.counterfactual.CopyFrom(_counterfactual(findings.counterfactual, item_ids))
+        catalogue = served.bundle.catalogue
+        response.counterfactual.CopyFrom(_counterfactual(findings.counterfactual, catalogue))
     if findings.rules is not None:
         response.rule_contribution_method = _method(findings.rules)
         _tell_rules(response, findings.rules)
@@ -64,12 +65,17 @@ def _budget(finding: BudgetFinding) -> recommender_pb2.BudgetReport:
 
 
 def _counterfactual(
-    finding: Counterfactual, item_ids: tuple[str, ...]
+    finding: Counterfactual, catalogue: Catalogue
 ) -> recommender_pb2.Counterfactual:
     rows = zip(finding.items.tolist(), finding.scores.tolist(), finding.steered_ranks, strict=True)
     return recommender_pb2.Counterfactual(
         items=[
-            recommender_pb2.UnsteeredItem(item_id=item_ids[index], score=score, steered_rank=rank)
+            recommender_pb2.UnsteeredItem(
+                item_id=catalogue.item_ids[index],
+                score=score,
+                steered_rank=rank,
+                title=catalogue.titles[index],
+            )
             for index, score, rank in rows
         ],
         overlap=finding.overlap,

@@ -90,6 +90,15 @@ class PresetFollower:
             case StoreState.LOST_DATA:
                 return str(self._loss)
 
+    def check_kept(self) -> None:
+        """Refuses to take what the store lacks for what does not exist.
+
+        Raises:
+            StoreLostData: it has less than is served here.
+        """
+        if self._loss is not None:
+            raise self._loss
+
     async def check_store(self) -> None:
         """Looks whether the store may be written to.
 
@@ -97,8 +106,7 @@ class PresetFollower:
             StoreUnavailable: it is away.
             StoreLostData: it has less than is served here.
         """
-        if self._loss is not None:
-            raise self._loss
+        self.check_kept()
         if not self.is_connected:
             raise StoreUnavailable(RuntimeError("what the store has is unknown"))
         try:

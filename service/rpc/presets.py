@@ -97,6 +97,7 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
     ) -> preset_pb2.GetPresetResponse:
         """One preset."""
         refuse_if(name_violations(request.name, "name"))
+        self._follower.check_kept()
         if request.HasField("revision"):
             stored = await self._lifecycle.at(request.name, request.revision)
         else:
@@ -107,6 +108,7 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
         self, request: preset_pb2.ListPresetsRequest, context: Context
     ) -> preset_pb2.ListPresetsResponse:
         """Presets by name."""
+        self._follower.check_kept()
         size = page_size_of(request.page_size)
         scope = f"presets {request.show_deleted}"
         after = position_of(request.page_token, scope) or ""
@@ -204,6 +206,7 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
     ) -> preset_pb2.ListPresetRevisionsResponse:
         """Revisions, newest first."""
         refuse_if(name_violations(request.name, "name"))
+        self._follower.check_kept()
         size, scope = page_size_of(request.page_size), f"revisions {request.name}"
         before = position_of(request.page_token, scope, NUMBER)
         page = await self._lifecycle.revisions(request.name, int(before) if before else None, size)
@@ -227,6 +230,7 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
                 ),
             ]
         )
+        self._follower.check_kept()
         before, after = await self._lifecycle.pair(
             request.name, request.from_revision, request.to_revision
         )

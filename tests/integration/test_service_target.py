@@ -292,6 +292,16 @@ async def test_a_budget_out_of_bounds_is_refused_by_field(
 # counterfactual
 
 
+async def test_the_counterfactual_names_what_dropped_out(service: Service) -> None:
+    reply = await service.recommender.Recommend(
+        request(add_genre("Horror", 2), with_counterfactual=True)
+    )
+    catalogue = service.replica.current.snapshot.model("production").bundle.catalogue
+    titles = dict(zip(catalogue.item_ids, catalogue.titles, strict=True))
+    shown = {item.item_id: item.title for item in reply.counterfactual.items}
+    assert shown == {item_id: titles[item_id] for item_id in shown}
+
+
 async def test_the_counterfactual_is_the_slate_without_steering(service: Service) -> None:
     plain = await service.recommender.Recommend(request())
     asked = request(add_genre("Horror", 2), with_counterfactual=True)

@@ -126,6 +126,16 @@ async def test_a_write_is_refused_with_the_way_out(service: Service) -> None:
     assert "`steerrec preset store restore` writes back" in str(error.details())
 
 
+async def test_what_was_lost_is_not_said_to_be_missing(service: Service) -> None:
+    error = await refusal(service.presets.GetPreset(preset_pb2.GetPresetRequest(name="scary")))
+    assert reason(error) == "STORE_LOST_DATA"
+
+
+async def test_what_was_lost_is_not_said_to_be_nothing(service: Service) -> None:
+    error = await refusal(service.presets.ListPresets(preset_pb2.ListPresetsRequest()))
+    assert reason(error) == "STORE_LOST_DATA"
+
+
 async def test_the_loss_is_a_metric(service: Service) -> None:
     registry = service.replica.metrics.registry
     assert registry.get_sample_value("steerrec_preset_store_lost_data") == 1

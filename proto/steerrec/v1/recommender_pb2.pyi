@@ -576,22 +576,26 @@ class UnsteeredItem(_message.Message):
     ITEM_ID_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     STEERED_RANK_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """Item id."""
     score: _builtins.float
     """Score had nothing been steered."""
     steered_rank: _builtins.int
     """Rank in the steered slate, from 1; absent: it dropped out."""
+    title: _builtins.str
+    """Title from the catalogue."""
     def __init__(
         self,
         *,
         item_id: _builtins.str = ...,
         score: _builtins.float = ...,
         steered_rank: _builtins.int | None = ...,
+        title: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_steered_rank", b"_steered_rank", "steered_rank", b"steered_rank"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_steered_rank", b"_steered_rank", "item_id", b"item_id", "score", b"score", "steered_rank", b"steered_rank"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_steered_rank", b"_steered_rank", "item_id", b"item_id", "score", b"score", "steered_rank", b"steered_rank", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__steered_rank: _TypeAlias = _typing.Literal["steered_rank"]  # noqa: Y015
     _WhichOneofArgType__steered_rank: _TypeAlias = _typing.Literal["_steered_rank", b"_steered_rank"]  # noqa: Y015
