@@ -1,14 +1,15 @@
 """Rules between protobuf and the steering core."""
 
 import math
+from functools import lru_cache
 
-from steerrec.v1 import rule_pb2
+from steerrec.v1 import recommender_pb2, rule_pb2
 
 from steering.errors import InvalidRule
 from steering.report import RuleReport
-from steering.resolved import Origin
 from steering.rules import ActivationRange, Attribute, Operation, Rule, Unit
 
+OPERATIONS = {operation.value: operation for operation in Operation}
 UNITS = {rule_pb2.UNIT_UNSPECIFIED: Unit.REFERENCE} | {unit.value: unit for unit in Unit}
 
 
@@ -34,11 +35,11 @@ def rule_from_proto(message: rule_pb2.Rule, field: str) -> Rule:
 
 
 def _operation(message: rule_pb2.Rule, field: str) -> Operation:
-    try:
-        return Operation(message.operation)
-    except ValueError:
+    operation = OPERATIONS.get(message.operation)
+    if operation is None:
         names = ", ".join(operation.name for operation in Operation)
-        raise InvalidRule(f"{field}.operation", f"is required: one of {names}") from None
+        raise InvalidRule(f"{field}.operation", f"is required: one of {names}")
+    return operation
 
 
 def _unit(message: rule_pb2.Rule, field: str) -> Unit:
@@ -59,6 +60,8 @@ def _target(message: rule_pb2.Rule, field: str) -> int | Attribute:
 
 
 def _range(message: rule_pb2.Rule) -> ActivationRange | None:
+    if not message.HasField("when_activation"):
+        return None
     bounds = message.when_activation
     if not (bounds.HasField("min") or bounds.HasField("max")):
         return None
@@ -94,18 +97,22 @@ def _set_range(message: rule_pb2.Rule, bounds: ActivationRange) -> None:
         message.when_activation.max = bounds.max
 
 
-def report_to_proto(report: RuleReport) -> rule_pb2.RuleReport:
-    """The message that says what became of a rule."""
-    return rule_pb2.RuleReport(
-        origin=_origin_to_proto(report.origin),
-        rule_id=report.rule.rule_id,
-        status=rule_pb2.RuleStatus.ValueType(report.status.value),
+def tell_report(response: recommender_pb2.RecommendResponse, report: RuleReport) -> None:
+    """Adds what became of a rule to a response."""
+    rule, origin = report.rule, report.origin
+    message = response.rule_reports.add(
+        origin=_origin_to_proto(origin.preset, origin.revision, origin.index),
+        status=report.status.value,
         activation_before=report.activation_before,
         activation_after=report.activation_after,
-        unit=rule_pb2.Unit.ValueType(report.rule.unit.value),
-        message=report.message,
+        unit=rule.unit.value,
     )
+    if rule.rule_id:
+        message.rule_id = rule.rule_id
+    if report.message:
+        message.message = report.message
 
 
-def _origin_to_proto(origin: Origin) -> rule_pb2.RuleOrigin:
-    return rule_pb2.RuleOrigin(preset=origin.preset, revision=origin.revision, index=origin.index)
+@lru_cache(maxsize=1024)
+def _origin_to_proto(preset: str, revision: int, index: int) -> rule_pb2.RuleOrigin:
+    return rule_pb2.RuleOrigin(preset=preset, revision=revision, index=index)

@@ -24,6 +24,8 @@ MAX_PRESETS = 16
 MAX_RULES = 256
 MAX_CONTEXT_BYTES = 4096
 """Serialised; every condition reads the context anew."""
+VIEWS = frozenset(recommender_pb2.View.values())
+SKIPS = frozenset(recommender_pb2.OnUnknownPreset.values())
 PRESET_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
@@ -96,7 +98,7 @@ def query_of(request: recommender_pb2.RecommendRequest, request_id: str) -> Quer
         may_repeat_history=request.include_history,
         presets=tuple(_references(request.presets)),
         rules=tuple(rules),
-        context=_plain_struct(request.context),
+        context=_plain_struct(request.context) if request.HasField("context") else {},
         is_steering_disabled=request.disable_steering,
         skips_unknown_presets=request.on_unknown_preset == recommender_pb2.ON_UNKNOWN_PRESET_SKIP,
         ignores_defaults=request.ignore_defaults,
@@ -116,7 +118,7 @@ def _size_violations(request: recommender_pb2.RecommendRequest) -> Iterator[Viol
     ):
         if count > most:
             yield Violation(field, f"{count} of them; at most {most}")
-    if (size := request.context.ByteSize()) > MAX_CONTEXT_BYTES:
+    if request.HasField("context") and (size := request.context.ByteSize()) > MAX_CONTEXT_BYTES:
         yield Violation("context", f"{size} bytes; at most {MAX_CONTEXT_BYTES}")
     if request.HasField("k") and not 1 <= request.k <= MAX_K:
         yield Violation("k", f"{request.k} is not within 1 to {MAX_K}")
@@ -126,9 +128,9 @@ def _size_violations(request: recommender_pb2.RecommendRequest) -> Iterator[Viol
 
 
 def _enum_violations(request: recommender_pb2.RecommendRequest) -> Iterator[Violation]:
-    if request.view not in recommender_pb2.View.values():
+    if request.view not in VIEWS:
         yield Violation("view", f"{request.view} is no View")
-    if request.on_unknown_preset not in recommender_pb2.OnUnknownPreset.values():
+    if request.on_unknown_preset not in SKIPS:
         yield Violation("on_unknown_preset", f"{request.on_unknown_preset} is no OnUnknownPreset")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from steerrec.v1 import recommender_pb2, rule_pb2
 
-from service.convert import report_to_proto
+from service.convert import tell_report
 from service.findings_reply import tell_findings
 from service.forward import Unsteered
 from service.layers import KeptOutPreset
@@ -14,7 +14,6 @@ from service.slate import Degraded, Slate
 def reply_of(slate: Slate) -> recommender_pb2.RecommendResponse:
     """The response that says what the slate says."""
     response = recommender_pb2.RecommendResponse(
-        items=_full_items(slate) if slate.is_full else _items(slate),
         model_version=slate.served.bundle.version,
         applied_presets=[
             recommender_pb2.AppliedPreset(
@@ -22,7 +21,6 @@ def reply_of(slate: Slate) -> recommender_pb2.RecommendResponse:
             )
             for preset in slate.applied
         ],
-        rule_reports=[report_to_proto(report) for report in slate.reports],
         degraded=[_degraded(own) for own in slate.degraded],
         request_id=slate.request_id,
         skipped_presets=[
@@ -38,6 +36,9 @@ def reply_of(slate: Slate) -> recommender_pb2.RecommendResponse:
             for feature in slate.active
         ],
     )
+    _tell_items(response, slate)
+    for report in slate.reports:
+        tell_report(response, report)
     if slate.unsteered is not None:
         _tell_unsteered(response.items, slate.unsteered)
     if slate.findings is not None:
@@ -70,21 +71,17 @@ def _degraded(degraded: Degraded) -> recommender_pb2.Degraded:
     )
 
 
-def _items(slate: Slate) -> list[recommender_pb2.RecommendedItem]:
-    item_ids = slate.served.bundle.catalogue.item_ids
-    return [
-        recommender_pb2.RecommendedItem(item_id=item_ids[index], score=score)
-        for index, score in zip(slate.items.tolist(), slate.scores.tolist(), strict=True)
-    ]
-
-
-def _full_items(slate: Slate) -> list[recommender_pb2.RecommendedItem]:
+def _tell_items(response: recommender_pb2.RecommendResponse, slate: Slate) -> None:
     catalogue = slate.served.bundle.catalogue
-    items = _items(slate)
-    for item, index in zip(items, slate.items.tolist(), strict=True):
-        item.title = catalogue.titles[index]
-        item.attributes.extend(attributes_to_proto(catalogue.attributes[index]))
-    return items
+    item_ids, items = catalogue.item_ids, slate.items.tolist()
+    # made in place: a message made first and handed over is copied
+    add = response.items.add
+    for index, score in zip(items, slate.scores.tolist(), strict=True):
+        add(item_id=item_ids[index], score=score)
+    if slate.is_full:
+        for item, index in zip(response.items, items, strict=True):
+            item.title = catalogue.titles[index]
+            item.attributes.extend(attributes_to_proto(catalogue.attributes[index]))
 
 
 def _tell_unsteered(items: Sequence[recommender_pb2.RecommendedItem], unsteered: Unsteered) -> None:

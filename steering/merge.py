@@ -17,6 +17,9 @@ from steering.resolved import ResolvedRule
 from steering.rules import Operation
 from steering.space import Indices
 
+SMALL = 16
+"""Touched features up to which Python's own arithmetic is faster than numpy's."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Merged:
@@ -53,6 +56,109 @@ def merged(rules: Iterable[ResolvedRule]) -> Merged:
     Raises:
         RuleConflict: two SETs of one layer differ on a feature, or a FLOOR is above a CAP.
     """
+    own = list(rules)
+    if not own:
+        return NOTHING
+    is_small = len(own) <= SMALL and sum(len(rule.indices) for rule in own) <= SMALL
+    found = _merged_apart(own) if is_small else _merged_at_once(own)
+    return _merged_by_turns(own) if found is None else found
+
+
+def _merged_apart(rules: Sequence[ResolvedRule]) -> Merged | None:
+    """The rules merged where no two touch one feature; None: some do."""
+    lines: dict[int, tuple[float, ...]] = {}
+    for rule in rules:
+        operation = rule.rule.operation
+        for index, value in zip(rule.indices.tolist(), rule.values.tolist(), strict=True):
+            if index in lines:
+                return None
+            lines[index] = _alone(operation, value)
+    features = sorted(lines)
+    return Merged(np.array(features), *np.array([lines[index] for index in features]).T)
+
+
+def _alone(operation: Operation, value: float) -> tuple[float, ...]:
+    """Factor, addend, pin, floor and cap of a feature that one rule touches."""
+    match operation:
+        case Operation.SCALE:
+            return value, 0.0, math.nan, -math.inf, math.inf
+        case Operation.ADD:
+            return 1.0, value, math.nan, -math.inf, math.inf
+        case Operation.SET:
+            return 1.0, 0.0, value, -math.inf, math.inf
+        case Operation.FLOOR:
+            return 1.0, 0.0, math.nan, value, math.inf
+        case Operation.CAP:
+            return 1.0, 0.0, math.nan, -math.inf, value
+
+
+def _merged_at_once(rules: Sequence[ResolvedRule]) -> Merged | None:
+    """The rules merged where no order needs care; None: it does.
+
+    Two factors or addends on one feature come out as exact as one by one, three may not.
+    """
+    indices = np.concatenate([rule.indices for rule in rules])
+    values = np.concatenate([rule.values for rule in rules])
+    in_order = np.sort(indices)
+    is_new = np.ones(len(in_order), dtype=bool)
+    np.not_equal(in_order[1:], in_order[:-1], out=is_new[1:])
+    features = in_order[is_new]
+    made = _untouched(features)
+    place = np.searchsorted(features, indices)
+    present = {rule.rule.operation for rule in rules}
+    if len(present) == 1:
+        return made if _lay(made, *present, place, values) else None
+    each = np.repeat(
+        [rule.rule.operation.value for rule in rules], [len(rule.indices) for rule in rules]
+    )
+    for operation in present:
+        among = each == operation.value
+        if not _lay(made, operation, place[among], values[among]):
+            return None
+    return None if (made.floor > made.cap).any() else made
+
+
+def _lay(
+    made: Merged, operation: Operation, place: NDArray[np.int64], values: NDArray[np.float64]
+) -> bool:
+    """Puts the values of one operation at their places, unless their order needs care."""
+    match operation:
+        case Operation.FLOOR:
+            np.maximum.at(made.floor, place, values)
+            return True
+        case Operation.CAP:
+            np.minimum.at(made.cap, place, values)
+            return True
+    most = np.bincount(place).max()
+    match operation:
+        case Operation.SCALE:
+            np.multiply.at(made.factor, place, values)
+        case Operation.ADD:
+            np.add.at(made.addend, place, values)
+        case Operation.SET:
+            made.pin[place] = values
+            return bool(most == 1)
+    return bool(most <= 2)
+
+
+def _untouched(features: Indices) -> Merged:
+    """These features, and nothing that acts on them."""
+    size = len(features)
+    return Merged(
+        features=features,
+        factor=np.ones(size),
+        addend=np.zeros(size),
+        pin=np.full(size, math.nan),
+        floor=np.full(size, -math.inf),
+        cap=np.full(size, math.inf),
+    )
+
+
+NOTHING = _untouched(np.array([], dtype=np.int64))
+
+
+def _merged_by_turns(rules: Sequence[ResolvedRule]) -> Merged:
+    """As `merged`: rule by rule, feature by feature."""
     slots: dict[int, _Slot] = {}
     for rule in rules:
         for index, value in zip(rule.indices.tolist(), rule.values.tolist(), strict=True):

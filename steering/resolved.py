@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steering.errors import ConditionRefused, InvalidRule, RuleFault, RulesRefused
-from steering.rules import Operation, Rule, Unit, faults_of
+from steering.rules import Operation, Rule, faults_of
 from steering.space import FeatureSpace, Indices
 
 Context = Mapping[str, object]
@@ -85,14 +86,20 @@ def resolve_rules(
         own = list(faults_of(rule, path))
         try:
             if not own:
-                origin = Origin(preset, revision, i)
-                resolved.append(_resolve(rule, origin, space, compile_condition, path))
+                resolved.append(
+                    _resolve(rule, _origin(preset, revision, i), space, compile_condition, path)
+                )
         except RuleFault as fault:
             own = [fault]
         faults.extend(own)
     if faults:
         raise RulesRefused(faults)
     return tuple(resolved)
+
+
+@lru_cache(maxsize=1024)
+def _origin(preset: str, revision: int, index: int) -> Origin:
+    return Origin(preset, revision, index)
 
 
 def _resolve(
@@ -103,16 +110,17 @@ def _resolve(
     field: str,
 ) -> ResolvedRule:
     group = space.group_of(rule, field)
-    reference = space.reference[group.indices]
-    in_reference = rule.unit is Unit.REFERENCE
-    unit = reference if in_reference else np.ones_like(reference)
-    per_unit = np.divide(1.0, unit, out=np.zeros_like(unit), where=unit > 0)
     if rule.operation is Operation.SCALE:
         values = np.full(len(group.indices), rule.value)
     else:
-        values = rule.value * group.weights * unit
+        values = rule.value * group.step
     return ResolvedRule(
-        rule, origin, group.indices, values, per_unit, _condition(rule, compile_condition, field)
+        rule,
+        origin,
+        group.indices,
+        values,
+        group.per_unit,
+        _condition(rule, compile_condition, field),
     )
 
 

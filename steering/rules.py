@@ -80,11 +80,37 @@ class Rule:
 
 def faults_of(rule: Rule, field: str) -> Iterator[RuleFault]:
     """Everything wrong with a rule that needs no feature space to see."""
+    if _is_plain(rule):
+        return
     yield from _value_faults(rule, f"{field}.value")
     yield from _target_faults(rule, field)
     yield from _text_faults(rule, field)
     if rule.when_activation is not None:
         yield from _range_faults(rule.when_activation, f"{field}.when_activation")
+
+
+def _is_plain(rule: Rule) -> bool:
+    """Whether one look shows that nothing is wrong, as with most rules of most requests."""
+    return (
+        -MAX_VALUE <= rule.value <= MAX_VALUE
+        and (rule.value >= 0 or rule.operation is not Operation.SCALE)
+        and _is_plain_target(rule.target)
+        and not (rule.rule_id or rule.condition)
+        and rule.when_activation is None
+    )
+
+
+def _is_plain_target(target: int | Attribute) -> bool:
+    if isinstance(target, Attribute):
+        name, value = target.name, target.value
+        return (
+            0 < len(name) <= MAX_ATTRIBUTE
+            and 0 < len(value) <= MAX_ATTRIBUTE
+            and "=" not in name
+            and name.isprintable()
+            and value.isprintable()
+        )
+    return 0 <= target <= MAX_FEATURE_INDEX
 
 
 def hidden_character(text: str, allowed: str = "") -> str:
@@ -94,6 +120,8 @@ def hidden_character(text: str, allowed: str = "") -> str:
         text: what a person wrote, and another reads on a screen.
         allowed: control characters that may be there.
     """
+    if text.isprintable():
+        return ""
     for own in text:
         if unicodedata.category(own) == "Cc" and own not in allowed:
             return f"the control character U+{ord(own):04X}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,17 @@ class Group:
     """[n] feature indices."""
     weights: NDArray[np.float64]
     """[n] shares of the group's effect; they sum to 1."""
+
+
+class InUnit(NamedTuple):
+    """The features that a rule acts on, in the rule's unit."""
+
+    indices: Indices
+    """[n] feature indices."""
+    step: NDArray[np.float64]
+    """[n] raw activations that each gets of a value of 1."""
+    per_unit: NDArray[np.float64]
+    """[n] units that one raw activation is; 0 for a dead feature."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +68,26 @@ class FeatureSpace:
         """Number of features."""
         return len(self.reference)
 
-    def group_of(self, rule: Rule, field: str) -> Group:
+    @cached_property
+    def _every(self) -> tuple[InUnit, InUnit]:
+        """All features as if each were a group of its own, in RAW and in REFERENCE."""
+        return self._in_units(Group(np.arange(self.d_sae), np.ones(self.d_sae)))
+
+    @cached_property
+    def _grouped(self) -> Mapping[Attribute, tuple[InUnit, InUnit]]:
+        """The groups, in RAW and in REFERENCE."""
+        return {name: self._in_units(group) for name, group in self.groups.items()}
+
+    def _in_units(self, group: Group) -> tuple[InUnit, InUnit]:
+        reference = self.reference[group.indices]
+        per_reference = np.zeros_like(reference)
+        np.divide(1.0, reference, out=per_reference, where=reference > 0)
+        return (
+            InUnit(group.indices, group.weights, np.ones_like(reference)),
+            InUnit(group.indices, group.weights * reference, per_reference),
+        )
+
+    def group_of(self, rule: Rule, field: str) -> InUnit:
         """The features that a rule acts on; a single feature is a group of one.
 
         Raises:
@@ -65,14 +95,16 @@ class FeatureSpace:
             UnknownAttribute: this bundle measured no group for the attribute.
             NoReference: a reference unit was asked of a dead feature.
         """
-        if isinstance(rule.target, Attribute):
-            return self._attribute_group(rule.target, f"{field}.attribute")
-        return self._single(rule, rule.target, f"{field}.feature_index")
+        if not isinstance(rule.target, Attribute):
+            return self._single(rule, rule.target, f"{field}.feature_index")
+        group = self._grouped.get(rule.target)
+        if group is None:
+            raise self._unknown(rule.target, f"{field}.attribute")
+        return group[rule.unit is Unit.REFERENCE]
 
-    def _attribute_group(self, attribute: Attribute, field: str) -> Group:
-        if (group := self.groups.get(attribute)) is not None:
-            return group
-        raise UnknownAttribute(field, f"no feature group for {attribute}; {self._hint(attribute)}")
+    def _unknown(self, attribute: Attribute, field: str) -> UnknownAttribute:
+        message = f"no feature group for {attribute}; {self._hint(attribute)}"
+        return UnknownAttribute(field, message)
 
     def _hint(self, attribute: Attribute) -> str:
         """Which attribute was meant, or which there are."""
@@ -82,7 +114,7 @@ class FeatureSpace:
             return f"there are {len(self._nearest)} groups, see ListAttributeGroups"
         return f"known here: {', '.join(map(str, self.groups)) or 'none'}"
 
-    def _single(self, rule: Rule, index: int, field: str) -> Group:
+    def _single(self, rule: Rule, index: int, field: str) -> InUnit:
         if index >= self.d_sae:
             raise UnknownFeature(
                 field, f"{index} is beyond this SAE; its features are 0 to {self.d_sae - 1}"
@@ -92,4 +124,6 @@ class FeatureSpace:
             raise NoReference(
                 field, f"{index} is a dead feature without a reference activation; use unit RAW"
             )
-        return Group(np.array([index], dtype=np.int64), np.ones(1))
+        indices, step, per_unit = self._every[rule.unit is Unit.REFERENCE]
+        own = slice(index, index + 1)
+        return InUnit(indices[own], step[own], per_unit[own])
