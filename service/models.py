@@ -116,8 +116,9 @@ class ServedModels:
         Raises:
             BundleMissing, BundleCorrupt: it cannot be loaded.
         """
-        served = self._current.snapshot.models.get(version)
-        return served or await asyncio.to_thread(self._loaded, version)
+        if (served := self._current.snapshot.models.get(version)) is not None:
+            return served
+        return await asyncio.to_thread(self._loaded, version)
 
     def _with_presets(self, served: ServedModel) -> ServedModel:
         presets = compile_presets(self._stored, served.bench, served.presets)

@@ -57,7 +57,7 @@ def question(history: Sequence[int], plan: Plan, *, is_full: bool = False) -> Qu
 
 
 def asked(bundle: Bundle, space: FeatureSpace, *questions: Question) -> list[Answer]:
-    return forward(bundle, space, questions)[0]
+    return [own for own in forward(bundle, space, questions)[0] if isinstance(own, Answer)]
 
 
 def steered_scores(model: TinyModel, history: Sequence[int]) -> NDArray[np.float64]:

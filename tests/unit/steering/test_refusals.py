@@ -42,7 +42,8 @@ ADD, SET, SCALE = Operation.ADD, Operation.SET, Operation.SCALE
         ),
         (
             Rule(ADD, Attribute("zzz", "?"), 1),
-            "rules[0].attribute: no feature group for zzz=?; known here: genre=Horror, genre=Comedy",
+            "rules[0].attribute: no feature group for zzz=?; known here: genre=Horror,"
+            " genre=Comedy",
         ),
         (
             Rule(ADD, Attribute("", "Horror"), 1),
@@ -79,7 +80,8 @@ ADD, SET, SCALE = Operation.ADD, Operation.SET, Operation.SCALE
         ),
         (
             Rule(ADD, 0, 1, when_activation=ActivationRange(math.inf)),
-            "rules[0].when_activation: no activation is infinite; give a number or leave the end out",
+            "rules[0].when_activation: no activation is infinite; give a number or leave the end"
+            " out",
         ),
         (
             Rule(ADD, 2**31, 1),
