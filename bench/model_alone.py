@@ -11,7 +11,8 @@ from steerrec.v1 import recommender_pb2
 
 from model_store.bundle import Bundle
 from model_store.manifest import EditPositions
-from service.forward import Question, forward, right_aligned
+from service.forward import Question, forward
+from service.padding import hidden_states, right_aligned
 from service.presets.conditions import compile_condition
 from service.query import query_of
 from service.recommend import history_of
@@ -26,6 +27,8 @@ Given = TypeVar("Given")
 class Inputs(NamedTuple):
     """A batch as the graphs read it."""
 
+    histories: list[NDArray[np.int64]]
+    """[n] item indices each."""
     items: NDArray[np.int64]
     """[batch, seq]."""
     excluded: NDArray[np.int64]
@@ -61,7 +64,7 @@ def _runs_per_s(run: Callable[[Given], object], given: Sequence[Given], seconds:
 
 
 def _run_graphs(bundle: Bundle, inputs: Inputs) -> None:
-    hidden = bundle.graphs.hidden(inputs.items)
+    hidden = hidden_states(bundle, inputs.histories)
     if inputs.reads_activations:
         is_last = bundle.manifest.hook_point.positions is EditPositions.LAST
         touched = hidden[:, -1] if is_last else hidden.reshape(-1, hidden.shape[-1])
@@ -71,6 +74,7 @@ def _run_graphs(bundle: Bundle, inputs: Inputs) -> None:
 
 def _inputs(questions: Sequence[Question]) -> Inputs:
     return Inputs(
+        histories=[question.items for question in questions],
         items=right_aligned([question.items for question in questions]),
         excluded=right_aligned([question.excluded for question in questions]),
         k=max(question.k for question in questions),

@@ -21,6 +21,7 @@ from model_store.bundle import Bundle
 from model_store.graphs import TopK, TopKAndScores
 from model_store.manifest import EditPositions
 from service.inquiry import Asked, Inquired, Inquiry
+from service.padding import hidden_states, right_aligned
 from steering.edit import Edit
 from steering.edits import Model, edits
 from steering.explain import ranks
@@ -146,8 +147,9 @@ def _answered(
 ) -> tuple[list[Answer], StageSeconds]:
     """The pass of questions that each take one row, or two where the unsteered is wanted."""
     laps = [perf_counter()]
-    items = right_aligned([question.items for question in questions])
-    hidden = bundle.graphs.hidden(items)
+    histories = [question.items for question in questions]
+    hidden = hidden_states(bundle, histories)
+    items = right_aligned(histories)
     laps.append(perf_counter())
     encoded = _encoded(bundle, space, questions, hidden)
     rows = [*range(len(questions)), *_rows_wanted_bare(questions, encoded)]
@@ -163,14 +165,6 @@ def _answered(
     ]
     laps.append(perf_counter())
     return answers, StageSeconds(*np.diff(laps).tolist())
-
-
-def right_aligned(rows: Sequence[Indices]) -> Indices:
-    """[batch, longest], each row at the right end, 0 to its left."""
-    padded = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
-    for i, row in enumerate(rows):
-        padded[i, padded.shape[1] - len(row) :] = row
-    return padded
 
 
 def _encoded(
@@ -333,7 +327,7 @@ def _one_round(
 ) -> tuple[list[Answer | Ongoing], StageSeconds]:
     laps = [perf_counter()]
     new = [own for own in asked if isinstance(own, Question)]
-    hidden = bundle.graphs.hidden(right_aligned([own.items for own in new])) if new else None
+    hidden = hidden_states(bundle, [own.items for own in new]) if new else None
     laps.append(perf_counter())
     begun = iter(_begun(bundle, space, new, hidden) if hidden is not None else ())
     rows = [_Round(own) if isinstance(own, Ongoing) else next(begun) for own in asked]

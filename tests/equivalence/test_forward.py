@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from model_store.bundle import Bundle
 from model_store.store import Store
-from service.forward import Answer, Question, forward, right_aligned
+from service.forward import Answer, Question, forward
 from service.snapshot import feature_space_of
 from steering.plan import NO_RULES, Limits, Plan, plan_for
 from steering.resolved import no_conditions, resolve_rules
@@ -126,11 +126,6 @@ def test_an_unsteered_row_has_the_same_bits_beside_a_steered_one(
     calm = asked(bundle, space, question(one, NO_RULES), question(other, NO_RULES))[0]
     beside = asked(bundle, space, question(one, NO_RULES), question(other, added))[0]
     assert calm.scores.tobytes() == beside.scores.tobytes()
-
-
-def test_rows_are_padded_at_the_left() -> None:
-    rows = right_aligned([np.array([1, 2, 3]), np.array([], dtype=np.int64), np.array([4])])
-    assert rows.tolist() == [[1, 2, 3], [0, 0, 0], [0, 0, 4]]
 
 
 def test_an_excluded_item_is_never_answered(
