@@ -52,6 +52,8 @@ class Workload:
 
 S = Workload("S", n_items=3_500, d_model=64, d_sae=1_024)
 M = Workload("M", n_items=27_000, d_model=128, d_sae=2_048)
+L = Workload("L", n_items=100_000, d_model=64, d_sae=1_024)
+XL = Workload("XL", n_items=1_000_000, d_model=64, d_sae=1_024)
 
 
 def histories(workload: Workload, seed: int = 0) -> tuple[NDArray[np.int32], ...]:

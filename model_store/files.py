@@ -12,9 +12,15 @@ LOWER_FILE = "lower.onnx"
 ENCODER_FILE = "encoder.onnx"
 UPPER_FILE = "upper.onnx"
 BASE_MODEL_FILE = "base_model.safetensors"
+ITEM_VECTORS = "item_embedding.weight"
+"""Tensor of the base model's file, [n_items + 1, d_model]: a score is an item's row times the final
+hidden state."""
 SAE_FILE = "sae.safetensors"
 CATALOGUE_FILE = "catalogue.jsonl"
 GOLDEN_FILE = "golden.json"
+SCAN_FILE = "scan.onnx"
+"""Only in bundles of large catalogues, with SCAN_WEIGHTS_FILE."""
+SCAN_WEIGHTS_FILE = "scan.safetensors"
 
 REQUIRED_FILES = (
     LOWER_FILE,

@@ -69,6 +69,8 @@ def check_golden(golden: Golden, graphs: Graphs, W_dec: NDArray[np.float32]) -> 
         _check_activations(golden, graphs.activations(hidden[:, -1]))
     unsteered = _answer(golden, graphs, hidden, items)
     _check_lists("unsteered", unsteered, golden.top_items, golden.top_scores, golden.atol)
+    if graphs.ranking is not None:
+        _check_ranked(graphs, hidden, items, unsteered, golden)
     steered = _answer(golden, graphs, _steered(hidden, golden, W_dec), items)
     _check_lists(
         "steered", steered, golden.steered_top_items, golden.steered_top_scores, golden.atol
@@ -134,6 +136,21 @@ def _check_lists(
         raise GoldenMismatch(
             GOLDEN_FILE, f"the {which} scores are off by {worst:.3g}, allowed is {atol:.3g}"
         )
+
+
+def _check_ranked(
+    graphs: Graphs,
+    hidden: NDArray[np.float32],
+    items: NDArray[np.int64],
+    full: TopKAndScores,
+    golden: Golden,
+) -> None:
+    """A large catalogue's own ranking is that of all its scores."""
+    nothing = np.zeros((len(items), 0), dtype=np.int64)
+    ranked = graphs.top_k(hidden, items, nothing, golden.k)
+    answer = TopKAndScores(ranked.items, ranked.scores, full.all_scores)
+    lists = tuple(map(tuple, ranked.items.tolist()))
+    _check_lists("ranked", answer, lists, golden.top_scores, golden.atol)
 
 
 def _check_activations(golden: Golden, activations: NDArray[np.float32]) -> None:

@@ -1,7 +1,7 @@
 """The three ONNX graphs of a bundle, ready to run on the CPU."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import onnxruntime
@@ -34,17 +34,29 @@ class TopKAndScores(NamedTuple):
     """[batch, n_items + 1]; -inf for padding and excluded items."""
 
 
+class Ranking(Protocol):
+    """Another way to the best items than scoring and sorting them all."""
+
+    def top_k(self, hidden: Float32, items: Int64, excluded: Int64, k: int) -> TopK:
+        """See `Graphs.top_k`."""
+
+
 class Graph:
     """One ONNX graph. Sessions do not survive a fork: make it in the process that runs it."""
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, *, repacks: bool = True) -> None:
         """Open the graph.
+
+        Args:
+            path: of the file.
+            threads: that it may use.
+            repacks: whether weights are laid out anew for speed, which takes a copy of them.
 
         Raises:
             BundleCorrupt: ONNX Runtime refuses the file.
         """
         self.file = path.name
-        self._session = _session(path, threads)
+        self._session = _session(path, threads, repacks)
         self.inputs = {node.name: node.type for node in self._session.get_inputs()}
         self.outputs = {node.name: node.type for node in self._session.get_outputs()}
 
@@ -61,13 +73,16 @@ class Graphs:
     Safe to call from several threads: nothing is written between calls.
     """
 
-    def __init__(self, folder: Path, *, n_items: int, threads: int = 1) -> None:
+    def __init__(
+        self, folder: Path, *, n_items: int, threads: int = 1, ranking: Ranking | None = None
+    ) -> None:
         """Open the graphs of the bundle in `folder`.
 
         Args:
             folder: the bundle's.
             n_items: items in the catalogue.
             threads: that each graph may use.
+            ranking: how the best items of a large catalogue are found; None: by the upper graph.
 
         Raises:
             BundleCorrupt: ONNX Runtime refuses a file.
@@ -75,7 +90,10 @@ class Graphs:
         self._n_items = n_items
         self.lower = Graph(folder / LOWER_FILE, threads)
         self.encoder = Graph(folder / ENCODER_FILE, threads)
-        self.upper = Graph(folder / UPPER_FILE, threads)
+        self.ranking = ranking
+        """None: the upper graph ranks."""
+        # it then only answers who wants every score, and maps the item vectors instead of a copy
+        self.upper = Graph(folder / UPPER_FILE, threads, repacks=ranking is None)
 
     def hidden(self, items: Int64) -> Float32:
         """Hidden state at the hook point, [batch, positions, d_model].
@@ -101,6 +119,8 @@ class Graphs:
             excluded: item indices never to answer, [batch, m], rows filled up with 0; m may be 0.
             k: places wanted; never more than n_items are given.
         """
+        if self.ranking is not None:
+            return self.ranking.top_k(hidden, items, excluded, k)
         top_scores, top_items = self._upper(["top_scores", "top_items"], hidden, items, excluded, k)
         return TopK(top_items, top_scores)
 
@@ -122,13 +142,14 @@ class Graphs:
         return self.upper.run(outputs, hidden=hidden, items=items, excluded=excluded, k=places)
 
 
-def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def _session(path: Path, threads: int, repacks: bool) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # a spinning thread takes a core from the other processes of the replica
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.disable_prepacking", str(int(not repacks)))
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions share no narrower root

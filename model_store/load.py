@@ -10,12 +10,13 @@ from model_store.bundle import Bundle
 from model_store.cards import CARDS_FILE, AttributeGroup, FeatureCards
 from model_store.catalogue import Catalogue, read_catalogue
 from model_store.errors import BundleCorrupt
-from model_store.files import CATALOGUE_FILE, GOLDEN_FILE, SAE_FILE, check_files
+from model_store.files import CATALOGUE_FILE, GOLDEN_FILE, SAE_FILE, SCAN_FILE, check_files
 from model_store.golden import check_golden, read_golden
 from model_store.graphs import Graphs
 from model_store.manifest import MANIFEST_FILE, Manifest, SaeKind
+from model_store.scan import Scan
 from model_store.seal import feature_space
-from model_store.warm_up import warm_up
+from model_store.warm_up import warm_up, warm_up_scan
 from model_store.weights import check_base_model, read_W_dec
 
 WEIGHT_TOLERANCE = 1e-6
@@ -41,8 +42,12 @@ def load_bundle(folder: Path, manifest: Manifest | None = None, *, threads: int 
     cards = _read_cards(folder / CARDS_FILE, manifest)
     catalogue = _read_catalogue(folder, manifest)
     golden = read_golden(folder / GOLDEN_FILE, manifest)
-    graphs = Graphs(folder, n_items=manifest.base_model.n_items, threads=threads)
+    scan = _scan(folder, manifest, threads)
+    n_items = manifest.base_model.n_items
+    graphs = Graphs(folder, n_items=n_items, threads=threads, ranking=scan)
     warm_up(graphs, manifest)
+    if scan is not None:
+        warm_up_scan(scan, graphs, manifest)
     check_golden(golden, graphs, W_dec)
     return Bundle(
         manifest=manifest,
@@ -91,6 +96,13 @@ def _check_manifest(manifest: Manifest) -> None:
     entry = manifest.files.get(SAE_FILE)
     if entry is not None and feature_space(entry) != manifest.feature_space:
         raise BundleCorrupt(MANIFEST_FILE, f"feature_space is not that of {SAE_FILE}")
+
+
+def _scan(folder: Path, manifest: Manifest, threads: int) -> Scan | None:
+    """How a large catalogue is ranked; None: the upper graph ranks."""
+    if SCAN_FILE not in manifest.files:
+        return None
+    return Scan(folder, n_items=manifest.base_model.n_items, threads=threads)
 
 
 def _read_catalogue(folder: Path, manifest: Manifest) -> Catalogue:

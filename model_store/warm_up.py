@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from model_store.errors import BundleCorrupt
 from model_store.graphs import Graph, Graphs
 from model_store.manifest import Manifest
+from model_store.scan import Scan
 
 INT64, FLOAT = "tensor(int64)", "tensor(float)"
+SCANNED = {"final": FLOAT, "step": FLOAT, "codes": "tensor(uint8)", "peaks": FLOAT}
 T = TypeVar("T")
 
 
@@ -23,6 +25,24 @@ def warm_up(graphs: Graphs, manifest: Manifest) -> None:
     check_signatures(graphs)
     for seq in {1, manifest.base_model.max_seq}:
         _run_through(graphs, manifest, np.ones((2, seq), dtype=np.int64))
+
+
+def warm_up_scan(scan: Scan, graphs: Graphs, manifest: Manifest) -> None:
+    """Run the scan of a large catalogue on one history, and look at what comes out.
+
+    Raises:
+        BundleCorrupt: its graph does not have the signature of ADR 0011.
+    """
+    given = {"hidden": FLOAT} | ({"items": INT64} if "items" in graphs.upper.inputs else {})
+    _check_signature(scan.graph, given, SCANNED)
+    items = np.ones((2, 1), dtype=np.int64)
+    hidden = graphs.hidden(items)
+    scanned = _run(scan.graph, lambda: scan.scanned(hidden, items))
+    for name in ("final", "codes"):
+        shape = (len(items), manifest.base_model.d_model)
+        _check_shape(scan.graph, name, getattr(scanned, name), shape)
+    _check_shape(scan.graph, "step", scanned.step, (len(items), 1))
+    _check_shape(scan.graph, "peaks", scanned.peaks, (len(items), scan.n_groups))
 
 
 def check_signatures(graphs: Graphs) -> None:

@@ -19,7 +19,10 @@ from training.export import write_graphs
 from training.metrics import popularity_scores
 from training.sae import Sae
 from training.sasrec import Cut, Sasrec
+from training.scan import write_scan
 
+LARGE_CATALOGUE = 60_000
+"""Items from which the int8 scan costs less than scoring and sorting all (bench.catalogue)."""
 SAE_TENSORS = ("W_enc", "b_enc", "W_dec", "b_dec")
 GOLDEN_K = 10
 GOLDEN_ATOL = 1e-3
@@ -40,8 +43,11 @@ def write_bundle_files(
 ) -> None:
     """Writes every file of the bundle but the manifest into an empty folder."""
     model, sae = model.cpu().eval(), sae.cpu().eval()
-    write_graphs(folder, model, sae, block)
     save_model(folder / BASE_MODEL_FILE, model)
+    is_large = model.shape.n_items >= LARGE_CATALOGUE
+    write_graphs(folder, model, sae, block, folder / BASE_MODEL_FILE if is_large else None)
+    if is_large:
+        write_scan(folder, model, block)
     save_sae(folder / SAE_FILE, sae)
     (folder / CARDS_FILE).write_text(cards.model_dump_json())
     write_catalogue(folder / CATALOGUE_FILE, catalogue_items(dataset, train))

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from torch import nn
 
+from model_store.files import ITEM_VECTORS
 from model_store.manifest import SaeKind
 from training.onnx_graph import GraphBuilder
 from training.sae import THRESHOLD_KINDS, Sae
@@ -20,16 +21,27 @@ BLIND = -1e9
 """Attention score of what a position may not see: finite, so that no row of a softmax is NaN."""
 
 
-def write_graphs(folder: Path, model: Sasrec, sae: Sae, block: int) -> None:
-    """Writes lower.onnx, encoder.onnx and upper.onnx, cut after `block` (see `sasrec.Cut`)."""
-    onnx.save(lower_graph(model, block), folder / "lower.onnx")
+def write_graphs(
+    folder: Path, model: Sasrec, sae: Sae, block: int, mapped: Path | None = None
+) -> None:
+    """Writes lower.onnx, encoder.onnx and upper.onnx, cut after `block` (see `sasrec.Cut`).
+
+    Args:
+        folder: to write them into.
+        model: the transformer.
+        sae: the autoencoder.
+        block: that the SAE reads.
+        mapped: the model's safetensors file in `folder`, whose item vectors the graphs then share
+            instead of holding two copies of their own.
+    """
+    onnx.save(lower_graph(model, block, mapped), folder / "lower.onnx")
     onnx.save(encoder_graph(sae), folder / "encoder.onnx")
-    onnx.save(upper_graph(model, block), folder / "upper.onnx")
+    onnx.save(upper_graph(model, block, mapped), folder / "upper.onnx")
 
 
-def lower_graph(model: Sasrec, block: int) -> onnx.ModelProto:
+def lower_graph(model: Sasrec, block: int, mapped: Path | None = None) -> onnx.ModelProto:
     """`items` int64 [batch, seq] -> `hidden` [batch, positions, d_model]."""
-    graph = GraphBuilder("lower")
+    graph = GraphBuilder("lower", mapped)
     items = graph.input("items", np.int64, ["batch", "seq"])
     blocks = range(min(block, model.shape.n_blocks))
     hidden = _run(graph, model, blocks, _embed(graph, model, items), items)
@@ -53,9 +65,23 @@ def encoder_graph(sae: Sae) -> onnx.ModelProto:
     return graph.model()
 
 
-def upper_graph(model: Sasrec, block: int) -> onnx.ModelProto:
+def upper_graph(model: Sasrec, block: int, mapped: Path | None = None) -> onnx.ModelProto:
     """`hidden`, (`items`,) `excluded`, `k` -> `top_scores`, `top_items`, `scores`."""
-    graph = GraphBuilder("upper")
+    graph = GraphBuilder("upper", mapped)
+    shape = model.shape
+    final = final_state(graph, model, block)
+    excluded = graph.input("excluded", np.int64, ["batch", "m"])
+    k = graph.input("k", np.int64, [1])
+    scores = _exclude(graph, _score(graph, model, final), excluded)
+    top_scores, top_items = graph.nodes("TopK", scores, k, n_outputs=2, axis=-1)
+    graph.output(top_scores, "top_scores", np.float32, ["batch", "k"])
+    graph.output(top_items, "top_items", np.int64, ["batch", "k"])
+    graph.output(scores, "scores", np.float32, ["batch", shape.n_items + 1])
+    return graph.model()
+
+
+def final_state(graph: GraphBuilder, model: Sasrec, block: int) -> str:
+    """Final hidden state [batch, d_model] from the inputs `hidden` and, where needed, `items`."""
     shape = model.shape
     remaining = range(block, shape.n_blocks)
     positions = "seq" if remaining else 1
@@ -65,25 +91,25 @@ def upper_graph(model: Sasrec, block: int) -> onnx.ModelProto:
         hidden = _run(graph, model, remaining, hidden, items)
     if block <= shape.n_blocks:
         hidden = _norm(graph, "final_norm", model.final_norm, hidden)
-    excluded = graph.input("excluded", np.int64, ["batch", "m"])
-    k = graph.input("k", np.int64, [1])
-    scores = _exclude(graph, _score(graph, model, hidden), excluded)
-    top_scores, top_items = graph.nodes("TopK", scores, k, n_outputs=2, axis=-1)
-    graph.output(top_scores, "top_scores", np.float32, ["batch", "k"])
-    graph.output(top_items, "top_items", np.int64, ["batch", "k"])
-    graph.output(scores, "scores", np.float32, ["batch", shape.n_items + 1])
-    return graph.model()
+    return graph.node("Squeeze", hidden, graph.constant("axis_1", np.array([1])))
 
 
 def _embed(graph: GraphBuilder, model: Sasrec, items: str) -> str:
-    scale = float(model.shape.d_model) ** 0.5
-    table = graph.weight("item_embedding", model.item_embedding.weight * scale)
     aged = graph.weight("position_embedding", model.position_embedding.weight.flip(0))
     seq = graph.node("Shape", items, start=1, end=2)
     newest = graph.constant("max_seq", np.array([model.shape.max_seq]))
     first = graph.node("Sub", newest, seq)
     positions = graph.node("Slice", aged, first, newest, graph.constant("axis_0", np.array([0])))
-    return graph.node("Add", graph.node("Gather", table, items), positions)
+    return graph.node("Add", _item_embeddings(graph, model, items), positions)
+
+
+def _item_embeddings(graph: GraphBuilder, model: Sasrec, items: str) -> str:
+    scale = float(model.shape.d_model) ** 0.5
+    if graph.has_weights:
+        gathered = graph.node("Gather", graph.mapped(ITEM_VECTORS), items)
+        return graph.node("Mul", gathered, graph.constant("embedding_scale", np.float32(scale)))
+    table = graph.weight("item_embedding", model.item_embedding.weight * scale)
+    return graph.node("Gather", table, items)
 
 
 def _run(graph: GraphBuilder, model: Sasrec, blocks: range, hidden: str, items: str) -> str:
@@ -168,8 +194,9 @@ def _newest(graph: GraphBuilder, x: str, *, axis: int) -> str:
 
 
 def _score(graph: GraphBuilder, model: Sasrec, final: str) -> str:
-    newest = graph.node("Squeeze", final, graph.constant("axis_1", np.array([1])))
-    return graph.node("MatMul", newest, graph.weight("item_vectors", model.item_embedding.weight.T))
+    if graph.has_weights:
+        return graph.node("Gemm", final, graph.mapped(ITEM_VECTORS), transB=1)
+    return graph.node("MatMul", final, graph.weight("item_vectors", model.item_embedding.weight.T))
 
 
 def _exclude(graph: GraphBuilder, scores: str, excluded: str) -> str:
