@@ -12,14 +12,18 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import inf
 from time import perf_counter
 from typing import NamedTuple
 
 from model_store.bundle import Bundle
-from service.errors import DeadlineGone, Draining, Overloaded
+from service.errors import DeadlineGone, DeadlineTooNear, Draining, Overloaded
 from service.forward import Answer, Ongoing, Question, StageSeconds, forward
 from service.metrics import Metrics
 from steering.space import FeatureSpace
+
+RUNS_REMEMBERED = 8
+"""Runs of the model over which the mean of their time is taken."""
 
 Outcome = Answer | Ongoing | Exception
 
@@ -84,6 +88,8 @@ class Batcher:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._is_busy = False
         self._is_draining = False
+        self._run_s = 0.0
+        """Running mean of the seconds that a run takes; 0: none was yet."""
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -101,12 +107,14 @@ class Batcher:
         Raises:
             Overloaded: as many questions wait as may.
             Draining: `stop` was called.
+            DeadlineTooNear: what waits already takes longer than the deadline leaves.
             DeadlineGone: the deadline passed before the model ran.
         """
         if self._is_draining:
             raise Draining
         if len(self._queue) >= self._queue_limit:
             raise Overloaded(self._queue_limit)
+        self._check_time(deadline)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         self._queue.append(Waiting(bundle, space, question, future, deadline, since=perf_counter()))
@@ -116,6 +124,18 @@ class Batcher:
             # after the requests that this turn of the loop has yet to read
             loop.call_soon(self._run_next)
         return await future
+
+    def _check_time(self, deadline: float | None) -> None:
+        """Refuses now what would be dropped later.
+
+        Only whole runs ahead count, so that a burst that goes into one run is not refused by what
+        lone questions took.
+        """
+        wait_s = len(self._queue) // self._max_batch * self._run_s
+        left_s = inf if deadline is None else deadline - perf_counter()
+        if wait_s > max(left_s, 0.0):
+            self._metrics.dropped.labels("deadline_near").inc()
+            raise DeadlineTooNear(wait_s, left_s)
 
     async def stop(self) -> None:
         """Refuses new questions, answers those that wait, and ends the worker."""
@@ -192,8 +212,12 @@ class Batcher:
 
     def _observe(self, run: Run) -> None:
         self._metrics.batch_size.observe(len(run.batch))
-        for stage, duration in run.seconds._asdict().items() if run.seconds else ():
+        if run.seconds is None:
+            return
+        for stage, duration in run.seconds._asdict().items():
             self._metrics.stages[stage].observe(duration)
+        share = 1 / RUNS_REMEMBERED if self._run_s else 1.0
+        self._run_s += share * (sum(run.seconds) - self._run_s)
 
 
 def outcomes(batch: list[Waiting]) -> tuple[list[Outcome], StageSeconds | None]:

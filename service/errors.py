@@ -12,6 +12,7 @@ ServiceError
 ├── Overloaded            as many requests wait as may
 ├── Draining              the replica is stopping
 ├── DeadlineGone          the caller's time ran out before the model ran
+├── DeadlineTooNear       the caller's time would run out behind those that wait already
 ├── DecisionLogOff        no decision log is on
 ├── DecisionLogAway       the decision log cannot be read or written
 ├── DecisionMissing       the decision log has no such decision
@@ -140,6 +141,19 @@ class DeadlineGone(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("the deadline passed before the model ran")
+
+
+class DeadlineTooNear(ServiceError):
+    """The caller's time would run out behind the requests that wait already."""
+
+    def __init__(self, wait_s: float, left_s: float) -> None:
+        super().__init__(
+            f"the requests ahead take about {wait_s:.3g} s and {max(left_s, 0):.3g} s are left"
+        )
+        self.wait_s = wait_s
+        """What the requests ahead take at least, in seconds."""
+        self.left_s = left_s
+        """What the caller has left, in seconds."""
 
 
 class DecisionLogOff(ServiceError):

@@ -47,7 +47,7 @@ class Metrics:
         )
         self.dropped = Counter(
             "steerrec_dropped_total",
-            "Requests dropped before the model ran, by reason: cancelled, deadline.",
+            "Requests dropped before the model ran, by reason: cancelled, deadline, deadline_near.",
             ["reason"],
             registry=self.registry,
         )

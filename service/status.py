@@ -78,6 +78,7 @@ TABLE: Mapping[type[Exception], Answer] = {
     errors.NoHistories: Answer(grpc.StatusCode.FAILED_PRECONDITION, "NO_HISTORIES"),
     errors.PublishRefused: Answer(grpc.StatusCode.FAILED_PRECONDITION, "PUBLISH_REFUSED"),
     errors.DeadlineGone: Answer(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_GONE"),
+    errors.DeadlineTooNear: Answer(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_TOO_NEAR"),
 }
 """The nearest class of an error's own ancestry counts."""
 UNKNOWN = Answer(grpc.StatusCode.INTERNAL, "INTERNAL")

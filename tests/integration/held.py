@@ -12,7 +12,9 @@ from steering.space import FeatureSpace
 class HeldModel:
     """Stands where the batcher calls `forward`; remembers the k of each run's questions."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: StageSeconds | None = None) -> None:
+        """`seconds` is the time that each run says it took; None: what it took."""
+        self.seconds = seconds
         self.runs: list[list[int]] = []
         self._is_running = threading.Event()
         self._may_go = threading.Event()
@@ -24,7 +26,8 @@ class HeldModel:
         self.runs.append([own.k for own in asked])
         self._is_running.set()
         assert self._may_go.wait(10)
-        return forward(bundle, space, asked)
+        answers, seconds = forward(bundle, space, asked)
+        return answers, self.seconds or seconds
 
     async def is_busy(self) -> None:
         """Waits until a run has begun."""
@@ -33,3 +36,8 @@ class HeldModel:
     def let_go(self) -> None:
         """This run and every later one goes on."""
         self._may_go.set()
+
+    def hold(self) -> None:
+        """The next run is held again."""
+        self._may_go.clear()
+        self._is_running.clear()

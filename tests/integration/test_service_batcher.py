@@ -9,8 +9,8 @@ import pytest
 from model_store.bundle import Bundle
 from model_store.store import Store
 from service.batcher import Batcher
-from service.errors import DeadlineGone, Draining, Overloaded
-from service.forward import Answer, Question
+from service.errors import DeadlineGone, DeadlineTooNear, Draining, Overloaded
+from service.forward import Answer, Question, StageSeconds
 from service.metrics import Metrics
 from service.snapshot import feature_space_of
 from steering.plan import NO_RULES
@@ -118,3 +118,56 @@ async def test_a_stopped_batcher_refuses(bundle: Bundle) -> None:
     await own.stop()
     with pytest.raises(Draining):
         await ask(own, bundle, 1)
+
+
+async def known_pace(own: Batcher, bundle: Bundle, held: HeldModel) -> None:
+    """A run that says it took 40 s; the next one is held."""
+    held.seconds = StageSeconds(10.0, 10.0, 10.0, 10.0)
+    await finish(held, await busy(own, bundle, held))
+    held.hold()
+
+
+async def test_a_question_that_would_wait_too_long_is_refused_at_once(
+    bundle: Bundle, held: HeldModel
+) -> None:
+    own = small_batcher(max_batch=1)
+    await known_pace(own, bundle, held)
+    asked = [await busy(own, bundle, held), ask(own, bundle, 2)]
+    await asyncio.sleep(0)
+    with pytest.raises(DeadlineTooNear):
+        await ask(own, bundle, 3, deadline=perf_counter() + 20)
+    await finish(held, *asked)
+
+
+async def test_a_question_with_time_enough_waits(bundle: Bundle, held: HeldModel) -> None:
+    own = small_batcher(max_batch=1)
+    await known_pace(own, bundle, held)
+    asked = [await busy(own, bundle, held), ask(own, bundle, 2)]
+    asked.append(ask(own, bundle, 3, deadline=perf_counter() + 80))
+    outcomes = await finish(held, *asked)
+    assert [isinstance(outcome, Answer) for outcome in outcomes] == [True, True, True]
+
+
+async def test_a_question_that_goes_into_the_next_run_is_not_refused(
+    bundle: Bundle, held: HeldModel
+) -> None:
+    own = small_batcher(max_batch=4)
+    await known_pace(own, bundle, held)
+    asked = [await busy(own, bundle, held), *(ask(own, bundle, k) for k in (2, 3))]
+    asked.append(ask(own, bundle, 4, deadline=perf_counter() + 20))
+    outcomes = await finish(held, *asked)
+    assert [isinstance(outcome, Answer) for outcome in outcomes] == [True] * 4
+
+
+async def test_a_refusal_for_time_is_counted(bundle: Bundle, held: HeldModel) -> None:
+    metrics = Metrics()
+    own = Batcher(metrics, max_batch=1, queue_limit=10)
+    await known_pace(own, bundle, held)
+    asked = [await busy(own, bundle, held), ask(own, bundle, 2)]
+    await asyncio.sleep(0)
+    await asyncio.gather(ask(own, bundle, 3, deadline=perf_counter()), return_exceptions=True)
+    await finish(held, *asked)
+    dropped = metrics.registry.get_sample_value(
+        "steerrec_dropped_total", {"reason": "deadline_near"}
+    )
+    assert dropped == 1
