@@ -282,8 +282,7 @@ def held_back(reports: tuple[RuleReport, ...], part: float) -> tuple[RuleReport,
 def _held_back(report: RuleReport, part: float) -> RuleReport:
     before, after = report.activation_before, report.activation_after
     is_cut = report.status in (RuleStatus.APPLIED, RuleStatus.CLIPPED)
-    return replace(
-        report,
+    return report._replace(
         status=RuleStatus.CLIPPED if is_cut else report.status,
         activation_after=before + part * (after - before),
         message=f"the budget let {part:.1%} of the edit through" if is_cut else report.message,

@@ -4,18 +4,23 @@ Every touched feature of every row lies in one line of numbers, row by row and p
 so a batch costs about as many calls of numpy as one row. Nothing is as wide as the SAE.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from steering.edit import Edit, edit
 from steering.fates import fates
 from steering.merge import Merged
 from steering.plan import Limits
+from steering.rules import Operation
 from steering.space import FeatureSpace, Floats
 from steering.stages import Activations, stages
 from steering.touched import Row, Touched
+
+NONE = np.full(1, np.nan)
+"""What no rule says, for every feature."""
 
 
 class Model(NamedTuple):
@@ -76,8 +81,9 @@ def _edits(rows: Sequence[Row], limits: Limits, model: Model) -> Iterator[Edit]:
     touched = Touched.by(rows)
     own = touched.features
     before = model.activations[touched.positions, own].astype(np.float64)
-    line = _line(touched)
-    steps = stages(line, limits, model.space.reference[own], before[np.newaxis])
+    kinds = {rule.rule.operation for row in rows for rule in row.plan.rules}
+    line = _line(touched, kinds)
+    steps = stages(line, limits, model.space.reference[own], before[np.newaxis], kinds)
     shifted = _shifted(touched, before, steps.limited[0], limits.max_shift_share, model)
     told = fates(touched, line, steps, shifted.after, shifted.is_clipped, model.activations)
     for i, row in enumerate(rows):
@@ -94,16 +100,20 @@ def _edits(rows: Sequence[Row], limits: Limits, model: Model) -> Iterator[Edit]:
         )
 
 
-def _line(touched: Touched) -> Merged:
-    """The rules of every row as if they were one row's, [line]."""
+def _line(touched: Touched, kinds: Collection[Operation]) -> Merged:
+    """The rules of every row as if they were one row's; what is of no kind stays empty."""
     merges = [row.plan.merged for row in touched.rows]
+
+    def line(operation: Operation, arrays: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+        return touched.spread(list(arrays)) if operation in kinds else NONE
+
     return Merged(
         touched.features,
-        touched.spread([own.factor for own in merges]),
-        touched.spread([own.addend for own in merges]),
-        touched.spread([own.pin for own in merges]),
-        touched.spread([own.floor for own in merges]),
-        touched.spread([own.cap for own in merges]),
+        line(Operation.SCALE, (own.factor for own in merges)),
+        line(Operation.ADD, (own.addend for own in merges)),
+        line(Operation.SET, (own.pin for own in merges)),
+        line(Operation.FLOOR, (own.floor for own in merges)),
+        line(Operation.CAP, (own.cap for own in merges)),
     )
 
 

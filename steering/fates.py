@@ -4,7 +4,6 @@ A pair is one rule with one of its features; the pairs of all rules lie in one l
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -117,7 +116,7 @@ def _pairs(touched: Touched, activations: Floats) -> Pairs:
     is_touched, at = _found(touched, row, features, activations.shape[1])
     return Pairs(
         rules=rules,
-        operations=np.array([own.rule.operation.value for own in rules]),
+        operations=np.array([own.rule.operation for own in rules]),
         rows=rows,
         rule=rule,
         values=np.concatenate([own.values for own in rules]),
@@ -197,15 +196,15 @@ def _acted(
     own = pairs.operations[pairs.rule if pair is None else pairs.rule[pair]]
     acted = np.zeros(len(at), dtype=bool)
     for operation in present:
-        acted |= (own == operation.value) & changed(operation, values, steps, at)[0]
+        acted |= (own == operation) & changed(operation, values, steps, at)[0]
     return acted
 
 
 def _stands(pairs: Pairs, pin: NDArray[np.float64], no_pin: Flags) -> Flags:
     """[pairs] whether no SET replaced what the rule did there."""
     operation = pairs.operations[pairs.rule]
-    moves = (operation == Operation.SCALE.value) | (operation == Operation.ADD.value)
-    sets = operation == Operation.SET.value
+    moves = (operation == Operation.SCALE) | (operation == Operation.ADD)
+    sets = operation == Operation.SET
     stands = np.where(moves, no_pin[pairs.at], True)
     return np.where(sets, pin[pairs.at] == pairs.values, stands)
 
@@ -217,5 +216,5 @@ def _report(rule: ResolvedRule, code: int, before: float, after: float) -> RuleR
 
 def _row(why_not: Mapping[int, str], told: list[RuleReport]) -> tuple[RuleReport, ...]:
     for i, why in why_not.items():
-        told[i] = replace(told[i], status=RuleStatus.CONDITION_FALSE, message=why)
+        told[i] = told[i]._replace(status=RuleStatus.CONDITION_FALSE, message=why)
     return tuple(told)

@@ -109,10 +109,10 @@ def _merged_at_once(rules: Sequence[ResolvedRule]) -> Merged | None:
     if len(present) == 1:
         return made if _lay(made, *present, place, values) else None
     each = np.repeat(
-        [rule.rule.operation.value for rule in rules], [len(rule.indices) for rule in rules]
+        [rule.rule.operation for rule in rules], [len(rule.indices) for rule in rules]
     )
     for operation in present:
-        among = each == operation.value
+        among = each == operation
         if not _lay(made, operation, place[among], values[among]):
             return None
     return None if (made.floor > made.cap).any() else made

@@ -1,8 +1,8 @@
 """What became of each rule of a plan."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ AT_LIMIT = "an activation reached its limit"
 SCALED_DOWN = "the whole shift was scaled down to its limit"
 
 
-class RuleStatus(Enum):
+class RuleStatus(IntEnum):
     """What became of one rule in one request."""
 
     APPLIED = 1
@@ -35,8 +35,7 @@ class RuleStatus(Enum):
     """A SET replaced what it did."""
 
 
-@dataclass(frozen=True, slots=True)
-class RuleReport:
+class RuleReport(NamedTuple):
     """One rule's fate."""
 
     rule: Rule

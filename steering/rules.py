@@ -4,7 +4,7 @@ import math
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import Enum
+from enum import IntEnum
 
 from steering.errors import InvalidRule, RuleFault
 
@@ -20,7 +20,7 @@ MAX_FEATURE_INDEX = 2**31 - 1
 """What the contract can carry."""
 
 
-class Operation(Enum):
+class Operation(IntEnum):
     """What a rule does to an activation; the edit's order is written in `steering.edit`."""
 
     SCALE = 1
@@ -30,7 +30,7 @@ class Operation(Enum):
     CAP = 5
 
 
-class Unit(Enum):
+class Unit(IntEnum):
     """The unit of a rule's value."""
 
     REFERENCE = 1

@@ -3,6 +3,7 @@
 a' = cap(floor(set(a x product(SCALE) + sum(ADD)))), then the limits (docs/adr/0002-steering.md).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 
 from steering.merge import Merged
 from steering.plan import Limits
+from steering.rules import Operation
 
 Activations = NDArray[np.float64]
+EVERY_KIND = frozenset(Operation)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -35,7 +38,11 @@ class Stages:
 
 
 def stages(
-    rules: Merged, limits: Limits, reference: NDArray[np.float64], before: Activations
+    rules: Merged,
+    limits: Limits,
+    reference: NDArray[np.float64],
+    before: Activations,
+    kinds: Collection[Operation] = EVERY_KIND,
 ) -> Stages:
     """Every step of the edit.
 
@@ -44,23 +51,23 @@ def stages(
         limits: its bounds.
         reference: [n] reference activations of the touched features; 0 where dead.
         before: [positions, n] activations from the encoder.
+        kinds: the operations that occur; the steps of others are left out.
     """
-    factor = np.minimum(rules.factor, limits.max_factor)
-    moved = before * factor + rules.addend
-    pinned = np.where(np.isnan(rules.pin), moved, rules.pin)
-    floored = np.maximum(pinned, rules.floor)
-    capped = np.minimum(floored, rules.cap)
+    moved, is_limited = before, np.zeros(before.shape[-1], dtype=bool)
+    if Operation.SCALE in kinds:
+        factor = np.minimum(rules.factor, limits.max_factor)
+        moved = moved * factor
+        is_limited = (factor < rules.factor) & np.isnan(rules.pin) & (before != 0).any(axis=0)
+    if Operation.ADD in kinds:
+        moved = moved + rules.addend
+    pinned = moved
+    if Operation.SET in kinds:
+        pinned = np.where(np.isnan(rules.pin), moved, rules.pin)
+    floored = np.maximum(pinned, rules.floor) if Operation.FLOOR in kinds else pinned
+    capped = np.minimum(floored, rules.cap) if Operation.CAP in kinds else floored
     bounded = limited(before, capped, reference, limits.max_activation)
-    cut_factor = (factor < rules.factor) & np.isnan(rules.pin) & (before != 0).any(axis=0)
-    return Stages(
-        before,
-        moved,
-        pinned,
-        floored,
-        capped,
-        bounded,
-        cut_factor | (bounded != capped).any(axis=0),
-    )
+    is_limited = is_limited | (bounded != capped).any(axis=0)
+    return Stages(before, moved, pinned, floored, capped, bounded, is_limited)
 
 
 def limited(
