@@ -159,8 +159,9 @@ def _answered(
     scored = _scored(bundle, [questions[row] for row in rows], steered, items[rows])
     laps.append(perf_counter())
     bare = {row: place for place, row in enumerate(rows)}
+    counts = _found(scored)
     answers = [
-        _answer(question, encoded.get(row), scored, row, bare[row])
+        _answer(question, encoded.get(row), scored, row, counts[row], bare[row])
         for row, question in enumerate(questions)
     ]
     laps.append(perf_counter())
@@ -176,7 +177,7 @@ def _encoded(
         return {}
     counts = [_positions(bundle, questions[row], hidden) for row in read]
     if max(counts) == 1:
-        touched = hidden[read, -1]
+        touched = hidden[read, -1] if len(read) < len(hidden) else hidden[:, -1]
     else:
         parts = zip(read, counts, strict=True)
         touched = np.concatenate([hidden[row, -count:] for row, count in parts])
@@ -229,15 +230,22 @@ def _scored(
     return rank(hidden, items, excluded, k)
 
 
+def _found(scored: TopK | TopKAndScores) -> list[int]:
+    """Per row, how many items there are in its list."""
+    # items that cannot be answered score -inf and so end every list
+    counts: list[int] = np.isfinite(scored.scores).sum(axis=1).tolist()
+    return counts
+
+
 def _answer(
     question: Question,
     encoded: Encoded | None,
     scored: TopK | TopKAndScores,
     row: int,
+    n_found: int,
     bare_row: int,
 ) -> Answer:
-    # items that cannot be answered score -inf and so end every list
-    count = int(np.isfinite(scored.scores[row, : question.k]).sum())
+    count = min(question.k, n_found)
     items = scored.items[row, :count]
     unsteered = None
     if question.is_full and isinstance(scored, TopKAndScores):
@@ -284,7 +292,9 @@ class _Single:
             if slates.all_scores is None
             else TopKAndScores(slates.items, slates.scores, slates.all_scores)
         )
-        return _answer(self.question, self.encoded, scored, 0, len(slates.items) - 1)
+        return _answer(
+            self.question, self.encoded, scored, 0, _found(scored)[0], len(slates.items) - 1
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True)

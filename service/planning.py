@@ -102,6 +102,9 @@ def planned(
     if not (query.presets or query.rules or defaults):
         return Planned(NO_RULES, ())
     context = Facts(query.context)
+    if not (query.presets or defaults):
+        inline = resolve_rules(query.rules, served.space, compile_condition)
+        return Planned(plan_for([inline], context, limits), ())
     layers = [
         *_defaults(query, served, defaults, context, now),
         *_named(query, served, context, now),

@@ -155,8 +155,8 @@ def _log_once(fault: str) -> None:
 
 def history_of(item_ids: Sequence[str], catalogue: Catalogue, max_seq: int) -> History:
     """The history in item indices, unknown ids left out."""
-    index_of = catalogue.index_of
-    known = [index_of[item_id] for item_id in item_ids if item_id in index_of]
+    found = map(catalogue.index_of.get, item_ids)
+    known = [index for index in found if index is not None]
     return History(known, known[-max_seq:], len(item_ids) - len(known))
 
 

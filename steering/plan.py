@@ -68,7 +68,7 @@ def plan_for(layers: Sequence[Sequence[ResolvedRule]], context: Context, limits:
         for i, rule in enumerate(rules)
         if rule.condition is not None and (why := rule.condition(context))
     }
-    left = [rule for i, rule in enumerate(rules) if i not in why_not]
+    left = [rule for i, rule in enumerate(rules) if i not in why_not] if why_not else rules
     return Plan(rules, why_not, merged(left), limits)
 
 
