@@ -1,16 +1,24 @@
 """All items of a bundle: `catalogue.jsonl`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from model_store.errors import BundleCorrupt
 from model_store.manifest import Record
+
+LINES_AT_ONCE = 1_000
+"""Parsed together: fewer calls, and few objects that live on."""
+
+Integer = TypeVar("Integer", np.int32, np.int64)
+Attributes: TypeAlias = Mapping[str, tuple[str, ...]]
+NO_ATTRIBUTES: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 class CatalogueItem(Record):
@@ -26,6 +34,9 @@ class CatalogueItem(Record):
     """Interactions in training."""
 
 
+ITEMS = TypeAdapter(list[CatalogueItem])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
     """The items, column by column.
@@ -37,8 +48,12 @@ class Catalogue:
     """[n_items + 1]."""
     titles: tuple[str, ...]
     """[n_items + 1]."""
-    attributes: tuple[Mapping[str, tuple[str, ...]], ...]
+    attributes: tuple[Attributes, ...]
     """[n_items + 1], values by attribute name."""
+    attribute_sets: tuple[Attributes, ...]
+    """Each different one of `attributes`, once: what one item has, many have."""
+    attribute_set_of: NDArray[np.int32]
+    """[n_items + 1] place in `attribute_sets`."""
     counts: NDArray[np.int64]
     """[n_items + 1], interactions in training."""
     index_of: Mapping[str, int]
@@ -58,21 +73,25 @@ def catalogue_of(items: Iterable[CatalogueItem]) -> Catalogue:
     Raises:
         ValueError: two items share an id.
     """
-    listed = tuple(items)
-    item_ids = ("", *(item.item_id for item in listed))
-    index_of: dict[str, int] = {}
-    for index, item_id in enumerate(item_ids[1:], start=1):
-        if index_of.setdefault(item_id, index) != index:
-            raise ValueError(f"items {index_of[item_id]} and {index} are both {item_id!r}")
-    counts = np.array([0, *(item.count for item in listed)], dtype=np.int64)
-    counts.flags.writeable = False
+    item_ids, titles, counts = [""], [""], [0]
+    set_of, numbers = [0], {NO_ATTRIBUTES: 0}
+    for item in items:
+        item_ids.append(item.item_id)
+        titles.append(item.title)
+        key = tuple(item.attributes.items())
+        set_of.append(numbers.setdefault(key, len(numbers)))
+        counts.append(item.count)
+    counted, numbered = _frozen(counts, np.int64), _frozen(set_of, np.int32)
+    sets = tuple(map(dict, numbers))
     return Catalogue(
-        item_ids=item_ids,
-        titles=("", *(item.title for item in listed)),
-        attributes=({}, *(item.attributes for item in listed)),
-        counts=counts,
-        index_of=index_of,
-        popularity=_popularity(counts),
+        item_ids=tuple(item_ids),
+        titles=tuple(titles),
+        attributes=tuple(map(sets.__getitem__, set_of)),
+        attribute_sets=sets,
+        attribute_set_of=numbered,
+        counts=counted,
+        index_of=_index_of(item_ids),
+        popularity=_popularity(counted),
     )
 
 
@@ -94,16 +113,49 @@ def write_catalogue(path: Path, items: Iterable[CatalogueItem]) -> None:
         file.writelines(item.model_dump_json() + "\n" for item in items)
 
 
-def _parsed_lines(path: Path) -> Iterable[CatalogueItem]:
+def _parsed_lines(path: Path) -> Iterator[CatalogueItem]:
     # bytes, split at \n only: a title may hold U+2028, which str.splitlines() takes for an end
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                yield CatalogueItem.model_validate_json(line)
-            except ValidationError as error:
-                first = error.errors()[0]
-                field = ".".join(map(str, first["loc"])) or "line"
-                raise ValueError(f"line {number}: {field}: {first['msg']}") from None
+        for first in count(1, LINES_AT_ONCE):
+            lines = list(islice(file, LINES_AT_ONCE))
+            if not lines:
+                return
+            yield from _items_of(lines, first)
+
+
+def _items_of(lines: Sequence[bytes], first: int) -> Sequence[CatalogueItem]:
+    try:
+        items = ITEMS.validate_json(b"[" + b",".join(lines) + b"]")
+    except ValidationError:
+        items = []
+    if len(items) == len(lines):
+        return items
+    return [_item_of(line, number) for number, line in enumerate(lines, start=first)]
+
+
+def _item_of(line: bytes, number: int) -> CatalogueItem:
+    try:
+        return CatalogueItem.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "line"
+        raise ValueError(f"line {number}: {field}: {first['msg']}") from None
+
+
+def _frozen(values: Sequence[int], dtype: type[Integer]) -> NDArray[Integer]:
+    array = np.array(values, dtype=dtype)
+    array.flags.writeable = False
+    return array
+
+
+def _index_of(item_ids: Sequence[str]) -> Mapping[str, int]:
+    index_of = {item_id: index for index, item_id in enumerate(item_ids) if index}
+    if len(index_of) < len(item_ids) - 1:
+        seen: dict[str, int] = {}
+        for index, item_id in enumerate(item_ids):
+            if seen.setdefault(item_id, index) != index:
+                raise ValueError(f"items {seen[item_id]} and {index} are both {item_id!r}")
+    return index_of
 
 
 def _popularity(counts: NDArray[np.int64]) -> NDArray[np.int32]:

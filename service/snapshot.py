@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import numpy as np
+
 from model_store.bundle import Bundle
 from service.directions import ItemDirections
 from service.errors import ModelNotServed
@@ -82,9 +84,10 @@ def feature_space_of(bundle: Bundle) -> FeatureSpace:
 
 def item_counts_of(bundle: Bundle) -> Mapping[tuple[str, str], int]:
     """Items of the catalogue that carry each attribute, by (name, value)."""
-    return Counter(
-        (name, value)
-        for attributes in bundle.catalogue.attributes
-        for name, values in attributes.items()
-        for value in set(values)
-    )
+    catalogue = bundle.catalogue
+    carriers = np.bincount(catalogue.attribute_set_of, minlength=len(catalogue.attribute_sets))
+    counts: Counter[tuple[str, str]] = Counter()
+    for attributes, n_items in zip(catalogue.attribute_sets, carriers.tolist(), strict=True):
+        for name, values in attributes.items():
+            counts.update({(name, value): n_items for value in values})
+    return counts

@@ -57,12 +57,14 @@ def _pull(group: Group, space: FeatureSpace) -> Pull:
 def _carriers(
     bundle: Bundle, wanted: Mapping[Attribute, object]
 ) -> Mapping[Attribute, NDArray[np.bool_]]:
-    masks = {attribute: np.zeros(bundle.catalogue.n_items + 1, dtype=bool) for attribute in wanted}
-    for index, attributes in enumerate(bundle.catalogue.attributes):
+    catalogue = bundle.catalogue
+    sets = {attribute: np.zeros(len(catalogue.attribute_sets), dtype=bool) for attribute in wanted}
+    for number, attributes in enumerate(catalogue.attribute_sets):
         for name, values in attributes.items():
             for value in values:
-                if (mask := masks.get(Attribute(name, value))) is not None:
-                    mask[index] = True
+                if (own := sets.get(Attribute(name, value))) is not None:
+                    own[number] = True
+    masks = {attribute: own[catalogue.attribute_set_of] for attribute, own in sets.items()}
     for mask in masks.values():
         mask.flags.writeable = False
     return masks

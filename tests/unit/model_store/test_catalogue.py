@@ -56,6 +56,29 @@ def test_a_written_catalogue_reads_back(tmp_path: Path) -> None:
     assert read.attributes[2] == {"genre": ("Horror",)}
 
 
+def test_a_set_of_attributes_that_many_items_have_is_held_once(catalogue: Catalogue) -> None:
+    assert catalogue.attribute_sets == ({}, {"genre": ("Horror",)})
+    assert catalogue.attribute_set_of.tolist() == [0, 1, 1, 1]
+    assert catalogue.attributes[1] is catalogue.attributes[3]
+
+
+def test_a_catalogue_longer_than_is_parsed_at_once_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.jsonl"
+    write_catalogue(path, [item(str(number), number) for number in range(1, 2502)])
+    read = read_catalogue(path)
+    assert read.counts.tolist() == list(range(2502))
+    assert read.index_of["2501"] == 2501
+
+
+def test_a_bad_line_far_down_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.jsonl"
+    write_catalogue(path, [item(str(number)) for number in range(1, 1502)])
+    good = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*good[:1200], good[1200].rstrip() + "," + good[1201], *good[1202:]]))
+    with pytest.raises(BundleCorrupt, match="line 1201: line: Invalid JSON"):
+        read_catalogue(path)
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
