@@ -62,7 +62,8 @@ def reflected(channel: grpc.Channel, request: pytest.FixtureRequest) -> Reflecte
 
 
 def test_all_services_are_listed(reflected: Reflected) -> None:
-    ours = {f"steerrec.v1.{name}Service" for name in ("Recommender", "Preset", "Feature", "Model")}
+    names = ("Recommender", "Preset", "Preview", "Decision", "Feature", "Model")
+    ours = {f"steerrec.v1.{name}Service" for name in names}
     theirs = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
     assert reflected.services() == ours | theirs
 
