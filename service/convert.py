@@ -102,10 +102,10 @@ def tell_report(response: recommender_pb2.RecommendResponse, report: RuleReport)
     rule, origin = report.rule, report.origin
     message = response.rule_reports.add(
         origin=_origin_to_proto(origin.preset, origin.revision, origin.index),
-        status=report.status.value,
+        status=rule_pb2.RuleStatus.ValueType(report.status),
         activation_before=report.activation_before,
         activation_after=report.activation_after,
-        unit=rule.unit.value,
+        unit=rule_pb2.Unit.ValueType(rule.unit),
     )
     if rule.rule_id:
         message.rule_id = rule.rule_id

@@ -139,7 +139,9 @@ def _shifted(
         length = lengths(shift)
     newest = touched.newest
     share = np.divide(length, stays, out=np.zeros_like(length), where=length > 0)[newest]
-    return Shifted(after, shift, share.tolist(), clipped, touched.any_position(shift.any(axis=1)))
+    return Shifted(
+        after, shift, share.tolist(), clipped, touched.any_position(np.asarray(shift.any(axis=1)))
+    )
 
 
 def _add_decoded(

@@ -53,10 +53,12 @@ class Pairs(NamedTuple):
 
     def per_rule(self, values: NDArray[np.float64]) -> list[float]:
         """Sums over each rule's pairs."""
-        if len(self.rules) < len(self.rule):
-            values = np.bincount(self.rule, weights=values, minlength=len(self.rules))
-        summed: list[float] = values.tolist()
-        return summed
+        if len(self.rules) == len(self.rule):
+            own: list[float] = values.tolist()
+            return own
+        summed = np.bincount(self.rule, weights=values, minlength=len(self.rules))
+        told: list[float] = summed.tolist()
+        return told
 
     def any_of(self, holds: Flags, pair: NDArray[np.int64] | None = None) -> Flags:
         """[rules] whether it holds for any of a rule's pairs.
@@ -192,7 +194,7 @@ def _acted(
     values = pairs.values if pair is None else pairs.values[pair]
     present = {rule.rule.operation for rule in pairs.rules}
     if len(present) == 1:
-        return changed(*present, values, steps, at)[0]
+        return np.asarray(changed(present.pop(), values, steps, at)[0])
     own = pairs.operations[pairs.rule if pair is None else pairs.rule[pair]]
     acted = np.zeros(len(at), dtype=bool)
     for operation in present:

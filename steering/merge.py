@@ -107,10 +107,8 @@ def _merged_at_once(rules: Sequence[ResolvedRule]) -> Merged | None:
     place = np.searchsorted(features, indices)
     present = {rule.rule.operation for rule in rules}
     if len(present) == 1:
-        return made if _lay(made, *present, place, values) else None
-    each = np.repeat(
-        [rule.rule.operation for rule in rules], [len(rule.indices) for rule in rules]
-    )
+        return made if _lay(made, present.pop(), place, values) else None
+    each = np.repeat([rule.rule.operation for rule in rules], [len(rule.indices) for rule in rules])
     for operation in present:
         among = each == operation
         if not _lay(made, operation, place[among], values[among]):

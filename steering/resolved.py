@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steering.errors import ConditionRefused, InvalidRule, RuleFault, RulesRefused
-from steering.rules import Operation, Rule, faults_of
+from steering.rules import Operation, Rule, faults_of, is_plain
 from steering.space import FeatureSpace, Indices
 
 Context = Mapping[str, object]
@@ -83,12 +83,11 @@ def resolve_rules(
     faults: list[RuleFault] = []
     for i, rule in enumerate(rules):
         path = f"{field}[{i}]"
-        own = list(faults_of(rule, path))
+        own = [] if is_plain(rule) else list(faults_of(rule, path))
         try:
             if not own:
-                resolved.append(
-                    _resolve(rule, _origin(preset, revision, i), space, compile_condition, path)
-                )
+                origin = _origin(preset, revision, i)
+                resolved.append(_resolve(rule, origin, space, compile_condition, path))
         except RuleFault as fault:
             own = [fault]
         faults.extend(own)
@@ -114,21 +113,11 @@ def _resolve(
         values = np.full(len(group.indices), rule.value)
     else:
         values = rule.value * group.step
-    return ResolvedRule(
-        rule,
-        origin,
-        group.indices,
-        values,
-        group.per_unit,
-        _condition(rule, compile_condition, field),
-    )
+    condition = _condition(rule, compile_condition, field) if rule.condition else None
+    return ResolvedRule(rule, origin, group.indices, values, group.per_unit, condition)
 
 
-def _condition(
-    rule: Rule, compile_condition: Callable[[str], Condition], field: str
-) -> Condition | None:
-    if not rule.condition:
-        return None
+def _condition(rule: Rule, compile_condition: Callable[[str], Condition], field: str) -> Condition:
     try:
         return compile_condition(rule.condition)
     except ConditionRefused as refused:

@@ -80,7 +80,7 @@ class Rule:
 
 def faults_of(rule: Rule, field: str) -> Iterator[RuleFault]:
     """Everything wrong with a rule that needs no feature space to see."""
-    if _is_plain(rule):
+    if is_plain(rule):
         return
     yield from _value_faults(rule, f"{field}.value")
     yield from _target_faults(rule, field)
@@ -89,7 +89,7 @@ def faults_of(rule: Rule, field: str) -> Iterator[RuleFault]:
         yield from _range_faults(rule.when_activation, f"{field}.when_activation")
 
 
-def _is_plain(rule: Rule) -> bool:
+def is_plain(rule: Rule) -> bool:
     """Whether one look shows that nothing is wrong, as with most rules of most requests."""
     return (
         -MAX_VALUE <= rule.value <= MAX_VALUE

@@ -63,7 +63,12 @@ class FeatureSpace:
     def _nearest(self) -> Nearest:
         return Nearest(map(str, self.groups))
 
-    @property
+    @cached_property
+    def _dead(self) -> frozenset[int]:
+        """Features without a reference activation."""
+        return frozenset(np.flatnonzero(self.reference == 0).tolist())
+
+    @cached_property
     def d_sae(self) -> int:
         """Number of features."""
         return len(self.reference)
@@ -96,7 +101,7 @@ class FeatureSpace:
             NoReference: a reference unit was asked of a dead feature.
         """
         if not isinstance(rule.target, Attribute):
-            return self._single(rule, rule.target, f"{field}.feature_index")
+            return self._single(rule, rule.target, field)
         group = self._grouped.get(rule.target)
         if group is None:
             raise self._unknown(rule.target, f"{field}.attribute")
@@ -117,13 +122,16 @@ class FeatureSpace:
     def _single(self, rule: Rule, index: int, field: str) -> InUnit:
         if index >= self.d_sae:
             raise UnknownFeature(
-                field, f"{index} is beyond this SAE; its features are 0 to {self.d_sae - 1}"
+                f"{field}.feature_index",
+                f"{index} is beyond this SAE; its features are 0 to {self.d_sae - 1}",
             )
+        in_reference = rule.unit is Unit.REFERENCE
         needs_unit = rule.operation is not Operation.SCALE or rule.when_activation is not None
-        if rule.unit is Unit.REFERENCE and needs_unit and self.reference[index] == 0:
+        if in_reference and needs_unit and index in self._dead:
             raise NoReference(
-                field, f"{index} is a dead feature without a reference activation; use unit RAW"
+                f"{field}.feature_index",
+                f"{index} is a dead feature without a reference activation; use unit RAW",
             )
-        indices, step, per_unit = self._every[rule.unit is Unit.REFERENCE]
+        indices, step, per_unit = self._every[in_reference]
         own = slice(index, index + 1)
         return InUnit(indices[own], step[own], per_unit[own])
