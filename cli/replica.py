@@ -1,7 +1,9 @@
-"""The service in this process: its settings, and running it."""
+"""The service in this process, or in workers that it starts: its settings, and running it."""
 
 import asyncio
 import os
+from collections.abc import Coroutine
+from typing import Any
 
 from cli.errors import NotFound, Refused, told_as
 from model_store.errors import BundleMissing, ModelStoreError
@@ -27,12 +29,21 @@ def run(settings: Settings) -> None:
         NotFound: nothing is labelled `production`.
         Refused: its bundle does not verify, or the replica cannot start.
     """
-    from service.server import serve
-
     with told_as(Refused, ModelStoreError, ServiceError, OSError, RuntimeError):
         try:
-            asyncio.run(serve(settings))
+            asyncio.run(_serving(settings))
         except BundleMissing as missing:
             raise NotFound(
                 f"{settings.store_root}: {missing}; `steerrec train` makes one"
             ) from None
+
+
+def _serving(settings: Settings) -> Coroutine[Any, Any, None]:
+    """What serves: the parent of workers loads neither gRPC's server nor a model."""
+    if settings.workers > 1:
+        from service.workers import serve as serve_workers
+
+        return serve_workers(settings)
+    from service.server import serve
+
+    return serve(settings)

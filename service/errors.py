@@ -3,6 +3,7 @@
 ServiceError
 ├── SettingsRefused       the process does not start: its settings are wrong
 ├── PortTaken             the process does not start: an address cannot be bound
+├── WorkerNotStarted      the process does not start: one of its workers cannot
 ├── InvalidRequest        fields of a request break the contract, all of them at once
 ├── ModelNotServed        no label or version of this name is served here
 ├── PresetNotInForce      no preset, or no revision of it, has this name
@@ -56,6 +57,17 @@ class PortTaken(ServiceError):
     def __init__(self, address: str) -> None:
         super().__init__(f"{address} cannot be bound: it is in use, or not of this machine")
         self.address = address
+
+
+class WorkerNotStarted(ServiceError):
+    """A worker cannot start."""
+
+    def __init__(self, index: int, why: str) -> None:
+        super().__init__(f"worker {index} cannot start: {why}")
+        self.index = index
+        """From 0."""
+        self.why = why
+        """What it says itself."""
 
 
 class InvalidRequest(ServiceError):

@@ -105,6 +105,11 @@ class Metrics:
             "Starts of the embedded redis-server after it had ended.",
             registry=self.registry,
         )
+        self.worker_restarts = Counter(
+            "steerrec_worker_restarts_total",
+            "Starts of a worker after it had ended.",
+            registry=self.registry,
+        )
         self.decisions = Counter(
             "steerrec_decisions_total",
             "Sampled decisions, by outcome: kept, queue_full, log_away, failed.",

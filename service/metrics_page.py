@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from threading import Thread
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from prometheus_client import make_wsgi_app
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from service.errors import PortTaken
-from service.metrics import Metrics
 
 STOP_LOOK_S = 0.1
 """Seconds between two looks at whether to stop; the library's own half second delays a drain."""
@@ -21,14 +20,14 @@ class _Silent(WSGIRequestHandler):
 
 
 @contextmanager
-def metrics_page(metrics: Metrics, address: str) -> Iterator[str]:
-    """Serves the metrics within the block; gives the address with the port that was bound.
+def metrics_page(registry: CollectorRegistry, address: str) -> Iterator[str]:
+    """Serves the registry's metrics within the block; gives the address that was bound.
 
     Raises:
         PortTaken: the address cannot be bound.
     """
     host, _, port = address.rpartition(":")
-    app = make_wsgi_app(metrics.registry)
+    app = make_wsgi_app(registry)
     try:
         page = make_server(host, int(port), app, ThreadingWSGIServer, handler_class=_Silent)
     except OSError as error:

@@ -4,12 +4,10 @@ Nothing is served before it is verified, and the port opens last.
 """
 
 import asyncio
-import json
 import logging
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -30,13 +28,21 @@ from service.models import ServedModels
 from service.presets.compiled import Bench
 from service.presets.conditions import compile_condition
 from service.presets.connections import redis_client
-from service.presets.embedded import embedded_server
 from service.presets.follower import PresetFollower
 from service.presets.loss import StoreState
 from service.presets.redis_store import RedisStore
 from service.presets.replicas import ReplicaReporter, new_replica_id, served_bundle
 from service.preview.policy import PublishGate, PublishPolicy
 from service.preview.summary import RedisPreviews
+from service.process import (
+    Addresses,
+    Seat,
+    cancelled,
+    kept_up,
+    redis_of,
+    stop_signal,
+    tell_ready,
+)
 from service.recommend import Recommender
 from service.rpc.decisions import DecisionServicer
 from service.rpc.features import FeatureServicer
@@ -49,6 +55,7 @@ from service.rpc.recommender import RecommenderServicer
 from service.rpc.surface import SERVICES, Servicers, bound, grpc_server
 from service.settings import DECISIONS_IN_REDIS, PRODUCTION, Settings
 from service.snapshot import Current
+from service.worker_metrics import told_metrics
 
 LINGER_S = 0.3
 """Seconds without a call after which a drained replica stops: until then it refuses what comes,
@@ -57,21 +64,10 @@ MAX_LINGER_S = 5.0
 """Longest that it refuses."""
 REDIS_LOOK_S = 1.0
 """Seconds between two looks at whether Redis can be reached, for health."""
-FOLLOW_AGAIN_S = 1.0
 REPLAYS_WAITING = 64
 """Most decisions that wait to be answered again."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where a replica is reached, free ports filled in."""
-
-    grpc: str
-    """host:port of the gRPC server."""
-    metrics: str
-    """host:port of the Prometheus page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +104,8 @@ async def serve(settings: Settings, ready: Callable[[Addresses], None] | None = 
     if settings.ready_file is not None:
         settings.ready_file.unlink(missing_ok=True)  # of a run before
     async with replica(settings) as running:
-        stop = _stop_signal()
-        _tell(running.addresses, settings.ready_file)
+        stop = stop_signal()
+        tell_ready(running.addresses, settings.ready_file)
         if ready is not None:
             ready(running.addresses)
         await stop.wait()
@@ -118,19 +114,24 @@ async def serve(settings: Settings, ready: Callable[[Addresses], None] | None = 
 
 
 @asynccontextmanager
-async def replica(settings: Settings) -> AsyncIterator[Replica]:
-    """A replica that serves within the block, and drains at its end."""
+async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator[Replica]:
+    """A replica that serves within the block, and drains at its end.
+
+    Args:
+        settings: of the replica.
+        seat: its place among those that share its port; None: it is alone.
+    """
     async with AsyncExitStack() as stack:
         metrics, current, store = Metrics(), Current(), Store(settings.store_root)
-        redis_url, keep_redis = stack.enter_context(_redis(settings, metrics))
+        redis_url, keep_redis = stack.enter_context(redis_of(settings, metrics))
         presets = RedisStore(redis_client(redis_url))
         stack.push_async_callback(presets.aclose)
         models = ServedModels(store, settings, current, metrics)
-        follower = PresetFollower(presets, settings.data_dir / "presets", models.use_presets)
+        follower = PresetFollower(presets, _presets_folder(settings, seat), models.use_presets)
         await follower.start()
         await models.load()
         _show_freshness(metrics, follower)
-        replica_id = settings.replica_id or new_replica_id()
+        replica_id = _replica_id(settings, seat)
         status = partial(_status, replica_id, current, follower)
         reporter = ReplicaReporter(presets, status, lambda: (current.snapshot, follower.state))
         batcher = Batcher(metrics, max_batch=settings.max_batch, queue_limit=settings.queue_limit)
@@ -171,14 +172,14 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
             health,
         )
         gate = Gate()
-        server = grpc_server(servicers, settings, metrics, gate)
-        page = stack.enter_context(metrics_page(metrics, settings.metrics_bind))
+        server = grpc_server(servicers, settings, metrics, gate, shares_port=seat is not None)
+        page = stack.enter_context(_page(metrics, settings, seat))
         addresses = Addresses(grpc=bound(server, settings.bind), metrics=page)
         for follow in (
             *(models.follow, follower.follow, reporter.tell_on, keep_redis),
             partial(_show_redis, follower, health),
         ):
-            stack.push_async_callback(_cancelled, asyncio.create_task(_kept_up(follow)))
+            stack.push_async_callback(cancelled, asyncio.create_task(kept_up(follow)))
         await server.start()
         drain = partial(_drain, server, health, gate, settings.drain_timeout_s)
         stack.push_async_callback(drain)
@@ -186,17 +187,25 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
         yield Replica(addresses, current, models, follower, metrics, drain)
 
 
+def _presets_folder(settings: Settings, seat: Seat | None) -> Path:
+    """Where the last good presets are: two followers never write one file."""
+    return settings.data_dir / (f"presets-{seat.name}" if seat else "presets")
+
+
+def _replica_id(settings: Settings, seat: Seat | None) -> str:
+    own = settings.replica_id or new_replica_id()
+    return f"{own}-{seat.name}" if seat else own
+
+
 @contextmanager
-def _redis(
-    settings: Settings, metrics: Metrics
-) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:
-    """URL of the settings' Redis, or of one of our own that ends with the block; what keeps it
-    running, for ever."""
-    if settings.redis_url is not None:
-        yield settings.redis_url.get_secret_value(), asyncio.Event().wait
+def _page(metrics: Metrics, settings: Settings, seat: Seat | None) -> Iterator[str]:
+    """Shows the metrics within the block, or tells them to the parent; where."""
+    if seat is None:
+        with metrics_page(metrics.registry, settings.metrics_bind) as address:
+            yield address
         return
-    with embedded_server(settings.data_dir / "redis") as server:
-        yield server.url, partial(server.keep_running, metrics.redis_restarts.inc)
+    with told_metrics(metrics.registry, seat.metrics_socket):
+        yield str(seat.metrics_socket)
 
 
 def _status(
@@ -252,35 +261,11 @@ def _show_freshness(metrics: Metrics, follower: PresetFollower) -> None:
     metrics.store_lost_data.set_function(lambda: float(follower.state is StoreState.LOST_DATA))
 
 
-def _stop_signal() -> asyncio.Event:
-    """Set by SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
-
-
-async def _kept_up(follow: Callable[[], Awaitable[object]]) -> None:
-    """Follows for ever, again and again where it fails: a replica must not go stale in silence."""
-    while True:
-        try:
-            await follow()
-        except Exception:
-            log.exception("following stopped; it starts again in %g s", FOLLOW_AGAIN_S)
-        await asyncio.sleep(FOLLOW_AGAIN_S)
-
-
 async def _show_redis(follower: PresetFollower, health: Health) -> None:
     """Shows for ever in the health of "redis" whether presets are followed."""
     while True:
         await health.show_redis(is_connected=follower.is_connected)
         await asyncio.sleep(REDIS_LOOK_S)
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 async def _drain(server: grpc.aio.Server, health: Health, gate: Gate, timeout_s: float) -> None:
@@ -291,11 +276,3 @@ async def _drain(server: grpc.aio.Server, health: Health, gate: Gate, timeout_s:
     await gate.close(timeout_s)
     await gate.quiet(LINGER_S, min(MAX_LINGER_S, end - clock()))
     await server.stop(max(0.0, end - clock()))
-
-
-def _tell(addresses: Addresses, ready_file: Path | None) -> None:
-    log.info("ready: grpc %s, metrics %s", addresses.grpc, addresses.metrics)
-    if ready_file is not None:
-        part = ready_file.with_name(f"{ready_file.name}.part")
-        part.write_text(json.dumps(asdict(addresses)))
-        part.replace(ready_file)

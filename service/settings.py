@@ -88,6 +88,18 @@ def _labels(labels: tuple[str, ...]) -> tuple[str, ...]:
     return labels
 
 
+def _workers(given: object) -> object:
+    words = given.strip().lower() if isinstance(given, str) else given
+    return cores() if words in ("auto", "0", 0) else given
+
+
+def cores() -> int:
+    """How many cores this process may use; a container's share of time does not count."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _declared(text: str) -> str:
     context_types(text)
     return text
@@ -118,6 +130,10 @@ class Settings(BaseModel):
     """URL of Redis, one server, Sentinel or Cluster; absent: an embedded one in `data_dir`."""
     replica_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,100}$")] = ""
     """Id of this replica in GetStatus, another for each; empty: host, process and a random part."""
+    workers: Annotated[int, BeforeValidator(_workers), Field(ge=1, le=256)] = 1
+    """Processes that share the gRPC port, each a whole replica; `0` or `auto`: one per core."""
+    max_connection_age_s: Annotated[float, Field(ge=1, le=1e6)] = 300.0
+    """Seconds after which a client's connection is renewed, to any worker, calls finished first."""
     max_batch: Annotated[int, Field(ge=1, le=1024)] = 32
     """Most requests in one run of the model."""
     queue_limit: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
@@ -174,6 +190,16 @@ class Settings(BaseModel):
             names = ", ".join(map(_variable, given))
             needed = _variable("publish_requires_preview")
             raise ValueError(f"{names} has no effect without {needed}=true")
+        return self
+
+    @model_validator(mode="after")
+    def _a_file_has_one_writer(self) -> Self:
+        if self.workers > 1 and self.decision_log not in (None, DECISIONS_IN_REDIS):
+            name, workers = _variable("decision_log"), _variable("workers")
+            raise ValueError(
+                f"{name} is a file, which has one writer, and {workers} is {self.workers}:"
+                f" set {name}={DECISIONS_IN_REDIS}, or {workers}=1"
+            )
         return self
 
     @property

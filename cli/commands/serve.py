@@ -19,6 +19,10 @@ def serve(
     bundles: Annotated[
         str | None, typer.Option("--store", help="Model store: a folder or an fsspec URL.")
     ] = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(help="Processes on the gRPC port; auto: one for each core."),
+    ] = None,
 ) -> None:
     """Run one replica until SIGTERM or Ctrl-C; docs/settings.md has every setting.
 
@@ -26,4 +30,11 @@ def serve(
     """
     from cli.replica import replica_settings, run
 
-    run(replica_settings(bind=bind, metrics_bind=metrics_bind, data_dir=data_dir, bundles=bundles))
+    settings = replica_settings(
+        bind=bind,
+        metrics_bind=metrics_bind,
+        data_dir=data_dir,
+        bundles=bundles,
+        workers=workers,
+    )
+    run(settings)

@@ -51,11 +51,26 @@ class Servicers(NamedTuple):
 
 
 def grpc_server(
-    servicers: Servicers, settings: Settings, metrics: Metrics, gate: Gate
+    servicers: Servicers,
+    settings: Settings,
+    metrics: Metrics,
+    gate: Gate,
+    *,
+    shares_port: bool = False,
 ) -> grpc.aio.Server:
-    """The server, not yet bound nor started."""
+    """The server, not yet bound nor started.
+
+    Args:
+        servicers: what it offers.
+        settings: of the replica.
+        metrics: where calls are counted.
+        gate: by which calls come in.
+        shares_port: whether other workers of the same replica listen on its port.
+    """
     calls = CallInterceptor(metrics, gate)
-    server = grpc.aio.server(interceptors=[calls], options=_options(settings))
+    server = grpc.aio.server(
+        interceptors=[calls], options=_options(settings, shares_port=shares_port)
+    )
     recommender_pb2_grpc.add_RecommenderServiceServicer_to_server(servicers.recommender, server)
     preset_pb2_grpc.add_PresetServiceServicer_to_server(servicers.presets, server)
     feature_pb2_grpc.add_FeatureServiceServicer_to_server(servicers.features, server)
@@ -81,10 +96,16 @@ def bound(server: grpc.aio.Server, address: str) -> str:
         raise PortTaken(address) from error
 
 
-def _options(settings: Settings) -> list[tuple[str, int]]:
-    return [
+def _options(settings: Settings, *, shares_port: bool) -> list[tuple[str, int]]:
+    options = [
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
-        # two replicas on one port by mistake would each get a part of the calls
-        ("grpc.so_reuseport", 0),
+        # two replicas on one port by mistake would each get a part of the calls; workers share
+        # one that their parent has reserved
+        ("grpc.so_reuseport", int(shares_port)),
     ]
+    if shares_port:
+        # the kernel spreads connections, not calls; gRPC itself moves each age by a tenth
+        age_ms = round(1000 * settings.max_connection_age_s)
+        options.append(("grpc.max_connection_age_ms", age_ms))
+    return options

@@ -1,7 +1,7 @@
 import pytest
 
 from service.errors import SettingsRefused
-from service.settings import load_settings
+from service.settings import cores, load_settings
 
 
 def faults(**environ: str) -> tuple[str, ...]:
@@ -79,3 +79,18 @@ def test_settings_are_frozen() -> None:
 
 def test_names_of_clients_may_stand_beside_the_replicas_own() -> None:
     load_settings({"STEERREC_CLIENT_ADDRESS": "127.0.0.1:1"})
+
+
+@pytest.mark.parametrize("text", ["auto", "0", " Auto "])
+def test_workers_may_be_one_per_core(text: str) -> None:
+    assert load_settings({"STEERREC_WORKERS": text}).workers == cores()
+
+
+@pytest.mark.parametrize("text", ["-1", "many", "1000"])
+def test_workers_are_a_number(text: str) -> None:
+    assert faults(workers=text)[0].startswith("STEERREC_WORKERS: ")
+
+
+def test_workers_share_no_decision_file() -> None:
+    (fault,) = faults(workers="2", decision_log="decisions.jsonl")
+    assert "set STEERREC_DECISION_LOG=redis, or STEERREC_WORKERS=1" in fault

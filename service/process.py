@@ -1,0 +1,91 @@
+"""What every process of the service does alike: says where it is reached, follows, stops."""
+
+import asyncio
+import json
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from service.metrics import Metrics
+from service.presets.embedded import embedded_server
+from service.settings import Settings
+
+FOLLOW_AGAIN_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a replica is reached, free ports filled in."""
+
+    grpc: str
+    """host:port of the gRPC server."""
+    metrics: str
+    """host:port of the Prometheus page; of a worker, the path of its socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """The place of one worker among those that share a port."""
+
+    index: int
+    """From 0."""
+    metrics_socket: Path
+    """Unix socket on which it tells its metrics."""
+
+    @property
+    def name(self) -> str:
+        """Short and stable: a worker that is started again has it again."""
+        return f"w{self.index}"
+
+
+def stop_signal() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def kept_up(follow: Callable[[], Awaitable[object]]) -> None:
+    """Follows for ever, again and again where it fails: a replica must not go stale in silence."""
+    while True:
+        try:
+            await follow()
+        except Exception:
+            log.exception("following stopped; it starts again in %g s", FOLLOW_AGAIN_S)
+        await asyncio.sleep(FOLLOW_AGAIN_S)
+
+
+async def cancelled(task: "asyncio.Task[None]") -> None:
+    """Returns once the task has ended."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def tell_ready(addresses: Addresses, ready_file: Path | None) -> None:
+    """Says in the log, and in the file where there is one, that the service serves."""
+    log.info("ready: grpc %s, metrics %s", addresses.grpc, addresses.metrics)
+    if ready_file is not None:
+        part = ready_file.with_name(f"{ready_file.name}.part")
+        part.write_text(json.dumps(asdict(addresses)))
+        part.replace(ready_file)
+
+
+@contextmanager
+def redis_of(
+    settings: Settings, metrics: Metrics
+) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:
+    """URL of the settings' Redis, or of one of our own that ends with the block; what keeps it
+    running, for ever."""
+    if settings.redis_url is not None:
+        yield settings.redis_url.get_secret_value(), asyncio.Event().wait
+        return
+    with embedded_server(settings.data_dir / "redis") as server:
+        yield server.url, partial(server.keep_running, metrics.redis_restarts.inc)
