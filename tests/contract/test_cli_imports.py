@@ -68,3 +68,7 @@ def test_a_missing_extra_ends_the_train_command_with_its_sentence() -> None:
     )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "this needs the [train] extra" in done.stderr
+
+
+def test_the_parent_of_workers_loads_neither_a_server_nor_a_model() -> None:
+    assert not imported_after("import service.workers") & {"grpc", "onnxruntime"}

@@ -32,9 +32,9 @@ def pair(tiny_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield replica
 
 
-def workers(store: Store, folder: Path) -> AbstractContextManager[Running]:
-    """A replica of two workers, named r-w0 and r-w1."""
-    settings = {"STEERREC_WORKERS": "2", "STEERREC_REPLICA_ID": "r"}
+def workers(store: Store, folder: Path, **more: str) -> AbstractContextManager[Running]:
+    """A replica of two workers, named r-w0 and r-w1; more settings by variable."""
+    settings = {"STEERREC_WORKERS": "2", "STEERREC_REPLICA_ID": "r", **more}
     return running(folder, store.root, settings=settings)
 
 
@@ -165,6 +165,15 @@ def test_a_killed_worker_comes_back_and_the_other_goes_on(pair: Running) -> None
         answers += 1
     assert on_page(pair, "steerrec_requests_total", **ANSWERED) == counted + answers
     assert sorted(one_channel_each(pair.grpc)) == ["r-w0", "r-w1"]
+
+
+def test_a_renewed_connection_reaches_the_other_worker_and_no_call_fails(
+    tiny_store: Store, tmp_path: Path
+) -> None:
+    with workers(tiny_store, tmp_path, STEERREC_MAX_CONNECTION_AGE_S="1") as replica:
+        channel = lone_channel(replica.grpc)
+        first = answerer(channel)
+        eventually(lambda: answerer(channel) != first)
 
 
 def test_sigterm_leaves_no_process(tiny_store: Store, tmp_path: Path) -> None:
