@@ -33,8 +33,8 @@ from model_store.weights import mapped_weights
 
 BATCH = 32
 """Histories scanned at once: more only need more memory."""
-GROUPS_AT_ONCE = 512
-"""Groups scored exactly at once, for the same reason."""
+GROUPS_AT_ONCE = 128
+"""Groups scored exactly at once: their vectors stay in a core's cache."""
 FIRST_GROUPS = 16
 """Groups that are scored whatever the others promise, and one more for each 8 places."""
 MOST_SHARE = 8
@@ -103,13 +103,13 @@ class Scan:
         Raises:
             BundleCorrupt: ONNX Runtime refuses the graph, or a tensor is missing or misshapen.
         """
-        self.graph = Graph(folder / SCAN_FILE, threads)
         self.n_groups = n_groups(n_items)
         self._n_items = n_items
         self._vectors = _item_vectors(folder, n_items)
         self._grouped, self._last = _in_groups(self._vectors)
         self.bounds = _bounds(folder, self.n_groups)
         self._largest = self.bounds.largest
+        self.graph = Graph(folder / SCAN_FILE, threads)
 
     def top_k(self, hidden: Float32, items: Int64, excluded: Int64, k: int) -> TopK:
         """The best k items of each history; see `Graphs.top_k`."""
@@ -271,6 +271,8 @@ def _in_groups(vectors: Float32) -> tuple[Float32, Float32]:
 
 
 def _bounds(folder: Path, groups: int) -> Bounds:
+    if not (folder / SCAN_WEIGHTS_FILE).exists():
+        raise BundleCorrupt(SCAN_WEIGHTS_FILE, f"every bundle with {SCAN_FILE} has it")
     tensors = mapped_weights(folder / SCAN_WEIGHTS_FILE)
     for name in Bounds._fields:
         if name not in tensors or tensors[name].shape != (groups,):

@@ -214,7 +214,8 @@ def _cold_start(
     catalogue = served.bundle.catalogue
     popular = catalogue.popularity
     places = max(query.k, query.wishes.places if query.wishes else 0)
-    longest = popular[~np.isin(popular, excluded)][:places].astype(np.int64)
+    best = popular[: places + len(excluded)]
+    longest = best[~np.isin(best, excluded)][:places].astype(np.int64)
     items = longest[: query.k]
     cold = Degraded(DegradedReason.COLD_START, "no known item in the history: the most popular")
     return Slate(
