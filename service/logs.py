@@ -15,6 +15,11 @@ ROOM = logging.getLogger("service")
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
+    def __init__(self, worker: str = "") -> None:
+        """`worker` is the name of a worker among several, and on its every line."""
+        super().__init__()
+        self._worker = {"worker": worker} if worker else {}
+
     def format(self, record: logging.LogRecord) -> str:
         """The record as JSON: time, level, logger, message, request_id, exception."""
         line = {
@@ -23,6 +28,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             "request_id": REQUEST_ID.get(),
+            **self._worker,
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
@@ -32,8 +38,10 @@ class JsonFormatter(logging.Formatter):
 class TextFormatter(logging.Formatter):
     """One line for a person."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(name)s%(request)s: %(message)s")
+    def __init__(self, worker: str = "") -> None:
+        """`worker` is the name of a worker among several, and on its every line."""
+        who = f"{worker} " if worker else ""
+        super().__init__(f"%(asctime)s %(levelname)-7s {who}%(name)s%(request)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as text; its request's id in brackets where there is one."""
@@ -42,10 +50,12 @@ class TextFormatter(logging.Formatter):
         return super().format(record)
 
 
-def configure_logs(level: LogLevel, kind: LogFormat) -> None:
-    """Sends the room's log to stderr, in this format, from this level on."""
+def configure_logs(level: LogLevel, kind: LogFormat, worker: str = "") -> None:
+    """Sends the room's log to stderr, in this format, from this level on; each line names the
+    worker where there are several."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if kind is LogFormat.JSON else TextFormatter())
+    formatter = JsonFormatter if kind is LogFormat.JSON else TextFormatter
+    handler.setFormatter(formatter(worker))
     ROOM.handlers[:] = [handler]
     ROOM.setLevel(level.upper())
     ROOM.propagate = False

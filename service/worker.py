@@ -41,7 +41,7 @@ def main() -> int:
 
 
 async def _serve(settings: Settings, seat: Seat, tell: Tell) -> None:
-    configure_logs(settings.log_level, settings.log_format)
+    configure_logs(settings.log_level, settings.log_format, seat.name)
     async with replica(settings, seat) as running:
         stop = stop_signal()
         asyncio.get_running_loop().add_reader(sys.stdin, stop.set)

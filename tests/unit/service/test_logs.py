@@ -54,3 +54,11 @@ def test_configuring_twice_writes_each_line_once(capsys: pytest.CaptureFixture[s
     configure_logs(LogLevel.INFO, LogFormat.TEXT)
     logging.getLogger("service.x").info("hello")
     assert capsys.readouterr().err.count("hello") == 1
+
+
+def test_a_text_line_of_a_worker_names_it() -> None:
+    assert " w1 service.x: hello" in TextFormatter("w1").format(record("hello"))
+
+
+def test_a_json_line_of_a_worker_names_it() -> None:
+    assert json.loads(JsonFormatter("w1").format(record("hello")))["worker"] == "w1"
