@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from steering import few
 from steering.edit import Edit, edit
 from steering.fates import fates
 from steering.merge import Merged
@@ -34,6 +35,11 @@ class Model(NamedTuple):
     """[positions of all rows, d_model]."""
     w_dec: Floats
     """[d_sae, d_model] decoder rows, in the hidden state's own units."""
+
+    def of(self, row: Row) -> tuple[FeatureSpace, Floats, Floats, Floats]:
+        """What `steering.edit.edit` takes of one row, beside its plan."""
+        own = slice(row.start, row.end)
+        return self.space, self.activations[own], self.hidden[own], self.w_dec
 
 
 class Shifted(NamedTuple):
@@ -64,19 +70,29 @@ def edits(rows: Sequence[Row], model: Model) -> list[Edit]:
     alike: dict[Limits, list[int]] = {}
     for i, row in enumerate(rows):
         if row.plan.has_ranges:
-            own = slice(row.start, row.end)
-            done[i] = edit(
-                row.plan, model.space, model.activations[own], model.hidden[own], model.w_dec
-            )
+            done[i] = edit(row.plan, *model.of(row))
         else:
             alike.setdefault(row.plan.limits, []).append(i)
     for limits, places in alike.items():
-        made = _edits([rows[i] for i in places], limits, model)
+        own = [rows[i] for i in places]
+        made = _by_row(own, model) if _are_few(own) else _at_once(own, limits, model)
         done.update(zip(places, made, strict=True))
     return [done[i] for i in range(len(rows))]
 
 
-def _edits(rows: Sequence[Row], limits: Limits, model: Model) -> Iterator[Edit]:
+def _are_few(rows: Sequence[Row]) -> bool:
+    return (
+        len(rows) <= few.MOST
+        and all(row.end - row.start == 1 for row in rows)
+        and sum(len(row.plan.merged.features) for row in rows) <= few.MOST
+    )
+
+
+def _by_row(rows: Sequence[Row], model: Model) -> Iterator[Edit]:
+    return (few.few_edited(row.plan, *model.of(row)) for row in rows)
+
+
+def _at_once(rows: Sequence[Row], limits: Limits, model: Model) -> Iterator[Edit]:
     """Those of rows that have the same limits and no activation ranges."""
     touched = Touched.by(rows)
     own = touched.features

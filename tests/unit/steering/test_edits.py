@@ -1,5 +1,7 @@
 """A batch of edits is the edits one by one."""
 
+from itertools import cycle
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from steering.edit import Edit, edit
 from steering.edits import Model, edits
 from steering.errors import RuleConflict
+from steering.few import MOST, few_edited
 from steering.plan import NO_RULES, Limits, Plan, plan_for
 from steering.rules import ActivationRange, Operation, Rule, Unit
 from steering.touched import Row
@@ -49,9 +52,13 @@ def plans(draw: st.DrawFn) -> Plan:
 def batches(draw: st.DrawFn, counts: st.SearchStrategy[int]) -> tuple[list[Row], Model]:
     """Rows of as many positions as drawn."""
     rows, start = [], 0
-    for own in draw(st.lists(plans(), min_size=1, max_size=5)):
+    touched = 0
+    for own in cycle(draw(st.lists(plans(), min_size=1, max_size=5))):
         rows.append(Row(own, start, start + draw(counts)))
-        start = rows[-1].end
+        start, touched = rows[-1].end, touched + len(own.merged.features)
+        # few rows go another way
+        if touched > MOST or len(rows) > MOST:
+            break
     seed = draw(st.integers(0, 2**32 - 1))
     return rows, model(start, seed)
 
@@ -99,6 +106,14 @@ def test_edits_of_all_positions_are_those_one_by_one(given: tuple[list[Row], Mod
     rows, model = given
     for row, own in zip(rows, edits(rows, model), strict=True):
         assert_same(own, alone(row, model))
+
+
+@given(plans(), st.integers(0, 2**32 - 1))
+def test_the_edit_by_few_rules_is_the_edit(own: Plan, seed: int) -> None:
+    given_model = model(1, seed)
+    if not own.has_ranges:
+        done = few_edited(own, *given_model.of(Row(own, 0, 1)))
+        assert_same(done, alone(Row(own, 0, 1), given_model))
 
 
 @given(batches(positions))
