@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,23 @@ def main() -> int:
 
 async def _serve(settings: Settings, seat: Seat, tell: Tell) -> None:
     configure_logs(settings.log_level, settings.log_format, seat.name)
+    loop = asyncio.get_running_loop()
+    orphaned = asyncio.Event()
     async with replica(settings, seat) as running:
         stop = stop_signal()
-        asyncio.get_running_loop().add_reader(sys.stdin, stop.set)
+        loop.add_reader(sys.stdin, _set, orphaned, stop)
         tell({"ready": asdict(running.addresses)})
         await stop.wait()
         # a pipe whose other end is gone can be read for ever
-        asyncio.get_running_loop().remove_reader(sys.stdin)
+        loop.remove_reader(sys.stdin)
+    if orphaned.is_set():
+        with suppress(OSError):  # others are still in it
+            seat.metrics_socket.parent.rmdir()
+
+
+def _set(*events: asyncio.Event) -> None:
+    for event in events:
+        event.set()
 
 
 def _told_to_parent() -> Tell:

@@ -167,6 +167,7 @@ def told_metrics(registry: CollectorRegistry, place: Path) -> Iterator[None]:
         finally:
             server.shutdown()
             thread.join()
+            place.unlink(missing_ok=True)
 
 
 def told_at(place: Path) -> Readings | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import grpc
 import pytest
@@ -185,10 +186,14 @@ def test_sigterm_leaves_no_process(tiny_store: Store, tmp_path: Path) -> None:
 
 
 def test_workers_end_with_a_killed_parent(tiny_store: Store, tmp_path: Path) -> None:
-    with workers(tiny_store, tmp_path) as replica:
+    with (
+        TemporaryDirectory(prefix="steerrec-") as sockets,
+        workers(tiny_store, tmp_path, TMPDIR=sockets) as replica,
+    ):
         below = children(replica.process.pid)
         replica.process.kill()
         eventually(lambda: not any(map(is_running, below)))
+        assert [*Path(sockets).iterdir()] == []
 
 
 def test_a_port_in_use_is_refused(pair: Running, tiny_store: Store, tmp_path: Path) -> None:
