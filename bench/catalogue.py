@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -26,6 +27,7 @@ import onnx
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from steerrec.v1 import recommender_pb2, recommender_pb2_grpc
 
 from bench import synthetic
 from bench.processes import service
@@ -92,7 +94,7 @@ class Ways:
 
     @property
     def by_name(self) -> Mapping[str, Way]:
-        """Each way; the first is what the others are compared with."""
+        """Each way; the others are compared with the first."""
         return {
             "all scores, one TopK": self._sorted,
             "all scores, shared vectors": self._shared,
@@ -105,13 +107,17 @@ class Ways:
         return self._scan.scanned(*asked)
 
     def _sorted(self, asked: Asked) -> TopK:
-        k = np.array([K])
-        names = ["top_items", "top_scores"]
-        given = {"hidden": asked.hidden, "items": asked.items, "excluded": asked.items, "k": k}
-        return TopK(*self._sorting.run(names, **given))
+        items, scores = self._sorting.run(
+            ["top_items", "top_scores"],
+            hidden=asked.hidden,
+            items=asked.items,
+            excluded=asked.items,
+            k=np.array([K]),
+        )
+        return TopK(items, scores)
 
     def _shared(self, asked: Asked) -> TopK:
-        items, scores, _ = self._graphs.top_k_and_scores(asked.hidden, *[asked.items] * 2, K)
+        items, scores, _ = self._graphs.top_k_and_scores(asked.hidden, asked.items, asked.items, K)
         return TopK(items, scores)
 
     def _in_blocks(self, asked: Asked) -> TopK:
@@ -131,7 +137,7 @@ class Ways:
         return best + start, np.take_along_axis(scores, best, axis=1)
 
     def _scanned(self, asked: Asked) -> TopK:
-        return self._graphs.top_k(asked.hidden, *[asked.items] * 2, K)
+        return self._graphs.top_k(asked.hidden, asked.items, asked.items, K)
 
 
 def ranking(workload: Workload, repetitions: int) -> Iterator[tuple[str, ...]]:
@@ -228,7 +234,9 @@ def _start(workload: Workload, request: bytes) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         with service(_root(workload), Path(folder)) as address:
             with grpc.insecure_channel(address) as channel:
-                channel.unary_unary(RECOMMEND)(request, wait_for_ready=True)
+                message = recommender_pb2.RecommendRequest.FromString(request)
+                stub = recommender_pb2_grpc.RecommenderServiceStub(channel)
+                stub.Recommend(message, wait_for_ready=True)
             wall = time.perf_counter() - start
         after = os.times()
     used = after.children_user + after.children_system
@@ -264,26 +272,24 @@ def _loaded(
     return f"{whole.ok_share:.3f}", *(f"{value:,.1f}" for value in milliseconds)
 
 
+@cache
 def _requests(workload: Workload) -> list[bytes]:
-    return encoded_requests(Store(_published_root(workload)).load("production"), 5)
+    _published(workload)
+    return encoded_requests(Store(_root(workload)).load("production"), 5)
 
 
 def _root(workload: Workload) -> str:
     return str(CACHE / workload.name)
 
 
-def _published_root(workload: Workload) -> str:
-    _published(workload)
-    return _root(workload)
-
-
+@cache
 def _published(workload: Workload) -> Path:
     """The folder of the workload's bundle, made if it is not there."""
     version = synthetic.publish(workload, Store(_root(workload)))
     return Path(_root(workload)) / "bundles" / version
 
 
-def _shown(title: str, columns: Sequence[str], rows: Iterator[tuple[str, ...]]) -> None:
+def _shown(title: str, columns: Sequence[str], rows: Iterable[tuple[str, ...]]) -> None:
     table = Table(*columns, box=box.MARKDOWN)
     for row in rows:
         table.add_row(*row)
@@ -304,6 +310,7 @@ def main() -> None:
 
 
 def _show(part: str, workloads: Sequence[Workload], repetitions: int) -> None:
+    columns: tuple[str, ...]
     if part == "ranking":
         columns = ("workload", "batch", "way", "processor ms a history", "ratio")
         rows = (row for own in workloads for row in ranking(own, repetitions))

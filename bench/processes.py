@@ -11,7 +11,7 @@ from pathlib import Path
 
 REPLY_BYTES = 400
 """About what a slate of 20 takes."""
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 180.0
 
 
 @contextmanager
