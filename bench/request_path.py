@@ -12,6 +12,7 @@ import shlex
 import sys
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median
 from time import thread_time
 from typing import Any, TypeVar, cast
@@ -147,7 +148,8 @@ class Path:
         answers: list[Answer | Ongoing] = []
         for start in range(0, len(questions), self._batch):
             own = questions[start : start + self._batch]
-            answers.extend(clock.timed("forward", lambda own=own: forward(bundle, space, own)[0]))
+            made, _ = clock.timed("forward", partial(forward, bundle, space, own))
+            answers.extend(made)
         for name, graph in graphs.items():
             vars(graph)["run"] = kept[name]
         clock.spent["edits and forward's own"] = clock.spent.pop("forward") - sum(

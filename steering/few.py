@@ -81,7 +81,7 @@ def _dot(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def _length(vector: Floats) -> float:
-    return math.sqrt(vector.dot(vector))
+    return math.sqrt(float(vector.dot(vector)))
 
 
 def _steps(plan: Plan, space: FeatureSpace, before: Sequence[float]) -> list[Step]:
