@@ -23,7 +23,6 @@ from typing import NamedTuple
 
 import grpc
 import numpy as np
-import onnx
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -80,7 +79,8 @@ class Ways:
         manifest = read_manifest(bundle)
         shape = manifest.base_model
         model = load_model(bundle / BASE_MODEL_FILE, shape)
-        onnx.save(upper_graph(model, manifest.hook_point.block), folder / "upper.onnx")
+        sorting = upper_graph(model, manifest.hook_point.block)
+        (folder / "upper.onnx").write_bytes(sorting.SerializeToString())
         self.n_items = shape.n_items
         self._sorting = Graph(folder / "upper.onnx", 1)
         self._vectors = mapped_weights(bundle / BASE_MODEL_FILE)[ITEM_VECTORS]

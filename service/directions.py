@@ -35,4 +35,5 @@ class ItemDirections:
             hidden[:, np.newaxis], items, nothing, 1
         ).all_scores
         scores[:, 0] = 0.0  # padding scores -inf
-        return scores[:-1] - scores[-1]
+        directions: Floats = scores[:-1] - scores[-1]
+        return directions

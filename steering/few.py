@@ -77,7 +77,7 @@ def few_edited(
 
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(map(mul, one, other))
+    return float(sum(map(mul, one, other)))
 
 
 def _length(vector: Floats) -> float:
