@@ -1,6 +1,6 @@
 """Targets over real users: attained against an exhaustive search, and what a search costs.
 
-    python -m bench.targets STORE [--data ml-100k] [--users 1000] [--repetitions 5]
+    python -m bench.targets STORE [--data ml-100k [--files DIR]] [--users 1000] [--repetitions 5]
     python -m bench.targets STORE --mix          also two attributes at once, on fewer users
     python -m bench.targets STORE --only latency
 
@@ -268,7 +268,7 @@ def _mixes() -> list[Wanted]:
 def main() -> None:
     """Measures and prints."""
     chosen = _arguments()
-    split = leave_one_out(load_dataset(chosen.data))
+    split = leave_one_out(load_dataset(chosen.data, files=chosen.files))
     order = np.random.default_rng(0).permutation(len(split.test_inputs))
     bundle = Store(chosen.store).load("production")
     space = feature_space_of(bundle)
@@ -302,6 +302,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("store", help="root of a store with a production bundle of the data")
     parser.add_argument("--data", default="ml-100k", help="whose users are asked for")
+    parser.add_argument("--files", type=Path, help="folder of a described data set's files")
     parser.add_argument("--users", type=int, default=1000, help="at most")
     parser.add_argument("--repetitions", type=int, default=5, help="of the latencies")
     parser.add_argument("--mix", action="store_true", help="also two attributes at once")
