@@ -1,26 +1,39 @@
 """Where the command writes: tables and JSON to stdout, everything else to stderr."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 PIPED_WIDTH = 140
-"""Columns where stdout is no terminal: wide enough that no table wraps a title."""
+"""Columns that plots and rules are drawn over where there is no terminal."""
+
+UNBOUNDED_WIDTH = 100_000
+"""Columns of a console whose tables are as wide as what they hold."""
 
 NUMBER_WIDTH = 4
 """Columns that a number keeps where the terminal is too narrow for the table."""
 
 
-def _console(*, stderr: bool = False) -> Console:
+def _console(*, stderr: bool = False, piped_width: int = PIPED_WIDTH) -> Console:
+    """Of the terminal's width or COLUMNS; of `piped_width` where there is neither."""
     stream = sys.stderr if stderr else sys.stdout
-    columns = None if stream.isatty() else PIPED_WIDTH
+    told = stream.isatty() or _columns_told()
+    columns = None if told else piped_width
     return Console(stderr=stderr, width=columns, markup=False, highlight=False, emoji=False)
+
+
+def _columns_told() -> bool:
+    """Whether COLUMNS holds a width, which rich reads itself."""
+    told = os.environ.get("COLUMNS", "")
+    return told.isdecimal() and int(told) > 0
 
 
 def progress_console() -> Console:
@@ -34,9 +47,10 @@ def width() -> int:
 
 
 def show(*parts: RenderableType) -> None:
-    """Print tables, and text whose lines stay as they are."""
-    console = _console()
+    """Print tables, whole where stdout is piped, and text whose lines stay as they are."""
+    plain, wide = _console(), _console(piped_width=UNBOUNDED_WIDTH)
     for part in parts:
+        console = wide if isinstance(part, Table) else plain
         console.print(part, soft_wrap=isinstance(part, str | Text))
 
 
@@ -77,6 +91,25 @@ def table(*columns: str, title: str | None = None, right: Iterable[str] = ()) ->
             min_width=max(len(name), NUMBER_WIDTH) if is_number else None,
         )
     return made
+
+
+def kept_whole(made: Table, *names: str) -> Table:
+    """The filled table with these columns never cut; the others get what is left.
+
+    Cells of the others fold at words, or end in an ellipsis where they are `one_line`.
+    """
+    for column in made.columns:
+        if column.header in names:
+            texts = (str(part) for part in (column.header, *column.cells))
+            column.min_width = max(map(cell_len, texts))
+        else:
+            column.no_wrap = False
+    return made
+
+
+def one_line(text: str) -> Text:
+    """A cell that is cut rather than folded."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def _plain(value: object) -> object:

@@ -9,7 +9,7 @@ from steerrec.v1 import preset_pb2, targeting_pb2
 
 from cli.client import Client, pages
 from cli.errors import NotFound
-from cli.output import note, show, show_json, table
+from cli.output import kept_whole, note, one_line, show, show_json, table
 from cli.preset_file import preset_yaml
 
 PAGE = 1000
@@ -99,12 +99,12 @@ def show_presets(presets: Sequence[preset_pb2.Preset], *, as_json: bool) -> None
             str(preset.revision),
             state(preset),
             str(len(preset.rules)),
-            applies(preset.targeting),
-            preset.author,
-            moment(preset.update_time),
-            preset.description,
+            one_line(applies(preset.targeting)),
+            one_line(preset.author),
+            one_line(moment(preset.update_time)),
+            one_line(preset.description),
         )
-    show(made)
+    show(kept_whole(made, "name", "revision", "state", "rules"))
 
 
 def show_written(preset: preset_pb2.Preset, what: str, *, as_json: bool) -> None:
