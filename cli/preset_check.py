@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from cli.apply_plan import planned_all
-from cli.bundles import store_at, store_errors_told
+from cli.bundles import store_at
 from cli.client import connected
+from cli.empty_store import store_named
 from cli.errors import Refused
 from cli.output import show, show_json
 from cli.preset_file import PresetFile
@@ -21,10 +22,11 @@ def check_in_bundle(files: Sequence[PresetFile], store_url: str | None, model: s
 
     Raises:
         Refused: with every rule that this bundle cannot honour.
-        NotFound: no such label or version.
+        NotFound: no such label or version; with the store that was looked at.
     """
-    with store_errors_told():
-        bundle = store_at(store_url).load(model)
+    store = store_at(store_url)
+    with store_named(store):
+        bundle = store.load(model)
     if faults := [fault for file in files for fault in _bundle_faults(file, bundle)]:
         raise Refused(faults)
     return f"bundle {bundle.version}"

@@ -23,8 +23,16 @@ Label = Annotated[str, typer.Argument(help="E.g. production or canary.")]
 def list_models(store: StoreUrl = None, *, as_json: AsJson = False) -> None:
     """Published bundles of a store, newest first."""
     from cli import bundles
+    from cli.empty_store import found_in
+    from cli.output import note
 
-    bundles.show_bundles(bundles.store_at(store), as_json=as_json)
+    looked_at = bundles.store_at(store)
+    if as_json or looked_at.versions():
+        bundles.show_bundles(looked_at, as_json=as_json)
+    else:
+        note(
+            f"no bundle: {found_in(looked_at)}; `steerrec models served` asks a service for its own"
+        )
 
 
 @app.command("show")
