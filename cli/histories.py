@@ -12,6 +12,13 @@ from steerrec.v1 import preview_pb2
 from cli.errors import Refused
 
 EXAMPLE = '{"history": ["50", "172"], "next": "181", "context": {"surface": "home"}}'
+REMEDIES = {
+    "extra_forbidden": "unknown key; known here: history, next, context",
+    "json_invalid": f"is no JSON; each line looks like {EXAMPLE}",
+    "model_type": f"is no JSON object; each line looks like {EXAMPLE}",
+    "string_type": "is no text; write the id as text, in quotes",
+}
+"""What a line's fault, by pydantic's name of it, asks for."""
 MAX_HISTORIES = 10_000
 """What the service takes in one preview."""
 
@@ -70,6 +77,5 @@ def _history(where: str, line: str) -> preview_pb2.PreviewHistory | Refused:
 def _faults(where: str, error: ValidationError) -> Iterator[str]:
     for fault in error.errors(include_url=False):
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"])
-        known = "unknown key; known here: history, next, context"
-        problem = known if fault["type"] == "extra_forbidden" else fault["msg"]
-        yield f"{where}: {key.removeprefix('.') or EXAMPLE}: {problem}"
+        problem = REMEDIES.get(fault["type"], fault["msg"])
+        yield f"{where}: {key.removeprefix('.')}: {problem}" if key else f"{where}: {problem}"

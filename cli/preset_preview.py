@@ -18,6 +18,14 @@ from cli.output import progress_console, show, show_json, table
 from cli.preset_file import SUFFIXES, read_preset
 from cli.rule_text import preset_reference_of
 
+NO_FIGURE = "-"
+"""Where no history is behind a figure."""
+MEETS_NONE = (
+    "the preset's targeting meets none of these histories: look at its schedule (--at), rollout "
+    "and condition"
+)
+ALL_COLD = "the model knows no item of these histories: look at their ids, and at --model"
+
 
 class NoReport(CliError):
     """The service ended a preview without its report."""
@@ -125,9 +133,9 @@ def _effects(report: preview_pb2.PreviewReport) -> Table:
     """How much changes, over histories."""
     made = table("over histories", "mean", "p5", "p50", "p95", right=("mean", "p5", "p50", "p95"))
     made.add_row("applies to", f"{report.targeted_share:.1%}", "", "", "")
-    made.add_row("kept of the slate", *_percents(report.overlap))
-    shift = report.norm_share
-    made.add_row("shift, of the hidden state", *(f"{part:.3f}" for part in _parts(shift)))
+    kept, shift = _percents(report.overlap), [f"{part:.3f}" for part in _parts(report.norm_share)]
+    made.add_row("kept of the slate", *_told(report, kept))
+    made.add_row("shift, of the hidden state", *_told(report, shift))
     if report.next_known_count:
         made.add_row(f"NDCG@{report.k} before", f"{report.ndcg_before:.4f}", "", "", "")
         made.add_row(f"NDCG@{report.k} after", f"{report.ndcg_after:.4f}", "", "", "")
@@ -140,7 +148,8 @@ def _shares(report: preview_pb2.PreviewReport) -> Table:
     made = table("attribute", *columns, title=f"share of the top {report.k}", right=columns)
     for share in report.shares:
         spelled = f"{share.attribute.name}={share.attribute.value}"
-        made.add_row(spelled, f"{share.before.mean:.1%}", *_percents(share.after))
+        figures = [f"{share.before.mean:.1%}", *_percents(share.after)]
+        made.add_row(spelled, *_told(report, figures))
     return made
 
 
@@ -157,15 +166,22 @@ def _rules(report: preview_pb2.PreviewReport) -> Table:
             rule.condition_false_share,
             rule.overridden_share,
         )
-        made.add_row(called, *(f"{share:.1%}" for share in shares))
+        made.add_row(called, *_told(report, [f"{share:.1%}" for share in shares]))
     return made
 
 
 def _warnings(report: preview_pb2.PreviewReport) -> Iterator[str]:
+    if not report.targeted_share:
+        yield ALL_COLD if report.cold_count >= report.history_count else MEETS_NONE
     for conflict in report.conflicts:
         yield f"conflict with {conflict.preset}@{conflict.revision}: {conflict.message}"
     for violation in report.policy_violations:
         yield f"publish policy: {violation}"
+
+
+def _told(report: preview_pb2.PreviewReport, figures: Sequence[str]) -> Sequence[str]:
+    """The figures, or so many dashes where the preset applies to no history."""
+    return figures if report.targeted_share else [NO_FIGURE] * len(figures)
 
 
 def _percents(distribution: preview_pb2.Distribution) -> list[str]:

@@ -8,7 +8,7 @@ from steerrec.v1 import recommender_pb2
 from cli.client import Client
 from cli.output import show, show_json
 from cli.rpc_refusal import refused_result
-from cli.rule_text import attribute_share_of, context_of, preset_reference_of, rule_of
+from cli.rule_text import attribute_share_of, context_of, preset_reference_of, rule_of, share_of
 from cli.slate_reports import before_after_table, reported, skipped_text
 from cli.slates import comparison_table, explained, remarks, slate_table
 
@@ -73,23 +73,29 @@ def aim(
 def bind(
     request: recommender_pb2.RecommendRequest,
     *,
-    min_overlap: float | None,
-    min_score_retained: float | None,
+    min_overlap: str | None,
+    min_score_retained: str | None,
     at_k: int,
 ) -> None:
-    """Gives the request a quality budget where a bound is given.
+    """Gives the request a quality budget where a bound is given; `0.8` or `80%`.
 
     Raises:
-        BadParameter: a length without a bound.
+        BadParameter: a length without a bound, or a bound that is no number from 0 to 1.
     """
     if min_overlap is None and min_score_retained is None:
         if at_k:
             raise typer.BadParameter("--budget-k needs --min-overlap or --min-score-retained")
         return
     budget = recommender_pb2.Budget(
-        min_overlap=min_overlap, min_score_retained=min_score_retained, at_k=at_k
+        min_overlap=_bound("--min-overlap", min_overlap),
+        min_score_retained=_bound("--min-score-retained", min_score_retained),
+        at_k=at_k,
     )
     request.budget.CopyFrom(budget)
+
+
+def _bound(option: str, text: str | None) -> float | None:
+    return None if text is None else share_of(text, f"{option} {text}")
 
 
 def show_slate(client: Client, request: recommender_pb2.RecommendRequest, *, as_json: bool) -> None:

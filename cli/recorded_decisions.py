@@ -1,10 +1,12 @@
 """Decisions that the service recorded: listed, shown, and answered again."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
+from google.protobuf.json_format import MessageToDict
 from rich.table import Table
-from steerrec.v1 import decision_pb2
+from steerrec.v1 import decision_pb2, recommender_pb2
 
 from cli.client import Client, pages
 from cli.errors import Refused
@@ -14,6 +16,10 @@ from cli.stored_presets import moment
 
 PAGE = 1000
 """Decisions asked for at once, at most."""
+SHOWN_HISTORY = 10
+"""Items of a history that fit a line."""
+DEFAULT_TARGET_K = 20
+"""Length on which shares are counted where the request names none."""
 
 
 def listed(client: Client, limit: int) -> list[decision_pb2.Decision]:
@@ -64,7 +70,7 @@ def show_decision(decision: decision_pb2.Decision, *, as_json: bool) -> None:
     if as_json:
         show_json(decision)
         return
-    show(_asked(decision))
+    show(_asked(decision), *_request_lines(decision.request))
     show(slate_table(decision.response), *explained(decision.response), remarks(decision.response))
 
 
@@ -92,6 +98,42 @@ def _asked(decision: decision_pb2.Decision) -> str:
         f"{len(request.history)} items of history, presets {presets}, "
         f"{len(request.rules)} rules of its own, model {response.model_version}"
     )
+
+
+def _request_lines(request: recommender_pb2.RecommendRequest) -> Iterator[str]:
+    """What the caller sent, each part that there is on a line of its own."""
+    shown = ", ".join(request.history[:SHOWN_HISTORY]) or "none"
+    more = len(request.history) - SHOWN_HISTORY
+    yield f"history, oldest first: {shown}{f' and {more} more' if more > 0 else ''}"
+    if request.HasField("context"):
+        yield f"context: {json.dumps(MessageToDict(request.context), ensure_ascii=False)}"
+    if request.presets:
+        yield f"presets asked for: {', '.join(_spelled(one) for one in request.presets)}"
+    if request.HasField("target"):
+        yield f"target: {_target_text(request.target)}"
+    if request.HasField("budget"):
+        yield f"budget: {_budget_text(request.budget)}"
+
+
+def _spelled(reference: recommender_pb2.PresetReference) -> str:
+    at = f"@{reference.revision}" if reference.HasField("revision") else ""
+    return f"{reference.name}{at}"
+
+
+def _target_text(target: recommender_pb2.Target) -> str:
+    mix = ", ".join(
+        f"{one.attribute.name}={one.attribute.value} {one.share:.1%}" for one in target.mix
+    )
+    length = f"on the top {target.at_k or DEFAULT_TARGET_K}"
+    tolerance = f", tolerance {target.tolerance:g}" if target.HasField("tolerance") else ""
+    return f"{mix} {length}{tolerance}"
+
+
+def _budget_text(budget: recommender_pb2.Budget) -> str:
+    given = {field.name: value for field, value in budget.ListFields()}
+    bounds = [f"{name} {value:g}" for name, value in given.items() if name != "at_k"]
+    length = f"on the top {budget.at_k}" if budget.at_k else "on the slate asked for"
+    return f"{' and '.join(bounds)} {length}"
 
 
 def _both(reply: decision_pb2.ReplayDecisionResponse) -> Table:

@@ -59,20 +59,30 @@ def attribute_share_of(text: str) -> recommender_pb2.AttributeShare:
     attribute, colon, words = text.rpartition(":")
     form = "NAME=VALUE:SHARE, e.g. genre=Documentary:0.4"
     if not colon:
-        raise typer.BadParameter(f"{text!r} is no target: {form}")
-    share = _share(words, form)
+        raise typer.BadParameter(f"--target {text}: is no target: {form}")
+    share = share_of(words, f"--target {text}")
     return recommender_pb2.AttributeShare(attribute=attribute_of(attribute), share=share)
 
 
-def _share(text: str, form: str) -> float:
-    """A part of a whole, spelled as such or in percent."""
+def share_of(text: str, given: str) -> float:
+    """The part of a whole that `text` spells: `0.4` or `40%`.
+
+    Args:
+        text: the share's words.
+        given: the option and its value, as errors name them.
+
+    Raises:
+        BadParameter: it is no number from 0 to 1.
+    """
     number = text.removesuffix("%")
     try:
         share = float(number) / (100 if text.endswith("%") else 1)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no share: {form}") from None
+        raise typer.BadParameter(f"{given}: {text!r} is no share; write 40% or 0.4") from None
     if not 0 <= share <= 1:
-        raise typer.BadParameter(f"{text!r} is not within 0 to 1 (or 100%)")
+        is_percent = 1 < share <= 100 and number == text
+        remedy = f"{share:g}% or {share / 100:g}" if is_percent else "40% or 0.4, for example"
+        raise typer.BadParameter(f"{given}: {text} is not within 0 to 1; write {remedy}")
     return share
 
 

@@ -26,7 +26,7 @@ SHOWN_SHARES = 10
 def reported(reply: recommender_pb2.RecommendResponse) -> Iterator[Table | Text]:
     """Target, budget, contributions and shares, each where the reply has it."""
     if reply.HasField("target_report"):
-        yield _target_table(reply.target_report)
+        yield _target_table(reply)
         yield target_text(reply.target_report)
     if reply.HasField("budget_report"):
         yield budget_text(reply.budget_report)
@@ -81,16 +81,20 @@ def skipped_text(presets: Sequence[recommender_pb2.SkippedPreset]) -> Text:
     return Text("\n".join(lines), style="dim")
 
 
-def _target_table(report: recommender_pb2.TargetReport) -> Table:
+def _target_table(reply: recommender_pb2.RecommendResponse) -> Table:
+    """Wanted and reached shares; the strength is the one solved before the budget's part."""
+    budget = reply.budget_report
+    is_held_back = reply.HasField("budget_report") and budget.edit_share < 1
+    part_text = f", {budget.edit_share:.0%} of it carried out" if is_held_back else ""
     columns = ("wanted", "before", "after", "strength")
     made = table("target", *columns, right=columns)
-    for part in report.attributes:
+    for part in reply.target_report.attributes:
         made.add_row(
             f"{part.attribute.name}={part.attribute.value}",
             f"{part.wanted_share:.1%}",
             f"{part.share_before:.1%}",
             f"{part.share_after:.1%}",
-            f"{part.strength:+.2f}",
+            f"{part.strength:+.2f}{part_text}",
         )
     return made
 

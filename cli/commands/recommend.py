@@ -36,8 +36,8 @@ Targets = Annotated[
     typer.Option(
         "--target",
         "-t",
-        help="NAME=VALUE:SHARE that the slate should reach, e.g. genre=Documentary:0.4; "
-        "repeatable.",
+        help="NAME=VALUE:SHARE that the slate should reach, e.g. genre=Documentary:0.4 or "
+        "...:40%; repeatable.",
     ),
 ]
 TargetK = Annotated[
@@ -47,10 +47,14 @@ Tolerance = Annotated[
     float | None, typer.Option(help="How far a share may be off; by default one item.")
 ]
 MinOverlap = Annotated[
-    float | None, typer.Option(help="Least part of the unsteered slate that must stay, 0 to 1.")
+    str | None,
+    typer.Option(
+        metavar="SHARE", help="Least part of the unsteered slate that must stay, 0.8 or 80%."
+    ),
 ]
 MinScoreRetained = Annotated[
-    float | None, typer.Option(help="Least part of its relevance that must stay, 0 to 1.")
+    str | None,
+    typer.Option(metavar="SHARE", help="Least part of its relevance that must stay, 0.95 or 95%."),
 ]
 BudgetK = Annotated[
     int, typer.Option("--budget-k", min=0, help="Count both on so many items; 0: as in -k.")

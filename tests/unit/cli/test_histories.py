@@ -33,9 +33,13 @@ def test_empty_lines_are_skipped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        ("{", "users.jsonl, line 1: "),
+        ("{", 'users.jsonl, line 1: is no JSON; each line looks like {"history": ['),
+        ('["50"]', "users.jsonl, line 1: is no JSON object; each line looks like {"),
         ('{"next": "1"}', "users.jsonl, line 1: history: Field required"),
-        ('{"history": [1]}', "users.jsonl, line 1: history[0]: Input should be a valid string"),
+        (
+            '{"history": [1]}',
+            "users.jsonl, line 1: history[0]: is no text; write the id as text, in quotes",
+        ),
         ('{"history": [], "nxt": "1"}', "unknown key; known here: history, next, context"),
     ],
 )

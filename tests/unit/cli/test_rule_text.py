@@ -98,3 +98,21 @@ def test_an_attribute_of_a_target_may_hold_colons() -> None:
 def test_a_target_that_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         attribute_share_of(text)
+
+
+@pytest.mark.parametrize(
+    ("share", "fault"),
+    [
+        ("40", "40 is not within 0 to 1; write 40% or 0.4"),
+        ("-1", "-1 is not within 0 to 1; write 40% or 0.4, for example"),
+        ("140%", "140% is not within 0 to 1; write 40% or 0.4, for example"),
+        ("nan", "nan is not within 0 to 1; write 40% or 0.4, for example"),
+        ("x", "'x' is no share; write 40% or 0.4"),
+    ],
+)
+def test_a_share_that_cannot_be_is_refused_with_option_value_and_remedy(
+    share: str, fault: str
+) -> None:
+    with pytest.raises(typer.BadParameter) as refused:
+        attribute_share_of(f"genre=Comedy:{share}")
+    assert refused.value.message == f"--target genre=Comedy:{share}: {fault}"

@@ -65,6 +65,14 @@ def test_a_targets_attribute_is_told_with_its_strength(
     assert row(printed(capsys, text), "genre=Horror") == cells
 
 
+def test_a_strength_that_the_budget_held_back_says_how_much_of_it_was_carried_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = """budget_report { edit_share: 0.69 } target_report { attributes {
+        attribute { name: "genre" value: "Horror" } strength: 2.37 } }"""
+    assert row(printed(capsys, text), "genre=Horror")[-1] == "+2.37, 69% of it carried out"
+
+
 def test_a_target_that_was_missed_says_why() -> None:
     report = reply(
         'target_report { status: TARGET_STATUS_SATURATED at_k: 20 tolerance: 0.05 message: "full" }'
