@@ -8,7 +8,7 @@ from steerrec.v1 import feature_pb2, rule_pb2
 
 from cli.client import Client, pages
 from cli.effects import effects_parts
-from cli.output import kept_whole, show, show_json, table
+from cli.output import kept_whole, one_line, show, show_json, table
 
 PAGE = 500
 """Cards in one call: far below the size that a message may have."""
@@ -127,7 +127,7 @@ def show_groups(found: Sequence[feature_pb2.AttributeGroup], *, as_json: bool) -
     for group in found:
         members = ", ".join(f"{m.feature_index} ({m.weight:.2f})" for m in group.members)
         name = f"{group.attribute.name}={group.attribute.value}"
-        made.add_row(name, str(group.item_count), members)
+        made.add_row(name, str(group.item_count), one_line(members))
     show(kept_whole(made, "attribute", "items"))
 
 

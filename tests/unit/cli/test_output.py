@@ -39,10 +39,19 @@ def test_an_attribute_and_its_items_are_never_cut(
     assert ["genre=Children and Family", "251"] in told
 
 
-def test_every_feature_of_a_group_is_told(
+def test_the_features_that_do_not_fit_end_in_an_ellipsis(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
+    show_groups([group_of_many()], as_json=False)
+    told = [cells for cells in rows(capsys.readouterr().out) if cells]
+    assert [cells[2][-1] for cells in told] == ["…"]
+
+
+def test_every_feature_of_a_group_is_told_where_it_is_piped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     show_groups([group_of_many()], as_json=False)
     assert capsys.readouterr().out.count("(0.25)") == 30
 
