@@ -9,9 +9,11 @@ from rich.text import Text
 from steerrec.v1 import preset_pb2
 
 from cli.client import Client
-from cli.errors import CallRefused, Refused
+from cli.errors import CallRefused, NotFound, Refused
+from cli.exit_code import ExitCode
 from cli.output import show, show_json, table
-from cli.stored_presets import moment
+from cli.spelling import nearest
+from cli.stored_presets import listed, moment, revisions
 
 LOOK_S = 0.1
 """Between two looks of one who waits: below what a person notices."""
@@ -29,7 +31,7 @@ def status(client: Client, name: str) -> Status:
     """Where every replica stands, compared with the chain's own tip.
 
     Raises:
-        CallRefused: the service refused, e.g. no such preset.
+        CallRefused: the service refused.
     """
     # the tip first: a replica that told afterwards may be ahead of it, never falsely behind
     tip = _tip(client)
@@ -38,7 +40,13 @@ def status(client: Client, name: str) -> Status:
 
 
 def awaited(client: Client, name: str, wait_s: float) -> Status:
-    """The status once all replicas serve what is in force, or after `wait_s` seconds."""
+    """The status once all replicas serve what is in force, or after `wait_s` seconds.
+
+    Raises:
+        NotFound: a preset is named that does not exist or never was in force.
+    """
+    if name:
+        _check_was_in_force(client, name)
     end = time.monotonic() + wait_s
     while True:
         found = status(client, name)
@@ -62,6 +70,20 @@ def show_status(found: Status, *, as_json: bool) -> None:
             show(presets)
     if found.faults:
         raise Refused(found.faults)
+
+
+def _check_was_in_force(client: Client, name: str) -> None:
+    """Raises NotFound where it never was; passes where the store cannot tell."""
+    try:
+        kept = revisions(client, name)
+    except CallRefused as refused:
+        if refused.exit_code is not ExitCode.NOT_FOUND:
+            return
+        near = nearest(name, [one.name for one in listed(client, show_deleted=False)])
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise NotFound(f"there is no preset {name!r}{hint}") from refused
+    if all(one.state == preset_pb2.PRESET_STATE_DRAFT for one in kept):
+        raise NotFound(f"preset {name!r} is only a draft; publish it")
 
 
 def _tip(client: Client) -> int:

@@ -14,11 +14,16 @@ from cli.options import (
     Name,
     Reason,
     TimeoutS,
+    Yes,
 )
+
+NameAtRevision = Annotated[
+    str, typer.Argument(metavar="NAME[@REVISION]", help="Name of the preset.")
+]
 
 
 def publish(
-    name: Name,
+    name: NameAtRevision,
     revision: Annotated[
         int | None, typer.Argument(min=1, help="Of the draft; by default the newest.")
     ] = None,
@@ -26,27 +31,31 @@ def publish(
     reason: Reason = None,
     *,
     dry_run: DryRun = False,
+    yes: Yes = False,
     as_json: AsJson = False,
     address: Address = DEFAULT_ADDRESS,
     timeout_s: TimeoutS = DEFAULT_TIMEOUT_S,
 ) -> None:
-    """Put a draft in force."""
+    """Put a draft in force; asks first where it is older than the revision in force."""
     from cli import preset_history
     from cli.client import connected
-    from cli.stored_presets import Signature, show_written
+    from cli.stored_presets import Signature, revisions, show_written
 
+    name, revision = preset_history.named(name, revision)
     signed = Signature(author, reason or "steerrec preset publish")
     with connected(address, timeout_s) as client:
-        draft = preset_history.draft(client, name, revision)
+        kept = revisions(client, name)
+        draft = preset_history.draft(kept, name, revision)
+        preset_history.confirm_older(draft, kept, yes=yes, dry_run=dry_run)
         preset = preset_history.publish(client, draft, signed, validate_only=dry_run)
     show_written(preset, "would publish" if dry_run else "published", as_json=as_json)
 
 
 def rollback(
-    name: Name,
+    name: NameAtRevision,
     revision: Annotated[
         int | None,
-        typer.Argument(min=1, help="By default the one that was in force before, by the audit."),
+        typer.Argument(min=1, help="By default the one last in force with a lower number."),
     ] = None,
     author: Author = "steerrec",
     reason: Reason = None,
@@ -61,6 +70,7 @@ def rollback(
     from cli.client import connected
     from cli.stored_presets import Signature, show_written
 
+    name, revision = preset_history.named(name, revision)
     signed = Signature(author, reason or "steerrec preset rollback")
     with connected(address, timeout_s) as client:
         wanted = revision or preset_history.revision_before(client, name)
@@ -95,10 +105,10 @@ def diff(
     address: Address = DEFAULT_ADDRESS,
     timeout_s: TimeoutS = DEFAULT_TIMEOUT_S,
 ) -> None:
-    """What changed between two revisions; by default what the newest would change."""
+    """What changed between two revisions; by default what the newest draft would change."""
     from cli import preset_history
     from cli.client import connected
 
     with connected(address, timeout_s) as client:
         reply = preset_history.difference(client, name, before, after)
-    preset_history.show_difference(reply, as_json=as_json)
+    preset_history.show_difference(reply, as_json=as_json, of_draft=not (before or after))

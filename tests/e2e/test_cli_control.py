@@ -138,11 +138,18 @@ def test_rolling_back_goes_to_the_revision_that_was_in_force_before(at: At, draf
     assert revision_in_force(drafted) == "1"
 
 
-def test_rolling_back_twice_is_where_it_began(at: At, drafted: Owned) -> None:
+def test_a_second_rollback_does_not_bring_back_what_the_first_took_out(
+    at: At, drafted: Owned
+) -> None:
     at("preset", "publish", drafted.name)
-    for _ in range(2):
-        assert at("preset", "rollback", drafted.name).code == 0
-    assert revision_in_force(drafted) == "2"
+    assert [at("preset", "rollback", drafted.name).code for _ in range(2)] == [0, 4]
+    assert revision_in_force(drafted) == "1"
+
+
+def test_a_revision_named_behind_an_at_is_gone_back_to(at: At, drafted: Owned) -> None:
+    at("preset", "publish", f"{drafted.name}@2")
+    at("preset", "rollback", f"{drafted.name}@1")
+    assert revision_in_force(drafted) == "1"
 
 
 def test_a_deleted_preset_is_rolled_back_to_what_was_in_force_last(at: At, in_force: Owned) -> None:
@@ -169,6 +176,12 @@ def test_publishing_without_a_draft_exits_with_not_found(at: At, in_force: Owned
 def test_revisions_are_listed_with_their_states(at: At, drafted: Owned) -> None:
     listed = at("preset", "revisions", drafted.name, "--json").json
     assert [one["state"] for one in listed] == ["PRESET_STATE_DRAFT", "PRESET_STATE_ACTIVE"]
+
+
+def test_diff_tells_what_an_older_draft_would_change(at: At, drafted: Owned) -> None:
+    drafted.apply(value=5)
+    out = at("preset", "diff", drafted.name).out
+    assert out.splitlines()[0] == f"{drafted.name}: revision 3 (active) -> 2 (draft)"
 
 
 def test_diff_tells_what_the_newest_revision_would_change(at: At, drafted: Owned) -> None:
@@ -205,6 +218,21 @@ def test_prune_archives_what_is_in_no_file(at: At, in_force: Owned, tmp_path: Pa
 
 def test_status_says_that_all_serve_what_is_in_force(at: At, in_force: Owned) -> None:
     assert at("preset", "status", in_force.name, "--wait", "10").code == 0
+
+
+def test_status_of_a_preset_that_does_not_exist_exits_with_not_found(
+    at: At, in_force: Owned
+) -> None:
+    told = at("preset", "status", f"{in_force.name}x", "--wait", "10")
+    assert (told.code, "there is no preset" in told.err) == (4, True)
+
+
+def test_status_of_a_draft_that_never_was_in_force_exits_with_not_found(
+    at: At, preset: Owned
+) -> None:
+    preset.apply("--draft")
+    told = at("preset", "status", preset.name)
+    assert (told.code, "is only a draft; publish it" in told.err) == (4, True)
 
 
 def test_the_audit_chain_is_verified(at: At, in_force: Owned) -> None:
