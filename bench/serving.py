@@ -1,6 +1,7 @@
 """One table: an empty handler, the model alone, the whole service; ratios within one run.
 
     python -m bench.serving [--workload S|M | --store ROOT] [--repetitions N] [--seconds S]
+                            [--rules N ...]
     python -m bench.serving --quick
 
 Every cell is measured once per repetition, in turn, and the table shows medians. The service and
@@ -50,15 +51,18 @@ class Bench:
     """For the generator's requests."""
     seconds: float
     """Of each measurement."""
+    n_rules: Sequence[int]
+    """Rules per request, each a part of the table."""
 
     def cells(self) -> Iterator[Cell]:
         """In the table's order."""
-        files = {n_rules: self._file(n_rules) for n_rules in N_RULES}
-        yield from self._loaded(Kind.EMPTY, 0, self.empty, empty_handler.METHOD, files[0])
-        for n_rules in N_RULES:
+        files = {n_rules: self._file(n_rules) for n_rules in self.n_rules}
+        any_of_them = files[self.n_rules[0]]
+        yield from self._loaded(Kind.EMPTY, 0, self.empty, empty_handler.METHOD, any_of_them)
+        for n_rules in self.n_rules:
             yield from self._alone(Kind.MODEL, n_rules, graphs_rate)
         # without rules nothing is edited: that pass is the graphs'
-        for n_rules in filter(None, N_RULES):
+        for n_rules in filter(None, self.n_rules):
             yield from self._alone(Kind.EDITED, n_rules, steered_rate)
         for n_rules, file in files.items():
             yield from self._loaded(Kind.SERVICE, n_rules, self.service, RECOMMEND, file)
@@ -109,6 +113,7 @@ def main() -> None:
             service=stack.enter_context(service(root, folder)),
             folder=folder,
             seconds=chosen.seconds,
+            n_rules=chosen.rules,
         )
         cells = list(bench.cells())
         _measure(cells, chosen.repetitions)
@@ -121,6 +126,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--store", help="root of a store whose production bundle is measured")
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    parser.add_argument(
+        "--rules", type=int, nargs="+", default=N_RULES, metavar="N", help="of a request"
+    )
     parser.add_argument("--quick", action="store_true", help="once and briefly: a look, no figures")
     chosen = parser.parse_args()
     if chosen.quick:
