@@ -45,6 +45,11 @@ class RecommenderServiceStub:
                 request_serializer=steerrec_dot_v1_dot_recommender__pb2.BatchRecommendRequest.SerializeToString,
                 response_deserializer=steerrec_dot_v1_dot_recommender__pb2.BatchRecommendResponse.FromString,
                 _registered_method=True)
+        self.StreamRecommend = channel.stream_stream(
+                '/steerrec.v1.RecommenderService/StreamRecommend',
+                request_serializer=steerrec_dot_v1_dot_recommender__pb2.StreamRecommendRequest.SerializeToString,
+                response_deserializer=steerrec_dot_v1_dot_recommender__pb2.StreamRecommendResponse.FromString,
+                _registered_method=True)
 
 
 class RecommenderServiceServicer:
@@ -67,6 +72,17 @@ class RecommenderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamRecommend(self, request_iterator, context):
+        """As many requests as the caller has; each is answered or refused on its own, as soon as it is
+        ready and so in any order. Read results while you write: beyond 512 unanswered requests the
+        service reads no more until you do. A message that breaks the contract (INVALID_ARGUMENT) and
+        a replica that stops (UNAVAILABLE) end the stream after the results of all that was read:
+        what has no result then was not read, and may be asked again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecommenderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -79,6 +95,11 @@ def add_RecommenderServiceServicer_to_server(servicer, server):
                     servicer.BatchRecommend,
                     request_deserializer=steerrec_dot_v1_dot_recommender__pb2.BatchRecommendRequest.FromString,
                     response_serializer=steerrec_dot_v1_dot_recommender__pb2.BatchRecommendResponse.SerializeToString,
+            ),
+            'StreamRecommend': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamRecommend,
+                    request_deserializer=steerrec_dot_v1_dot_recommender__pb2.StreamRecommendRequest.FromString,
+                    response_serializer=steerrec_dot_v1_dot_recommender__pb2.StreamRecommendResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -136,6 +157,33 @@ class RecommenderService:
             '/steerrec.v1.RecommenderService/BatchRecommend',
             steerrec_dot_v1_dot_recommender__pb2.BatchRecommendRequest.SerializeToString,
             steerrec_dot_v1_dot_recommender__pb2.BatchRecommendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamRecommend(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/steerrec.v1.RecommenderService/StreamRecommend',
+            steerrec_dot_v1_dot_recommender__pb2.StreamRecommendRequest.SerializeToString,
+            steerrec_dot_v1_dot_recommender__pb2.StreamRecommendResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,13 @@ class RecommenderServiceStub:
     """
     BatchRecommend: _grpc.UnaryUnaryMultiCallable[_recommender_pb2.BatchRecommendRequest, _recommender_pb2.BatchRecommendResponse]
     """Many requests in one call; each is answered or refused on its own."""
+    StreamRecommend: _grpc.StreamStreamMultiCallable[_recommender_pb2.StreamRecommendRequest, _recommender_pb2.StreamRecommendResponse]
+    """As many requests as the caller has; each is answered or refused on its own, as soon as it is
+    ready and so in any order. Read results while you write: beyond 512 unanswered requests the
+    service reads no more until you do. A message that breaks the contract (INVALID_ARGUMENT) and
+    a replica that stops (UNAVAILABLE) end the stream after the results of all that was read:
+    what has no result then was not read, and may be asked again.
+    """
 
 @_typing.type_check_only
 class RecommenderServiceAsyncStub(RecommenderServiceStub):
@@ -53,6 +60,13 @@ class RecommenderServiceAsyncStub(RecommenderServiceStub):
     """
     BatchRecommend: _aio.UnaryUnaryMultiCallable[_recommender_pb2.BatchRecommendRequest, _recommender_pb2.BatchRecommendResponse]  # type: ignore[assignment]
     """Many requests in one call; each is answered or refused on its own."""
+    StreamRecommend: _aio.StreamStreamMultiCallable[_recommender_pb2.StreamRecommendRequest, _recommender_pb2.StreamRecommendResponse]  # type: ignore[assignment]
+    """As many requests as the caller has; each is answered or refused on its own, as soon as it is
+    ready and so in any order. Read results while you write: beyond 512 unanswered requests the
+    service reads no more until you do. A message that breaks the contract (INVALID_ARGUMENT) and
+    a replica that stops (UNAVAILABLE) end the stream after the results of all that was read:
+    what has no result then was not read, and may be asked again.
+    """
 
 class RecommenderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Recommends items for a history, steered by presets and rules."""
@@ -75,5 +89,18 @@ class RecommenderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recommender_pb2.BatchRecommendResponse, _abc.Awaitable[_recommender_pb2.BatchRecommendResponse]]:
         """Many requests in one call; each is answered or refused on its own."""
+
+    @_abc_1.abstractmethod
+    def StreamRecommend(
+        self,
+        request_iterator: _MaybeAsyncIterator[_recommender_pb2.StreamRecommendRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_recommender_pb2.StreamRecommendResponse], _abc.AsyncIterator[_recommender_pb2.StreamRecommendResponse]]:
+        """As many requests as the caller has; each is answered or refused on its own, as soon as it is
+        ready and so in any order. Read results while you write: beyond 512 unanswered requests the
+        service reads no more until you do. A message that breaks the contract (INVALID_ARGUMENT) and
+        a replica that stops (UNAVAILABLE) end the stream after the results of all that was read:
+        what has no result then was not read, and may be asked again.
+        """
 
 def add_RecommenderServiceServicer_to_server(servicer: RecommenderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
