@@ -4,21 +4,21 @@ An idle model starts at once; batches grow only as long as a run takes. One work
 model, so the event loop goes on reading requests meanwhile.
 
 A question that takes several rounds never holds others: what is finished is answered after each
-round, and where something waits, the next round runs together with it.
+round, and where something waits, the next round runs together with it. Those who ask many questions
+do not hold those who ask one (`service.lines`).
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from math import inf
 from time import perf_counter
 from typing import NamedTuple
 
 from model_store.bundle import Bundle
 from service.errors import DeadlineGone, DeadlineTooNear, Draining, Overloaded
 from service.forward import Answer, Ongoing, Question, StageSeconds, forward
+from service.group import Group
+from service.lines import Asker, Lines, Waiting
 from service.metrics import Metrics
 from steering.space import FeatureSpace
 
@@ -28,27 +28,27 @@ RUNS_REMEMBERED = 8
 Outcome = Answer | Ongoing | Exception
 
 
-@dataclass(eq=False, slots=True)
-class Waiting:
-    """One question between its arrival and its answer."""
+class Single:
+    """An asker of one question."""
 
-    bundle: Bundle
-    space: FeatureSpace
-    question: Question
-    """As it was asked."""
-    future: asyncio.Future[Answer]
-    """Cancelled when the caller has gone."""
-    deadline: float | None
-    """On the clock of `time.perf_counter`; None: none."""
-    since: float
-    """Arrival, on the same clock."""
-    ongoing: Ongoing | None = None
-    """Between two rounds; None: it is new."""
+    line = None
+    """It stands in the line of singles."""
+
+    def __init__(self, future: asyncio.Future[Answer]) -> None:
+        """`future` is cancelled when the caller has gone."""
+        self._future = future
 
     @property
-    def asks(self) -> Question | Ongoing:
-        """What the next run gets."""
-        return self.ongoing or self.question
+    def is_gone(self) -> bool:
+        """Whether nobody waits any more."""
+        return self._future.done()
+
+    def tell(self, _place: int, outcome: Answer | Exception) -> None:
+        """Hands the outcome to who awaits it."""
+        if isinstance(outcome, Exception):
+            self._future.set_exception(outcome)
+        else:
+            self._future.set_result(outcome)
 
 
 class Run(NamedTuple):
@@ -79,12 +79,15 @@ class Batcher:
         Args:
             metrics: where stages, batch sizes and drops are counted.
             max_batch: most questions in one run.
-            queue_limit: most questions that wait.
+            queue_limit: most questions that wait in each of the two lines.
         """
         self._metrics = metrics
-        self._max_batch = max_batch
+        self.max_batch = max_batch
+        """Most questions in one run."""
         self._queue_limit = queue_limit
-        self._queue: deque[Waiting] = deque()
+        self._lines = Lines()
+        self._freed = asyncio.Event()
+        """Set whenever questions leave the lines."""
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._is_busy = False
         self._is_draining = False
@@ -110,29 +113,76 @@ class Batcher:
             DeadlineTooNear: what waits already takes longer than the deadline leaves.
             DeadlineGone: the deadline passed before the model ran.
         """
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._put(Single(future), 0, bundle, space, question, deadline)
+        return await future
+
+    def put(
+        self,
+        group: Group,
+        place: int,
+        bundle: Bundle,
+        space: FeatureSpace,
+        question: Question,
+        deadline: float | None,
+    ) -> None:
+        """Takes one question of a group, which is told what becomes of it.
+
+        Raises:
+            Overloaded, Draining, DeadlineTooNear: as `ask`; the group is not told.
+        """
+        self._put(group, place, bundle, space, question, deadline)
+
+    async def room(self) -> int:
+        """How many questions of a stream may be put now; waits until it is one or more.
+
+        Streams leave half of the groups' line to those who would be refused.
+        """
+        most = max(1, self._queue_limit // 2)
+        while self._lines.n_grouped >= most and not self._is_draining:
+            self._freed.clear()
+            await self._freed.wait()
+        return max(1, most - self._lines.n_grouped)
+
+    def leave(self, group: Group) -> None:
+        """Drops what waits of a group whose caller is gone, or has all answers."""
+        group.is_gone = True
+        if dropped := self._lines.drop(group):
+            self._metrics.dropped.labels("cancelled").inc(dropped)
+            self._freed.set()
+
+    def _put(
+        self,
+        asker: Asker,
+        place: int,
+        bundle: Bundle,
+        space: FeatureSpace,
+        question: Question,
+        deadline: float | None,
+    ) -> None:
         if self._is_draining:
             raise Draining
-        if len(self._queue) >= self._queue_limit:
+        lines = self._lines
+        waiting = lines.n_singles if asker.line is None else lines.n_grouped
+        if waiting >= self._queue_limit:
             raise Overloaded(self._queue_limit)
-        self._check_time(deadline)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answer] = loop.create_future()
-        self._queue.append(Waiting(bundle, space, question, future, deadline, since=perf_counter()))
+        if deadline is not None:
+            self._check_time(asker, deadline)
+        lines.put(Waiting(bundle, space, question, asker, place, deadline, since=perf_counter()))
         if not self._is_busy:
             self._is_busy = True
             self._idle.clear()
             # after the requests that this turn of the loop has yet to read
-            loop.call_soon(self._run_next)
-        return await future
+            asyncio.get_running_loop().call_soon(self._run_next)
 
-    def _check_time(self, deadline: float | None) -> None:
+    def _check_time(self, asker: Asker, deadline: float) -> None:
         """Refuses now what would be dropped later.
 
         Only whole runs ahead count, so that a burst that goes into one run is not refused by what
         lone questions took.
         """
-        wait_s = len(self._queue) // self._max_batch * self._run_s
-        left_s = inf if deadline is None else deadline - perf_counter()
+        wait_s = self._lines.runs_ahead(asker, self.max_batch) * self._run_s
+        left_s = deadline - perf_counter()
         if wait_s > max(left_s, 0.0):
             self._metrics.dropped.labels("deadline_near").inc()
             raise DeadlineTooNear(wait_s, left_s)
@@ -145,7 +195,7 @@ class Batcher:
 
     def _run_next(self) -> None:
         batch = self._next_batch()
-        self._metrics.queued.set(len(self._queue))
+        self._metrics.queued.set(len(self._lines))
         if not batch:
             self._is_busy = False
             self._idle.set()
@@ -157,7 +207,7 @@ class Batcher:
     def _rounds(self, batch: list[Waiting], loop: asyncio.AbstractEventLoop) -> Run:
         """In the worker: rounds of a batch until it is answered or another question waits."""
         run = Run(batch, *outcomes(batch))
-        while (going := run.going()) and not self._queue:
+        while (going := run.going()) and not self._lines:
             if len(going) < len(run.batch):
                 loop.call_soon_threadsafe(self._deliver, run)
             else:
@@ -166,49 +216,36 @@ class Batcher:
         return run
 
     def _next_batch(self) -> list[Waiting]:
-        """The oldest questions of one bundle; those of others keep their places."""
-        batch: list[Waiting] = []
-        others: list[Waiting] = []
         now = perf_counter()
-        while self._queue and len(batch) < self._max_batch:
-            waiting = self._queue.popleft()
-            if self._is_gone(waiting, now):
-                continue
-            if batch and waiting.bundle is not batch[0].bundle:
-                others.append(waiting)
-                continue
+        batch = self._lines.take(self.max_batch, lambda waiting: self._is_gone(waiting, now))
+        self._freed.set()
+        queue = self._metrics.stages["queue"]
+        for waiting in batch:
             if waiting.ongoing is None:
-                self._metrics.stages["queue"].observe(now - waiting.since)
-            batch.append(waiting)
-        self._queue.extendleft(reversed(others))
+                queue.observe(now - waiting.since)
         return batch
 
     def _is_gone(self, waiting: Waiting, now: float) -> bool:
-        if waiting.future.done():
+        if waiting.asker.is_gone:
             self._metrics.dropped.labels("cancelled").inc()
             return True
         if waiting.deadline is not None and waiting.deadline <= now:
             self._metrics.dropped.labels("deadline").inc()
-            waiting.future.set_exception(DeadlineGone())
+            waiting.asker.tell(waiting.place, DeadlineGone())
             return True
         return False
 
     def _after(self, ended: asyncio.Future[Run]) -> None:
         run = ended.result()
         self._deliver(run)
-        # before what is new: their callers have waited longest
-        self._queue.extendleft(reversed(run.going()))
+        self._lines.put_back(run.going())
         self._run_next()
 
     def _deliver(self, run: Run) -> None:
         self._observe(run)
         for waiting, outcome in zip(run.batch, run.outcomes, strict=True):
-            if isinstance(outcome, Ongoing) or waiting.future.done():
-                continue
-            if isinstance(outcome, Exception):
-                waiting.future.set_exception(outcome)
-            else:
-                waiting.future.set_result(outcome)
+            if not isinstance(outcome, Ongoing) and not waiting.asker.is_gone:
+                waiting.asker.tell(waiting.place, outcome)
 
     def _observe(self, run: Run) -> None:
         self._metrics.batch_size.observe(len(run.batch))
