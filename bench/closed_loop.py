@@ -68,6 +68,7 @@ class ClosedLoop:
         p50, p99 = np.percentile(self.latencies, [50, 99]) * 1e3
         return {
             "per_s": len(self.latencies) / counted_s,
+            "calls": self.calls,
             "refused": self.refused,
             "p50_ms": float(p50),
             "p99_ms": float(p99),

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 REPLY_BYTES = 400
@@ -14,17 +15,42 @@ REPLY_BYTES = 400
 READY_TIMEOUT_S = 180.0
 
 
+@dataclass(frozen=True)
+class Running:
+    """A process that serves."""
+
+    grpc: str
+    """Its address."""
+    pid: int
+    metrics: str = ""
+    """Address of its metrics page; empty: it has none."""
+
+
 @contextmanager
 def empty_server() -> Iterator[str]:
     """Address of a running empty handler."""
+    with empty_process() as running:
+        yield running.grpc
+
+
+@contextmanager
+def empty_process() -> Iterator[Running]:
+    """A running empty handler."""
     with _started([sys.executable, "-m", "bench.empty_handler", str(REPLY_BYTES)]) as process:
         port = process.stdout.readline() if process.stdout else ""
-        yield f"127.0.0.1:{int(port)}"
+        yield Running(f"127.0.0.1:{int(port)}", process.pid)
 
 
 @contextmanager
 def service(store_root: str, folder: Path, **environment: str) -> Iterator[str]:
-    """Address of a running service; its files go into the folder.
+    """Address of a running service; see `service_process`."""
+    with service_process(store_root, folder, **environment) as running:
+        yield running.grpc
+
+
+@contextmanager
+def service_process(store_root: str, folder: Path, **environment: str) -> Iterator[Running]:
+    """A running service; its files go into the folder.
 
     Args:
         store_root: of the bundles.
@@ -45,7 +71,8 @@ def service(store_root: str, folder: Path, **environment: str) -> Iterator[str]:
         **{"STEERREC_LOG_LEVEL": "warning"} | environment,
     ) as process:
         _wait_for(ready, process)
-        yield json.loads(ready.read_text())["grpc"]
+        told = json.loads(ready.read_text())
+        yield Running(told["grpc"], process.pid, told["metrics"])
 
 
 @contextmanager
