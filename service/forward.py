@@ -21,7 +21,9 @@ from model_store.bundle import Bundle
 from model_store.graphs import TopK, TopKAndScores
 from model_store.manifest import EditPositions
 from service.inquiry import Asked, Inquired, Inquiry
-from service.padding import hidden_states, right_aligned
+from service.padding import right_aligned
+from service.run_states import RunStates
+from service.state_cache import StateCache
 from steering.edit import Edit
 from steering.edits import Model, edits
 from steering.explain import ranks
@@ -47,6 +49,8 @@ class Question:
     """Whether the unsteered ranks, scores and activations are wanted too."""
     asked: Asked | None = None
     """What takes several rows; None: nothing."""
+    cache: StateCache | None = None
+    """Of its bundle's hidden states; None: nothing is kept."""
 
     @property
     def reads_activations(self) -> bool:
@@ -147,13 +151,12 @@ def _answered(
 ) -> tuple[list[Answer], StageSeconds]:
     """The pass of questions that each take one row, or two where the unsteered is wanted."""
     laps = [perf_counter()]
-    histories = [question.items for question in questions]
-    hidden = hidden_states(bundle, histories)
-    items = right_aligned(histories)
+    states = _states(bundle, questions)
+    items = right_aligned([question.items for question in questions])
     laps.append(perf_counter())
-    encoded = _encoded(bundle, space, questions, hidden)
+    encoded = _encoded(bundle, space, questions, states)
     rows = [*range(len(questions)), *_rows_wanted_bare(questions, encoded)]
-    steered = hidden[rows]
+    steered = states.hidden[rows]
     _steer(steered, encoded)
     laps.append(perf_counter())
     scored = _scored(bundle, [questions[row] for row in rows], steered, items[rows])
@@ -168,21 +171,29 @@ def _answered(
     return answers, StageSeconds(*np.diff(laps).tolist())
 
 
+def _states(bundle: Bundle, questions: Sequence[Question]) -> RunStates:
+    """Hidden states of the questions' histories; one bundle's questions share one cache."""
+    cache = questions[0].cache
+    histories = [question.items for question in questions]
+    return RunStates(bundle, histories, StateCache(0) if cache is None else cache)
+
+
 def _encoded(
-    bundle: Bundle, space: FeatureSpace, questions: Sequence[Question], hidden: Floats
+    bundle: Bundle, space: FeatureSpace, questions: Sequence[Question], states: RunStates
 ) -> dict[int, Encoded]:
     """Activations and edits of the rows that need any, by row."""
     read = [row for row, question in enumerate(questions) if question.reads_activations]
     if not read:
         return {}
+    hidden = states.hidden
     counts = [_positions(bundle, questions[row], hidden) for row in read]
     if max(counts) == 1:
         touched = hidden[read, -1] if len(read) < len(hidden) else hidden[:, -1]
     else:
         parts = zip(read, counts, strict=True)
         touched = np.concatenate([hidden[row, -count:] for row, count in parts])
-    activations = bundle.graphs.activations(touched)
     ends = [0, *accumulate(counts)]
+    activations = states.activations(read, ends, touched)
     rows = [
         Edited(questions[row].plan, *own) for row, own in zip(read, pairwise(ends), strict=True)
     ]
@@ -337,9 +348,9 @@ def _one_round(
 ) -> tuple[list[Answer | Ongoing], StageSeconds]:
     laps = [perf_counter()]
     new = [own for own in asked if isinstance(own, Question)]
-    hidden = hidden_states(bundle, [own.items for own in new]) if new else None
+    states = _states(bundle, new) if new else None
     laps.append(perf_counter())
-    begun = iter(_begun(bundle, space, new, hidden) if hidden is not None else ())
+    begun = iter(_begun(bundle, space, new, states) if states is not None else ())
     rows = [_Round(own) if isinstance(own, Ongoing) else next(begun) for own in asked]
     variants = [row.variants() for row in rows]
     laps.append(perf_counter())
@@ -351,12 +362,12 @@ def _one_round(
 
 
 def _begun(
-    bundle: Bundle, space: FeatureSpace, questions: Sequence[Question], hidden: Floats
+    bundle: Bundle, space: FeatureSpace, questions: Sequence[Question], states: RunStates
 ) -> Iterator[Row]:
     """The row of each new question."""
-    encoded = _encoded(bundle, space, questions, hidden)
+    encoded = _encoded(bundle, space, questions, states)
     for i, question in enumerate(questions):
-        own = hidden[i, -min(len(question.items), hidden.shape[1]) :]
+        own = states.hidden[i, -min(len(question.items), states.hidden.shape[1]) :]
         if question.asked is None:
             yield _Single(question, own, encoded.get(i))
             continue

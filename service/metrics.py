@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from service.state_cache import Lookups
+
 STAGES = ("queue", "lower", "sae", "upper", "top_k", "total")
 STAGE_BUCKETS_S = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01),
@@ -51,8 +53,34 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
+        self._states()
         self._slates_and_presets()
         self._replica()
+
+    def _states(self) -> None:
+        lookups = Counter(
+            "steerrec_state_lookups_total",
+            "Histories that the model was asked about, by outcome: hit, shared, miss.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self._lookups = {name: lookups.labels(name) for name in Lookups._fields}
+        self.state_bytes = Gauge(
+            "steerrec_state_cache_bytes",
+            "Memory that kept hidden states take.",
+            registry=self.registry,
+        )
+        self.state_entries = Gauge(
+            "steerrec_state_cache_entries",
+            "Histories whose hidden states are kept.",
+            registry=self.registry,
+        )
+
+    def count_lookups(self, lookups: Lookups) -> None:
+        """Counts how the histories of one run were answered; from any thread."""
+        for outcome, count in lookups._asdict().items():
+            if count:
+                self._lookups[outcome].inc(count)
 
     def _slates_and_presets(self) -> None:
         self.rule_status = Counter(

@@ -22,6 +22,7 @@ from service.snapshot import (
     feature_space_of,
     item_counts_of,
 )
+from service.state_cache import StateCache
 from service.steerable import steerables_of
 
 log = logging.getLogger(__name__)
@@ -157,6 +158,7 @@ class ServedModels:
             item_counts=item_counts_of(bundle),
             steerables=steerables_of(bundle, bench.space),
             directions=ItemDirections(bundle),
+            states=StateCache(self._settings.state_cache_bytes, self._metrics.count_lookups),
             loaded_at=datetime.now(UTC),
         )
 

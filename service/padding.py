@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from model_store.bundle import Bundle
-from model_store.manifest import EditPositions
 from steering.space import Floats, Indices
 
 START = 12
@@ -25,23 +24,33 @@ def right_aligned(rows: Sequence[Indices]) -> Indices:
 
 
 def hidden_states(bundle: Bundle, histories: Sequence[Indices]) -> Floats:
-    """[batch, positions, d_model] at the hook point.
+    """[batch, positions, d_model] at the hook point, each row at the right end, 0 to its left.
 
     Args:
         bundle: whose model to run.
         histories: [n] item indices each, oldest first, 1 <= n <= max_seq.
     """
-    graphs = bundle.graphs
-    if bundle.manifest.hook_point.positions is not EditPositions.LAST:
-        # the upper half reads every position, and one length of them
-        return graphs.hidden(right_aligned(histories))
-    groups = like_lengths([len(own) for own in histories])
-    if len(groups) == 1:
-        return graphs.hidden(right_aligned(histories))
-    hidden = np.empty((len(histories), 1, bundle.W_dec.shape[1]), dtype=np.float32)
-    for rows in groups:
-        hidden[rows] = graphs.hidden(right_aligned([histories[row] for row in rows]))
+    rows = hidden_by_row(bundle, histories)
+    hidden = np.zeros((len(rows), max(map(len, rows)), bundle.W_dec.shape[1]), dtype=np.float32)
+    for i, own in enumerate(rows):
+        hidden[i, -len(own) :] = own
     return hidden
+
+
+def hidden_by_row(bundle: Bundle, histories: Sequence[Indices]) -> list[Floats]:
+    """[positions, d_model] of each history at the hook point, without padding.
+
+    Args:
+        bundle: whose model to run.
+        histories: as in `hidden_states`; at least one.
+    """
+    lengths = [len(own) for own in histories]
+    hidden: dict[int, Floats] = {}
+    for rows in like_lengths(lengths):
+        made = bundle.graphs.hidden(right_aligned([histories[row] for row in rows]))
+        # one position where the hook is after the last block, else all of them
+        hidden |= {row: own[-lengths[row] :] for row, own in zip(rows, made, strict=True)}
+    return [hidden[row] for row in range(len(histories))]
 
 
 def like_lengths(lengths: Sequence[int]) -> list[list[int]]:

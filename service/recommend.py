@@ -69,6 +69,24 @@ class Pinned:
     """When schedules are read, UTC."""
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Prepared:
+    """A query on its way to the model."""
+
+    query: Query
+    served: ServedModel
+    """What answers it."""
+    plan: Planned
+    question: Question
+    """What the model is asked."""
+    degraded: Sequence[Degraded]
+    """What is known before the model answers."""
+
+    def slate(self, answer: Answer) -> Slate:
+        """What the model's answer comes to."""
+        return _explained(self.query, self.served, self.plan, answer, self.degraded)
+
+
 class Recommender:
     """Answers queries from what is served now, or from what they are given."""
 
@@ -81,7 +99,8 @@ class Recommender:
         limits: Limits,
     ) -> None:
         self._current = current
-        self._batcher = batcher
+        self.batcher = batcher
+        """Asks the model."""
         self._freshness = freshness
         self._compile_condition = compile_condition
         self._limits = limits
@@ -113,8 +132,29 @@ class Recommender:
         Raises:
             ServiceError, SteeringError: see `service.status.TABLE`.
         """
+        own = self.prepared(query, pinned, self.plan(query, pinned))
+        if isinstance(own, Slate):
+            return own
         served = pinned.served
-        plan = planned(query, served, self._compile_condition, pinned.limits, pinned.moment)
+        return own.slate(
+            await self.batcher.ask(served.bundle, served.space, own.question, deadline)
+        )
+
+    def plan(self, query: Query, pinned: Pinned) -> Planned:
+        """What applies to the query.
+
+        Raises:
+            ServiceError, SteeringError: see `service.status.TABLE`.
+        """
+        return planned(query, pinned.served, self._compile_condition, pinned.limits, pinned.moment)
+
+    def prepared(self, query: Query, pinned: Pinned, plan: Planned) -> Prepared | Slate:
+        """The query as the model is asked it; its slate where the model is not needed.
+
+        Raises:
+            ServiceError, SteeringError: see `service.status.TABLE`.
+        """
+        served = pinned.served
         catalogue = served.bundle.catalogue
         history = history_of(query.history, catalogue, served.bundle.manifest.base_model.max_seq)
         excluded = _excluded(query, history, catalogue)
@@ -129,9 +169,9 @@ class Recommender:
             plan=_to_carry_out(query, plan, pinned.limits, asked),
             is_full=query.is_full,
             asked=asked,
+            cache=served.states,
         )
-        answer = await self._batcher.ask(served.bundle, served.space, question, deadline)
-        return _explained(query, served, plan, answer, degraded)
+        return Prepared(query, served, plan, question, degraded)
 
     def _preset_faults(self, plan: Planned) -> Iterator[Degraded]:
         for skipped in plan.skipped:

@@ -55,6 +55,7 @@ from service.rpc.recommender import RecommenderServicer
 from service.rpc.surface import SERVICES, Servicers, bound, grpc_server
 from service.settings import DECISIONS_IN_REDIS, PRODUCTION, Settings
 from service.snapshot import Current
+from service.state_cache import StateCache
 from service.worker_metrics import told_metrics
 
 LINGER_S = 0.3
@@ -131,6 +132,7 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
         await follower.start()
         await models.load()
         _show_freshness(metrics, follower)
+        _show_states(metrics, current)
         replica_id = _replica_id(settings, seat)
         status = partial(_status, replica_id, current, follower)
         reporter = ReplicaReporter(presets, status, lambda: (current.snapshot, follower.state))
@@ -259,6 +261,16 @@ def _show_freshness(metrics: Metrics, follower: PresetFollower) -> None:
     metrics.snapshot_age.set_function(follower.age_s)
     metrics.redis_connected.set_function(lambda: float(follower.is_connected))
     metrics.store_lost_data.set_function(lambda: float(follower.state is StoreState.LOST_DATA))
+
+
+def _show_states(metrics: Metrics, current: Current) -> None:
+    """Lets the metrics page ask at every scrape what the served bundles keep."""
+    metrics.state_bytes.set_function(lambda: float(sum(own.size_bytes for own in _kept(current))))
+    metrics.state_entries.set_function(lambda: float(sum(map(len, _kept(current)))))
+
+
+def _kept(current: Current) -> list[StateCache]:
+    return [served.states for served in current.snapshot.models.values()]
 
 
 async def _show_redis(follower: PresetFollower, health: Health) -> None:

@@ -140,6 +140,8 @@ class Settings(BaseModel):
     """Most requests that wait for the model; more are refused as UNAVAILABLE."""
     model_threads: Annotated[int, Field(ge=1, le=256)] = 1
     """Threads of one run of the model."""
+    state_cache_bytes: Annotated[int, Field(ge=0, le=2**40)] = 32 * 2**20
+    """Bytes for hidden states of recent histories, for each served bundle; 0: none are kept."""
     max_factor: Annotated[float, Field(ge=1, le=1e6)] = 100.0
     """Largest product of SCALEs on a feature."""
     max_activation: Annotated[float, Field(gt=0, le=1e6)] = 20.0

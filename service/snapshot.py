@@ -12,6 +12,7 @@ from service.directions import ItemDirections
 from service.errors import ModelNotServed
 from service.feature_search import FeatureSearch
 from service.presets.compiled import Bench, CompiledPresets
+from service.state_cache import StateCache
 from service.steerable import Steerable
 from steering.rules import Attribute
 from steering.space import FeatureSpace
@@ -34,6 +35,8 @@ class ServedModel:
     """What a target can name, and who carries it."""
     directions: ItemDirections
     """How shifts move scores, where that is linear."""
+    states: StateCache
+    """Hidden states of histories asked about lately."""
     loaded_at: datetime
     """When this replica began to serve it, UTC."""
 

@@ -53,6 +53,8 @@ def test_a_birth_time_is_the_earliest() -> None:
     ("name", "own", "expected"),
     [
         ("steerrec_queued_requests", "queued", 5),
+        ("steerrec_state_cache_bytes", "state_bytes", 5),
+        ("steerrec_state_cache_entries", "state_entries", 5),
         ("steerrec_presets_in_force", "presets_in_force", 2),
         ("steerrec_snapshot_age_seconds", "snapshot_age", 3),
         ("steerrec_redis_connected", "redis_connected", 2),
