@@ -71,12 +71,15 @@ class Query:
     """Target, budget, counterfactual, contributions; None: none of them."""
 
 
-def query_of(request: recommender_pb2.RecommendRequest, request_id: str) -> Query:
+def query_of(
+    request: recommender_pb2.RecommendRequest, request_id: str, alike: Query | None = None
+) -> Query:
     """The request, checked.
 
     Args:
         request: as received.
         request_id: what to call it where the caller did not.
+        alike: of a request with the same presets, rules and context; None: none is known.
 
     Raises:
         InvalidRequest: with every field that breaks the contract.
@@ -85,8 +88,8 @@ def query_of(request: recommender_pb2.RecommendRequest, request_id: str) -> Quer
     violations = [
         *_size_violations(request),
         *_enum_violations(request),
-        *_preset_violations(request.presets),
-        *_rule_violations(request.rules, rules),
+        *(() if alike else _preset_violations(request.presets)),
+        *(() if alike else _rule_violations(request.rules, rules)),
         *wish_violations(request),
     ]
     if violations:
@@ -96,9 +99,9 @@ def query_of(request: recommender_pb2.RecommendRequest, request_id: str) -> Quer
         k=request.k if request.HasField("k") else DEFAULT_K,
         excluded=request.exclude_item_ids,
         may_repeat_history=request.include_history,
-        presets=tuple(_references(request.presets)),
-        rules=tuple(rules),
-        context=_plain_struct(request.context) if request.HasField("context") else {},
+        presets=alike.presets if alike else tuple(_references(request.presets)),
+        rules=alike.rules if alike else tuple(rules),
+        context=alike.context if alike else _context(request),
         is_steering_disabled=request.disable_steering,
         skips_unknown_presets=request.on_unknown_preset == recommender_pb2.ON_UNKNOWN_PRESET_SKIP,
         ignores_defaults=request.ignore_defaults,
@@ -172,6 +175,10 @@ def _references(
     for reference in references:
         revision = reference.revision if reference.HasField("revision") else None
         yield PresetReference(reference.name, revision)
+
+
+def _context(request: recommender_pb2.RecommendRequest) -> Mapping[str, object]:
+    return _plain_struct(request.context) if request.HasField("context") else {}
 
 
 def _plain_struct(struct: Struct) -> dict[str, object]:

@@ -13,29 +13,31 @@ from service.slate import Degraded, Slate
 
 def reply_of(slate: Slate) -> recommender_pb2.RecommendResponse:
     """The response that says what the slate says."""
-    response = recommender_pb2.RecommendResponse(
-        model_version=slate.served.bundle.version,
-        applied_presets=[
-            recommender_pb2.AppliedPreset(
-                name=preset.name, revision=preset.revision, is_default=preset.is_default
-            )
-            for preset in slate.applied
-        ],
-        degraded=[_degraded(own) for own in slate.degraded],
-        request_id=slate.request_id,
-        skipped_presets=[
-            _skipped(preset) for preset in slate.kept_out if slate.is_full or not preset.is_default
-        ],
-        shift=recommender_pb2.HiddenShift(
-            norm_share=slate.norm_share, is_clipped=slate.is_shift_clipped
-        ),
-        active_features=[
-            recommender_pb2.ActiveFeature(
-                feature_index=feature.index, label=feature.label, activation=feature.activation
-            )
-            for feature in slate.active
-        ],
-    )
+    response = recommender_pb2.RecommendResponse()
+    tell_slate(response, slate)
+    return response
+
+
+def tell_slate(response: recommender_pb2.RecommendResponse, slate: Slate) -> None:
+    """Says in an empty response what the slate says."""
+    response.model_version = slate.served.bundle.version
+    response.request_id = slate.request_id
+    shift = response.shift
+    shift.norm_share, shift.is_clipped = slate.norm_share, slate.is_shift_clipped
+    shift.SetInParent()
+    for preset in slate.applied:
+        response.applied_presets.add(
+            name=preset.name, revision=preset.revision, is_default=preset.is_default
+        )
+    for own in slate.degraded:
+        _tell_degraded(response, own)
+    for kept_out in slate.kept_out:
+        if slate.is_full or not kept_out.is_default:
+            _tell_skipped(response, kept_out)
+    for feature in slate.active:
+        response.active_features.add(
+            feature_index=feature.index, label=feature.label, activation=feature.activation
+        )
     _tell_items(response, slate)
     for report in slate.reports:
         tell_report(response, report)
@@ -43,7 +45,6 @@ def reply_of(slate: Slate) -> recommender_pb2.RecommendResponse:
         _tell_unsteered(response.items, slate.unsteered)
     if slate.findings is not None:
         tell_findings(response, slate.findings, slate.served)
-    return response
 
 
 def attributes_to_proto(attributes: Mapping[str, Sequence[str]]) -> Iterator[rule_pb2.Attribute]:
@@ -53,8 +54,8 @@ def attributes_to_proto(attributes: Mapping[str, Sequence[str]]) -> Iterator[rul
             yield rule_pb2.Attribute(name=name, value=value)
 
 
-def _skipped(preset: KeptOutPreset) -> recommender_pb2.SkippedPreset:
-    return recommender_pb2.SkippedPreset(
+def _tell_skipped(response: recommender_pb2.RecommendResponse, preset: KeptOutPreset) -> None:
+    response.skipped_presets.add(
         name=preset.name,
         revision=preset.revision,
         reason=recommender_pb2.SkipReason.ValueType(preset.why.reason.value),
@@ -63,8 +64,8 @@ def _skipped(preset: KeptOutPreset) -> recommender_pb2.SkippedPreset:
     )
 
 
-def _degraded(degraded: Degraded) -> recommender_pb2.Degraded:
-    return recommender_pb2.Degraded(
+def _tell_degraded(response: recommender_pb2.RecommendResponse, degraded: Degraded) -> None:
+    response.degraded.add(
         reason=recommender_pb2.DegradedReason.ValueType(degraded.reason.value),
         count=degraded.count,
         detail=degraded.detail,
