@@ -43,26 +43,36 @@ def lower_graph(model: Sasrec, block: int, mapped: Path | None = None) -> onnx.M
     """`items` int64 [batch, seq] -> `hidden` [batch, positions, d_model]."""
     graph = GraphBuilder("lower", mapped)
     items = graph.input("items", np.int64, ["batch", "seq"])
-    blocks = range(min(block, model.shape.n_blocks))
-    hidden = _run(graph, model, blocks, _embed(graph, model, items), items)
-    if block > model.shape.n_blocks:
-        hidden = _norm(graph, "final_norm", model.final_norm, hidden)
+    hidden = hidden_at(graph, model, Cut(block), items)
     positions = 1 if block >= model.shape.n_blocks else "seq"
     graph.output(hidden, "hidden", np.float32, ["batch", positions, model.shape.d_model])
     return graph.model()
+
+
+def hidden_at(graph: GraphBuilder, model: Sasrec, cut: Cut, items: str) -> str:
+    """Hidden states [batch, positions, d_model] at the cut, of item indices [batch, seq]."""
+    blocks = range(min(cut.block, model.shape.n_blocks))
+    embedded = _embed(graph, model, items)
+    hidden = _run(graph, model, blocks, embedded, items, newest_only=cut.newest_only)
+    if cut.block > model.shape.n_blocks:
+        hidden = _norm(graph, "final_norm", model.final_norm, hidden)
+    return hidden
 
 
 def encoder_graph(sae: Sae) -> onnx.ModelProto:
     """`hidden` [rows, d_model] -> `activations` [rows, d_sae], all >= 0."""
     graph = GraphBuilder("encoder")
     hidden = graph.input("hidden", np.float32, ["rows", sae.W_enc.shape[0]])
+    activations = activations_of(graph, sae, hidden)
+    graph.output(activations, "activations", np.float32, ["rows", sae.shape.d_sae])
+    return graph.model()
+
+
+def activations_of(graph: GraphBuilder, sae: Sae, hidden: str) -> str:
+    """Activations [..., d_sae] of hidden states [..., d_model]."""
     projected = graph.node("MatMul", hidden, graph.weight("W_enc", sae.W_enc))
     shifted = graph.node("Add", projected, graph.weight("b_enc", sae.b_enc))
-    rectified = graph.node("Relu", shifted)
-    graph.output(
-        _sparse(graph, sae, rectified), "activations", np.float32, ["rows", sae.shape.d_sae]
-    )
-    return graph.model()
+    return _sparse(graph, sae, graph.node("Relu", shifted))
 
 
 def upper_graph(model: Sasrec, block: int, mapped: Path | None = None) -> onnx.ModelProto:
@@ -72,25 +82,50 @@ def upper_graph(model: Sasrec, block: int, mapped: Path | None = None) -> onnx.M
     final = final_state(graph, model, block)
     excluded = graph.input("excluded", np.int64, ["batch", "m"])
     k = graph.input("k", np.int64, [1])
+    scores = put_out_best(graph, model, final, excluded, k)
+    graph.output(scores, "scores", np.float32, ["batch", shape.n_items + 1])
+    return graph.model()
+
+
+def put_out_best(graph: GraphBuilder, model: Sasrec, final: str, excluded: str, k: str) -> str:
+    """Scores [batch, n_items + 1] of final states [batch, d_model].
+
+    The graph's outputs `top_scores` and `top_items` become the k best.
+    """
     scores = _exclude(graph, _score(graph, model, final), excluded)
     top_scores, top_items = graph.nodes("TopK", scores, k, n_outputs=2, axis=-1)
     graph.output(top_scores, "top_scores", np.float32, ["batch", "k"])
     graph.output(top_items, "top_items", np.int64, ["batch", "k"])
-    graph.output(scores, "scores", np.float32, ["batch", shape.n_items + 1])
-    return graph.model()
+    return scores
 
 
 def final_state(graph: GraphBuilder, model: Sasrec, block: int) -> str:
     """Final hidden state [batch, d_model] from the inputs `hidden` and, where needed, `items`."""
     shape = model.shape
-    remaining = range(block, shape.n_blocks)
-    positions = "seq" if remaining else 1
+    positions = "seq" if block < shape.n_blocks else 1
     hidden = graph.input("hidden", np.float32, ["batch", positions, shape.d_model])
-    if remaining:
-        items = graph.input("items", np.int64, ["batch", "seq"])
-        hidden = _run(graph, model, remaining, hidden, items)
-    if block <= shape.n_blocks:
+    is_read = block < shape.n_blocks
+    items = graph.input("items", np.int64, ["batch", "seq"]) if is_read else ""
+    return finished(graph, model, Cut(block), hidden, items)
+
+
+def finished(graph: GraphBuilder, model: Sasrec, cut: Cut, hidden: str, items: str) -> str:
+    """Final hidden states [batch, d_model] of those at the cut.
+
+    Args:
+        graph: to add to.
+        model: the transformer.
+        cut: where `hidden` was taken.
+        hidden: [batch, positions, d_model].
+        items: what it was computed from; read where blocks remain.
+    """
+    if cut.block < model.shape.n_blocks:
+        remaining = range(cut.block, model.shape.n_blocks)
+        hidden = _run(graph, model, remaining, hidden, items, newest_only=cut.newest_only)
+    if cut.block <= model.shape.n_blocks:
         hidden = _norm(graph, "final_norm", model.final_norm, hidden)
+    if not cut.newest_only:
+        hidden = newest(graph, hidden)
     return graph.node("Squeeze", hidden, graph.constant("axis_1", np.array([1])))
 
 
@@ -112,15 +147,22 @@ def _item_embeddings(graph: GraphBuilder, model: Sasrec, items: str) -> str:
     return graph.node("Gather", table, items)
 
 
-def _run(graph: GraphBuilder, model: Sasrec, blocks: range, hidden: str, items: str) -> str:
+def _run(
+    graph: GraphBuilder,
+    model: Sasrec,
+    blocks: range,
+    hidden: str,
+    items: str,
+    *,
+    newest_only: bool,
+) -> str:
     mask = _mask(graph, model.shape.max_seq, items)
-    cut = Cut(blocks.stop)
     for index in blocks:
-        newest_only = cut.newest_only and index == model.shape.n_blocks - 1
+        is_cut = newest_only and index == model.shape.n_blocks - 1
         block = model.blocks[index]
         if not isinstance(block, Block):
             raise TypeError(f"cannot export a {type(block).__name__}")
-        hidden = _block(graph, f"block_{index + 1}", block, hidden, mask, newest_only=newest_only)
+        hidden = _block(graph, f"block_{index + 1}", block, hidden, mask, newest_only=is_cut)
     return hidden
 
 
@@ -145,8 +187,8 @@ def _block(
     context = _norm(graph, f"{name}.attention_norm", block.attention_norm, hidden)
     queries = context
     if newest_only:
-        hidden, queries = _newest(graph, hidden, axis=1), _newest(graph, context, axis=1)
-        mask = _newest(graph, mask, axis=2)
+        hidden, queries = newest(graph, hidden), newest(graph, context)
+        mask = newest(graph, mask, axis=2)
     attended = _attention(graph, f"{name}.attention", block.attention, queries, context, mask)
     hidden = graph.node("Add", hidden, attended)
     normed = _norm(graph, f"{name}.feed_forward_norm", block.feed_forward_norm, hidden)
@@ -187,7 +229,8 @@ def _norm(graph: GraphBuilder, name: str, norm: nn.LayerNorm, x: str) -> str:
     return graph.node("LayerNormalization", x, gain, bias, axis=-1, epsilon=norm.eps)
 
 
-def _newest(graph: GraphBuilder, x: str, *, axis: int) -> str:
+def newest(graph: GraphBuilder, x: str, *, axis: int = 1) -> str:
+    """The last of an axis, which stays."""
     minus_one = graph.constant("minus_one", np.array([-1]))
     end = graph.constant("end", np.array([np.iinfo(np.int64).max]))
     return graph.node("Slice", x, minus_one, end, graph.constant(f"axis_{axis}", np.array([axis])))
@@ -224,8 +267,8 @@ def _above_threshold(graph: GraphBuilder, sae: Sae, rectified: str) -> str:
 
 
 def _top_k(graph: GraphBuilder, sae: Sae, rectified: str) -> str:
-    k = graph.constant("k", np.array([sae.k]))
-    values, indices = graph.nodes("TopK", rectified, k, n_outputs=2, axis=-1, sorted=0)
+    active = graph.constant("active", np.array([sae.k]))
+    values, indices = graph.nodes("TopK", rectified, active, n_outputs=2, axis=-1, sorted=0)
     blank = onnx.numpy_helper.from_array(np.array([0], dtype=np.float32))
     zeros = graph.node("ConstantOfShape", graph.node("Shape", rectified), value=blank)
     return graph.node("ScatterElements", zeros, indices, values, axis=-1)

