@@ -5,8 +5,8 @@ not try again. A closed gate answers them UNAVAILABLE with a pause to keep, whic
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from time import monotonic
 
 from service.errors import Draining
@@ -20,6 +20,7 @@ class Gate:
         self._is_closed = False
         self._empty = asyncio.Event()
         self._knocked_at = 0.0
+        self._waits: set[asyncio.Timeout] = set()
 
     @contextmanager
     def passed(self) -> Iterator[None]:
@@ -48,9 +49,29 @@ class Gate:
         if self._is_closed:
             raise Draining
 
+    @asynccontextmanager
+    async def until_closed(self) -> AsyncIterator[None]:
+        """What is awaited within the block is given up once the drain begins.
+
+        Raises:
+            Draining: the gate is closed.
+        """
+        self.refuse_if_closed()
+        try:
+            async with asyncio.timeout(None) as wait:
+                self._waits.add(wait)
+                try:
+                    yield
+                finally:
+                    self._waits.discard(wait)
+        except TimeoutError:
+            raise Draining from None
+
     async def close(self, timeout_s: float) -> None:
         """Lets nobody in any more, and waits so long for those inside to leave."""
         self._is_closed = True
+        for wait in self._waits:
+            wait.reschedule(asyncio.get_running_loop().time())
         if self._inside:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._empty.wait(), timeout_s)

@@ -1,7 +1,7 @@
 """What surrounds every call: request id, clock, metrics, error table. Once for all RPCs."""
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, nullcontext
 from time import perf_counter
 from typing import Any, NoReturn, TypeAlias
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Names, times, counts and refuses unary calls, and those of ours that answer in a stream.
+    """Names, times, counts and refuses unary calls, and streams of ours.
 
     Streams are not timed: how long one takes is its caller's choice. Those of health and
     reflection pass through.
@@ -66,6 +66,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         elif handler.unary_stream is not None and method.startswith(OUR_METHODS):
             stream = self._around_stream(method, handler.unary_stream)
             wrapped = _handler(grpc.unary_stream_rpc_method_handler, stream, handler)
+        elif handler.stream_stream is not None and method.startswith(OUR_METHODS):
+            both = self._around_both(method, handler.stream_stream)
+            wrapped = _handler(grpc.stream_stream_rpc_method_handler, both, handler)
         else:
             return handler
         self._wrapped[method] = wrapped
@@ -106,6 +109,39 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 self._metrics.requests.labels(method, code.name).inc()
 
         return call
+
+    def _around_both(self, method: str, behaviour: Streaming) -> Streaming:
+        """Around streams both ways: the drain ends what comes in, and they answer what came."""
+
+        async def call(requests: Any, context: Context) -> AsyncGenerator[Any, None]:
+            request_id, code = _begun(requests, context), grpc.StatusCode.OK
+            try:
+                with self._gate.passed():
+                    async with aclosing(behaviour(self._incoming(requests), context)) as messages:
+                        async for message in messages:
+                            yield message
+            except BaseException as error:
+                code = _code_of(error, context)
+                await _end(context, method, error, request_id)
+            finally:
+                self._metrics.requests.labels(method, code.name).inc()
+
+        return call
+
+    async def _incoming(self, messages: AsyncIterable[Any]) -> AsyncIterator[Any]:
+        """The messages until the caller has no more.
+
+        Raises:
+            Draining: the drain began.
+            InvalidRequest: bytes that are no message.
+        """
+        supply = aiter(messages)
+        while True:
+            async with self._gate.until_closed():
+                message = await anext(supply, None)
+            if message is None:
+                return
+            yield _well_formed(message)
 
 
 def _begun(request: Any, context: Context) -> str:

@@ -3,16 +3,18 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Sequence
+from contextlib import suppress
 
 from steerrec.v1 import recommender_pb2, recommender_pb2_grpc
 
 from service.decisions.recorder import DecisionRecorder
 from service.errors import InvalidRequest, Violation
+from service.many import Many, Result
 from service.metrics import Metrics
 from service.query import query_of
 from service.recommend import Recommender
-from service.reply import reply_of
+from service.reply import reply_of, tell_slate
 from service.request_id import REQUEST_ID
 from service.rpc.deadline import deadline_of
 from service.rpc.interceptor import Context
@@ -20,10 +22,13 @@ from service.slate import Slate
 from service.status import UNKNOWN, answer_to, status_of
 
 MAX_REQUESTS = 256
-PLANNED_AT_ONCE = 256
-"""Rules of a batch that are planned before other callers get their turn: some milliseconds."""
-PRESET_WEIGHT = 16
-"""Rules that a preset counts as."""
+MAX_UNANSWERED = 512
+"""Requests of a stream that have no result yet, beyond which it is read no further."""
+MESSAGE_BYTES = 2**20
+"""Size from which a message of results is sent, whatever else is ready."""
+
+OneResult = recommender_pb2.BatchRecommendResult | recommender_pb2.StreamRecommendResult
+RequestMessage = recommender_pb2.StreamRecommendRequest
 
 log = logging.getLogger(__name__)
 
@@ -43,57 +48,108 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
         self, request: recommender_pb2.RecommendRequest, context: Context
     ) -> recommender_pb2.RecommendResponse:
         """The k best items after a history, under the request's plan."""
-        return await self._answer(request, REQUEST_ID.get(), deadline_of(context))
+        query = query_of(request, REQUEST_ID.get())
+        pinned = self._recommender.pin(query.model)
+        slate = await self._recommender.answer(query, pinned, deadline_of(context))
+        self._count([slate])
+        reply = reply_of(slate)
+        if self._recorder is not None:
+            self._recorder.record(request, reply, pinned)
+        return reply
 
     async def BatchRecommend(
         self, request: recommender_pb2.BatchRecommendRequest, context: Context
     ) -> recommender_pb2.BatchRecommendResponse:
         """Every query answered or refused on its own."""
         _check_count(request.requests)
-        deadline, batch_id = deadline_of(context), REQUEST_ID.get()
-        answering, weight = [], 0
-        for i, own in enumerate(request.requests):
-            request_id = own.request_id or f"{batch_id}-{i}"
-            answering.append(asyncio.create_task(self._result(own, request_id, deadline)))
-            weight += len(own.rules) + PRESET_WEIGHT * len(own.presets)
-            if weight > PLANNED_AT_ONCE:
-                # so that planning many rules does not keep other callers waiting
-                await asyncio.sleep(0)
-                weight = 0
-        results = await asyncio.gather(*answering)
-        return recommender_pb2.BatchRecommendResponse(results=results)
+        response = recommender_pb2.BatchRecommendResponse()
+        messages = [response.results.add() for _ in request.requests]
+        with self._many(context) as many:
+            await many.put(request.requests)
+            while many.n_unanswered:
+                results = await many.results()
+                for result in results:
+                    self._tell(messages[result.number], result)
+                self._count_all(results)
+                many.taken(len(results))
+        return response
 
-    async def _result(
-        self, request: recommender_pb2.RecommendRequest, request_id: str, deadline: float | None
-    ) -> recommender_pb2.BatchRecommendResult:
-        try:
-            response = await self._answer(request, request_id, deadline)
-        except Exception as error:
-            if answer_to(error) is UNKNOWN:
-                log.exception("a query of BatchRecommend failed")
-            return recommender_pb2.BatchRecommendResult(error=status_of(error, request_id))
-        return recommender_pb2.BatchRecommendResult(response=response)
+    async def StreamRecommend(
+        self, requests: AsyncIterable[RequestMessage], context: Context
+    ) -> AsyncGenerator[recommender_pb2.StreamRecommendResponse, None]:
+        """Every query answered or refused on its own, as soon as it is ready."""
+        with self._many(context) as many:
+            reading = asyncio.create_task(_read(requests, many))
+            reading.add_done_callback(lambda _: many.wake())
+            try:
+                while many.n_unanswered or not reading.done():
+                    results = await many.results()
+                    for response in self._responses(results):
+                        yield response
+                        # only now: a caller who does not read is not read from
+                        many.taken(len(response.results))
+                    self._count_all(results)
+                await reading  # raises what ended it
+            finally:
+                reading.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await reading
 
-    async def _answer(
-        self, request: recommender_pb2.RecommendRequest, request_id: str, deadline: float | None
-    ) -> recommender_pb2.RecommendResponse:
-        query = query_of(request, request_id)
-        pinned = self._recommender.pin(query.model)
-        slate = await self._recommender.answer(query, pinned, deadline)
-        self._count(slate)
-        reply = reply_of(slate)
-        if self._recorder is not None:
-            self._recorder.record(request, reply, pinned)
-        return reply
+    def _many(self, context: Context) -> Many:
+        return Many(self._recommender, REQUEST_ID.get(), deadline_of(context))
 
-    def _count(self, slate: Slate) -> None:
+    def _responses(
+        self, results: Sequence[Result]
+    ) -> Iterator[recommender_pb2.StreamRecommendResponse]:
+        """The results in messages, none much larger than it may be."""
+        response, size_bytes = recommender_pb2.StreamRecommendResponse(), 0
+        for result in results:
+            message = response.results.add(number=result.number)
+            self._tell(message, result)
+            size_bytes += message.ByteSize()
+            if size_bytes >= MESSAGE_BYTES:
+                yield response
+                response, size_bytes = recommender_pb2.StreamRecommendResponse(), 0
+        if response.results:
+            yield response
+
+    def _tell(self, message: OneResult, result: Result) -> None:
+        asked, outcome = result.asked, result.outcome
+        if isinstance(outcome, Exception):
+            if answer_to(outcome) is UNKNOWN:
+                log.error("a request of many failed", exc_info=outcome)
+            message.error.CopyFrom(status_of(outcome, asked.request_id))
+            return
+        tell_slate(message.response, outcome)
+        if self._recorder is not None and asked.pinned is not None:
+            self._recorder.record(asked.request, message.response, asked.pinned)
+
+    def _count_all(self, results: Sequence[Result]) -> None:
+        self._count([own.outcome for own in results if isinstance(own.outcome, Slate)])
+
+    def _count(self, slates: Sequence[Slate]) -> None:
         # looking a label up costs more than making the report
-        for status, count in Counter(report.status for report in slate.reports).items():
+        statuses = Counter(report.status for slate in slates for report in slate.reports)
+        for status, count in statuses.items():
             self._metrics.rule_status.labels(status.name).inc(count)
-        for degraded in slate.degraded:
-            self._metrics.degraded.labels(degraded.reason.name).inc()
-        if slate.findings is not None and slate.findings.target is not None:
-            self._metrics.target_status.labels(slate.findings.target.status.name).inc()
+        for slate in slates:
+            for degraded in slate.degraded:
+                self._metrics.degraded.labels(degraded.reason.name).inc()
+            if slate.findings is not None and slate.findings.target is not None:
+                self._metrics.target_status.labels(slate.findings.target.status.name).inc()
+
+
+async def _read(messages: AsyncIterable[RequestMessage], many: Many) -> None:
+    """Asks what comes, as long as the caller takes the results.
+
+    Raises:
+        InvalidRequest: a message breaks the contract; nothing of it is asked.
+        Draining: the replica stops.
+    """
+    async for message in messages:
+        _check_count(message.requests)
+        await many.put(message.requests, waits_for_room=True)
+        await many.eased(MAX_UNANSWERED - MAX_REQUESTS)
 
 
 def _check_count(requests: Sequence[recommender_pb2.RecommendRequest]) -> None:
