@@ -52,6 +52,9 @@ def service(store_root: str, folder: Path, **environment: str) -> Iterator[str]:
 def service_process(store_root: str, folder: Path, **environment: str) -> Iterator[Running]:
     """A running service; its files go into the folder.
 
+    It keeps no hidden states unless it is told to: benches send the same requests round and round,
+    and every history would be found.
+
     Args:
         store_root: of the bundles.
         folder: exists.
@@ -68,7 +71,7 @@ def service_process(store_root: str, folder: Path, **environment: str) -> Iterat
         STEERREC_BIND="127.0.0.1:0",
         STEERREC_METRICS_BIND="127.0.0.1:0",
         STEERREC_READY_FILE=str(ready),
-        **{"STEERREC_LOG_LEVEL": "warning"} | environment,
+        **{"STEERREC_LOG_LEVEL": "warning", "STEERREC_STATE_CACHE_BYTES": "0"} | environment,
     ) as process:
         _wait_for(ready, process)
         told = json.loads(ready.read_text())

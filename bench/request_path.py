@@ -1,17 +1,21 @@
 """Where a request's time goes inside the process: microseconds of one thread's processor time.
 
-    python -m bench.request_path [--workload S|M] [--batch N] [--repetitions N]
+    python -m bench.request_path [--workload S|M|M_BELOW] [--batch N] [--repetitions N]
+                                 [--repeated SHARE]
 
 Without the wire: a request's bytes go in and its response's bytes come out, stage by stage, over
 the same requests. Processor time, so that a busy machine distorts little; medians of repetitions.
+
+With `--repeated` so many requests have the history of a recent one, with other rules: answered with
+no hidden state kept, with a cache that has to earn its hits, and with every history kept.
 """
 
 import argparse
 import asyncio
 import shlex
 import sys
-from collections.abc import Callable, Coroutine, Generator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import median
 from time import thread_time
@@ -23,10 +27,12 @@ from rich.table import Table
 from steerrec.v1 import recommender_pb2
 
 from bench import synthetic
+from bench.requests import REPEATED_WITHIN, kept_bytes
 from bench.serving import CACHE
 from loadtest.requests import Wanted, requests_of
 from model_store.bundle import Bundle
 from model_store.graphs import Graph
+from model_store.scan import Scan
 from model_store.store import Store
 from service.batcher import Batcher
 from service.forward import Answer, Ongoing, Question, forward
@@ -40,16 +46,33 @@ from service.reply import reply_of
 from service.settings import PRODUCTION, Settings
 from service.slate import Slate
 from service.snapshot import Current
+from service.state_cache import Lookups, StateCache
 from steering.plan import Limits
 from steering.space import FeatureSpace
 
 Made = TypeVar("Made")
 N_REQUESTS = 256
+N_REPEATED_REQUESTS = 512
+FOUND = "histories found, %"
 MIXES = {
     "no rules": Wanted(count=N_REQUESTS, n_rules=(0,), by="feature"),
     "5 features": Wanted(count=N_REQUESTS, n_rules=(5,), by="feature", operations=("ADD",)),
     "5 attributes": Wanted(count=N_REQUESTS, n_rules=(5,), by="attribute"),
 }
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the table."""
+
+    messages: Sequence[bytes]
+    """Requests."""
+    compared_with: str
+    """Column that its total is compared with."""
+    kept_bytes: int = 0
+    """For hidden states."""
+    is_warm: bool = False
+    """Whether every history was asked about before."""
 
 
 class AskedFor:
@@ -141,6 +164,8 @@ class Path:
             "encoder graph": bundle.graphs.encoder,
             "upper graph": bundle.graphs.upper,
         }
+        if isinstance(bundle.graphs.ranking, Scan):
+            graphs["scan graph"] = bundle.graphs.ranking.graph
         clock.spent |= dict.fromkeys(graphs, 0.0)
         kept = {name: graph.run for name, graph in graphs.items()}
         for name, graph in graphs.items():
@@ -174,27 +199,79 @@ def _ended(answering: Coroutine[Any, Any, Slate], answer: Answer | Ongoing) -> S
     raise RuntimeError("a request asked for a second question")
 
 
+class Found:
+    """What became of the histories of a run."""
+
+    def __init__(self) -> None:
+        self._looked_up = self._computed = 0
+
+    def count(self, lookups: Lookups) -> None:
+        """Of one run of the model."""
+        self._looked_up += sum(lookups)
+        self._computed += lookups.miss
+
+    @property
+    def percent(self) -> float:
+        """Histories that were not computed."""
+        return 100 * (1 - self._computed / self._looked_up) if self._looked_up else 0.0
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--workload", choices=["S", "M"], default="M")
+    parser.add_argument("--workload", choices=["S", "M", "M_BELOW"], default="M")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--repetitions", type=int, default=9)
+    parser.add_argument("--repeated", type=float, metavar="SHARE", default=0.0)
     chosen = parser.parse_args()
     pinned = _pinned(chosen.workload)
-    path = Path(pinned, chosen.batch)
-    mixes = {
-        name: [own.SerializeToString() for own in requests_of(pinned.served.bundle, wanted)]
-        for name, wanted in MIXES.items()
-    }
-    for messages in mixes.values():
-        path.run(messages)
-    runs: dict[str, list[dict[str, float]]] = {name: [] for name in mixes}
+    bundle = pinned.served.bundle
+    columns = dict(_repeating(bundle, chosen.repeated) if chosen.repeated else _mixed(bundle))
+    for column in columns.values():
+        _run(pinned, chosen.batch, column)
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in columns}
     for _ in range(chosen.repetitions):
-        for name, messages in mixes.items():
-            runs[name].append(path.run(messages))
+        for name, column in columns.items():
+            runs[name].append(_run(pinned, chosen.batch, column))
     print(f"python -m bench.request_path {shlex.join(sys.argv[1:])}")
-    _show({name: _medians(own) for name, own in runs.items()})
+    _show({name: _medians(own) for name, own in runs.items()}, columns)
+
+
+def _mixed(bundle: Bundle) -> Iterator[tuple[str, Column]]:
+    for name, wanted in MIXES.items():
+        yield name, Column(_messages(bundle, wanted), "no rules")
+
+
+def _repeating(bundle: Bundle, share: float) -> Iterator[tuple[str, Column]]:
+    for n_rules in (0, 5):
+        wanted = Wanted(
+            count=N_REPEATED_REQUESTS,
+            n_rules=(n_rules,),
+            by="feature",
+            operations=("ADD",),
+            repeated_share=share,
+            repeated_within=REPEATED_WITHIN,
+        )
+        messages, rules = _messages(bundle, wanted), f"{n_rules or 'no'} rules"
+        nothing = f"{rules}, nothing kept"
+        yield nothing, Column(messages, nothing)
+        yield f"{rules}, kept", Column(messages, nothing, kept_bytes(bundle))
+        yield f"{rules}, all kept", Column(messages, nothing, 2**30, is_warm=True)
+
+
+def _messages(bundle: Bundle, wanted: Wanted) -> list[bytes]:
+    return [own.SerializeToString() for own in requests_of(bundle, wanted)]
+
+
+def _run(pinned: Pinned, batch: int, column: Column) -> dict[str, float]:
+    """Microseconds per request of every stage, and what share of histories was found."""
+    found = Found()
+    states = StateCache(column.kept_bytes, lambda lookups: found.count(lookups))  # noqa: PLW0108 - `found` is replaced
+    path = Path(replace(pinned, served=replace(pinned.served, states=states)), batch)
+    if column.is_warm:
+        path.run(column.messages)
+        found = Found()
+    return path.run(column.messages) | {FOUND: found.percent}
 
 
 def _pinned(workload: str) -> Pinned:
@@ -213,16 +290,22 @@ def _medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
     return {stage: median(own[stage] for own in runs) for stage in runs[0]}
 
 
-def _show(spent: dict[str, dict[str, float]]) -> None:
+def _show(spent: dict[str, dict[str, float]], columns: dict[str, Column]) -> None:
+    found = {name: own.pop(FOUND) for name, own in spent.items()}
     table = Table(box=box.MARKDOWN)
     table.add_column("stage")
     for name in spent:
         table.add_column(name, justify="right")
     for stage in next(iter(spent.values())):
         table.add_row(stage, *(f"{own[stage]:.1f}" for own in spent.values()))
-    totals = [sum(own.values()) for own in spent.values()]
-    table.add_row("all", *(f"{total:.1f}" for total in totals))
-    table.add_row("over no rules", *(f"{total / totals[0]:.2f}" for total in totals))
+    totals = {name: sum(own.values()) for name, own in spent.items()}
+    table.add_row("all", *(f"{total:.1f}" for total in totals.values()))
+    ratios = [total / totals[columns[name].compared_with] for name, total in totals.items()]
+    if any(found.values()):
+        table.add_row(FOUND, *(f"{percent:.0f}" for percent in found.values()))
+        table.add_row("over nothing kept", *(f"{ratio:.2f}" for ratio in ratios))
+    else:
+        table.add_row("over no rules", *(f"{ratio:.2f}" for ratio in ratios))
     Console(width=120, highlight=False).print(table)
 
 

@@ -1,7 +1,7 @@
 """One table: an empty handler, the model alone, the whole service; ratios within one run.
 
     python -m bench.serving [--workload S|M | --store ROOT] [--repetitions N] [--seconds S]
-                            [--rules N ...]
+                            [--rules N ...] [--repeated SHARE]
     python -m bench.serving --quick
 
 Every cell is measured once per repetition, in turn, and the table shows medians. The service and
@@ -25,8 +25,8 @@ from pathlib import Path
 from bench import empty_handler, synthetic
 from bench.model_alone import graphs_rate, steered_rate
 from bench.processes import empty_server, service
-from bench.requests import encoded_requests
-from bench.table import Cell, Kind, show
+from bench.requests import encoded_requests, kept_bytes
+from bench.table import Cell, Kind, show, show_kept
 from model_store.bundle import Bundle
 from model_store.store import Store
 
@@ -47,6 +47,10 @@ class Bench:
     """Address of the empty handler."""
     service: str
     """Address of the service."""
+    keeping: str
+    """Address of one that keeps hidden states; empty: there is none."""
+    repeated_share: float
+    """Of the requests, how many have the history of a recent one, with other rules."""
     folder: Path
     """For the generator's requests."""
     seconds: float
@@ -66,11 +70,13 @@ class Bench:
             yield from self._alone(Kind.EDITED, n_rules, steered_rate)
         for n_rules, file in files.items():
             yield from self._loaded(Kind.SERVICE, n_rules, self.service, RECOMMEND, file)
+            if self.keeping:
+                yield from self._loaded(Kind.KEEPING, n_rules, self.keeping, RECOMMEND, file)
 
     def _alone(
         self, kind: Kind, n_rules: int, rate: Callable[[Bundle, list[bytes], int, float], float]
     ) -> Iterator[Cell]:
-        encoded = encoded_requests(self.bundle, n_rules)
+        encoded = self._requests(n_rules)
         for batch in BATCHES:
             measured = partial(rate, self.bundle, encoded, batch, self.seconds)
             yield Cell(kind, batch, n_rules, partial(_as_result, measured))
@@ -85,8 +91,11 @@ class Bench:
 
     def _file(self, n_rules: int) -> Path:
         path = self.folder / f"requests-{n_rules}.json"
-        path.write_text(json.dumps([r.hex() for r in encoded_requests(self.bundle, n_rules)]))
+        path.write_text(json.dumps([own.hex() for own in self._requests(n_rules)]))
         return path
+
+    def _requests(self, n_rules: int) -> list[bytes]:
+        return encoded_requests(self.bundle, n_rules, repeated_share=self.repeated_share)
 
 
 def _as_result(rate: Callable[[], float]) -> dict[str, float]:
@@ -107,10 +116,13 @@ def main() -> None:
         synthetic.publish(getattr(synthetic, chosen.workload), Store(root))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        bundle = Store(root).load("production")
         bench = Bench(
-            bundle=Store(root).load("production"),
+            bundle=bundle,
             empty=stack.enter_context(empty_server()),
             service=stack.enter_context(service(root, folder)),
+            keeping=_keeping(stack, root, folder, bundle) if chosen.repeated else "",
+            repeated_share=chosen.repeated,
             folder=folder,
             seconds=chosen.seconds,
             n_rules=chosen.rules,
@@ -118,16 +130,33 @@ def main() -> None:
         cells = list(bench.cells())
         _measure(cells, chosen.repetitions)
     show(cells, _title(bench.bundle, cells, chosen.repetitions, load_before))
+    if chosen.repeated:
+        show_kept(cells)
+
+
+def _keeping(stack: ExitStack, root: str, folder: Path, bundle: Bundle) -> str:
+    """Address of a service that keeps hidden states, until the stack ends."""
+    own = folder / "keeping"
+    own.mkdir()
+    kept = {"STEERREC_STATE_CACHE_BYTES": str(kept_bytes(bundle))}
+    return stack.enter_context(service(root, own, **kept))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--workload", choices=["S", "M"], default="M")
+    parser.add_argument("--workload", choices=["S", "M", "M_BELOW"], default="M")
     parser.add_argument("--store", help="root of a store whose production bundle is measured")
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
     parser.add_argument(
         "--rules", type=int, nargs="+", default=N_RULES, metavar="N", help="of a request"
+    )
+    parser.add_argument(
+        "--repeated",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="of the requests that have the history of a recent one",
     )
     parser.add_argument("--quick", action="store_true", help="once and briefly: a look, no figures")
     chosen = parser.parse_args()

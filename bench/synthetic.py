@@ -48,10 +48,21 @@ class Workload:
     n_blocks: int = 2
     n_heads: int = 2
     k: int = 32
+    blocks_above: int = 0
+    """The hook's, whose edit then touches all positions; 0: it is after the last block."""
+
+    @property
+    def hook_point(self) -> HookPoint:
+        """Where the SAE reads."""
+        block = self.n_blocks - self.blocks_above
+        positions = EditPositions.ALL if self.blocks_above else EditPositions.LAST
+        return HookPoint(block=block, positions=positions)
 
 
 S = Workload("S", n_items=3_500, d_model=64, d_sae=1_024)
 M = Workload("M", n_items=27_000, d_model=128, d_sae=2_048)
+M_BELOW = Workload("M_BELOW", n_items=27_000, d_model=128, d_sae=2_048, blocks_above=1)
+"""M hooked before the last block."""
 L = Workload("L", n_items=100_000, d_model=64, d_sae=1_024)
 XL = Workload("XL", n_items=1_000_000, d_model=64, d_sae=1_024)
 
@@ -90,7 +101,7 @@ def _write(workload: Workload, folder: Path, version: str, store: Store) -> None
         folder,
         Sasrec(shape),
         Sae(sae_shape, workload.d_model),
-        shape.n_blocks,
+        workload.hook_point.block,
         _cards(workload),
         _dataset(workload, users),
         users,
@@ -99,7 +110,7 @@ def _write(workload: Workload, folder: Path, version: str, store: Store) -> None
         folder,
         version=version,
         base_model=shape,
-        hook_point=HookPoint(block=shape.n_blocks, positions=EditPositions.LAST),
+        hook_point=workload.hook_point,
         sae=sae_shape,
         data=DataIdentity(
             name="synthetic",

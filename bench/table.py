@@ -26,7 +26,13 @@ class Kind(StrEnum):
     EDITED = "model and edits"
     """The steered forward pass, without gRPC."""
     SERVICE = "service"
-    """All of it."""
+    """All of it; it keeps no hidden states."""
+    KEEPING = "service that keeps states"
+    """The same with a cache of hidden states."""
+
+
+SERVED = frozenset({Kind.SERVICE, Kind.KEEPING})
+"""What answers calls with slates."""
 
 
 @dataclass
@@ -45,7 +51,7 @@ class Cell:
     @property
     def name(self) -> str:
         """As the table shows it."""
-        is_called = self.kind in {Kind.EMPTY, Kind.SERVICE}
+        is_called = self.kind in {Kind.EMPTY, *SERVED}
         rules = "" if self.kind is Kind.EMPTY else f"{self.n_rules or 'no'} rules, "
         width = f"{self.width} in flight" if is_called else f"batch {self.width}"
         return f"{self.kind}, {rules}{width}"
@@ -73,13 +79,37 @@ def show(cells: Sequence[Cell], title: str) -> None:
     console.print(table)
 
 
+def show_kept(cells: Sequence[Cell]) -> None:
+    """Prints what keeping states is worth, as Markdown: ratios to the same service without."""
+    table = Table(box=box.MARKDOWN)
+    for column in ("with states kept, over without", "per second", "p50", "p99"):
+        table.add_column(column, justify="left" if column.startswith("with") else "right")
+    for cell in (own for own in cells if own.kind is Kind.KEEPING):
+        plain = next(
+            own
+            for own in cells
+            if own.kind is Kind.SERVICE and (own.width, own.n_rules) == (cell.width, cell.n_rules)
+        )
+        table.add_row(
+            f"{cell.n_rules or 'no'} rules, {cell.width} in flight",
+            *(_ratio(cell, plain, figure) for figure in ("per_s", "p50_ms", "p99_ms")),
+        )
+    Console(width=WIDTH, highlight=False).print(table)
+
+
+def _ratio(cell: Cell, other: Cell, figure: str) -> str:
+    """Median over the repetitions of what one is of the other in the same repetition."""
+    pairs = zip(cell.results, other.results, strict=True)
+    return f"{statistics.median(own[figure] / plain[figure] for own, plain in pairs):.2f}"
+
+
 def _figures(cell: Cell, cells: Sequence[Cell]) -> Iterator[str]:
     yield f"{cell.rate:,.0f}"
     for figure in ("p50_ms", "p99_ms", "client_ms"):
         value = cell.median(figure)
         yield f"{value:.2f}" if value is not None else ""
     yield "" if cell.kind is Kind.EMPTY else f"{cell.rate / model_rate(cells, cell.n_rules):.2f}"
-    if cell.kind is Kind.SERVICE:
+    if cell.kind in SERVED:
         yield f"{cell.rate / roofline(cells, cell.n_rules, cell.width):.2f}"
 
 

@@ -45,6 +45,8 @@ class Wanted:
     """Drawn from for each rule; these go with each other on features that groups share."""
     repeated_share: float = 0.0
     """Of the requests, how many have the history of an earlier one, with other rules."""
+    repeated_within: int = 0
+    """How many requests back that one may be; 0: any."""
     seed: int = 0
     """Of all that is drawn."""
 
@@ -60,7 +62,8 @@ def requests_of(bundle: Bundle, wanted: Wanted) -> Iterator[recommender_pb2.Reco
     seen: list[list[str]] = []
     for n_rules in islice(cycle(wanted.n_rules), wanted.count):
         is_repeated = bool(seen) and rng.random() < wanted.repeated_share
-        seen.append(seen[rng.integers(len(seen))] if is_repeated else histories.draw())
+        recent = seen[-wanted.repeated_within :]
+        seen.append(recent[rng.integers(len(recent))] if is_repeated else histories.draw())
         yield recommender_pb2.RecommendRequest(
             history=seen[-1], k=wanted.k, rules=rules.draw(n_rules)
         )

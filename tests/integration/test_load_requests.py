@@ -71,6 +71,15 @@ def test_histories_are_repeated_as_often_as_wanted(bundle: Bundle) -> None:
     assert len({tuple(request.history) for request in requests}) == pytest.approx(700, abs=60)
 
 
+def test_repeated_histories_are_as_recent_as_wanted(bundle: Bundle) -> None:
+    requests = made(bundle, count=300, repeated_share=0.5, repeated_within=7)
+    last: dict[tuple[str, ...], int] = {}
+    for place, request in enumerate(requests):
+        history = tuple(request.history)
+        assert place - last.get(history, place) <= 7
+        last[history] = place
+
+
 def test_the_same_seed_makes_the_same_requests(bundle: Bundle) -> None:
     assert made(bundle, seed=3) == made(bundle, seed=3) != made(bundle, seed=4)
 
