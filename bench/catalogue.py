@@ -1,6 +1,6 @@
 """Large catalogues: what ranking costs, memory, start to first answer, and rates over gRPC.
 
-    python -m bench.catalogue [--workloads L XL] [--repetitions 7] [--only ranking|start|rates]
+    python -m bench.catalogue [--workloads M L XL] [--repetitions 7] [--only ranking|start|rates]
 
 Ranking is measured without gRPC, on one thread, by processor time: every way answers the same
 batches by turns, and its answers are compared. The start is that of a service process, by turns
@@ -10,6 +10,7 @@ with that of a small bundle. Rates are an open loop: calls are sent at their tim
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -36,23 +37,31 @@ from loadtest.levels import Level
 from loadtest.load import Load
 from loadtest.processes import run
 from model_store.bounds import Float32
-from model_store.files import BASE_MODEL_FILE, ITEM_VECTORS, LOWER_FILE, UPPER_FILE
+from model_store.files import (
+    BASE_MODEL_FILE,
+    ITEM_VECTORS,
+    LOWER_FILE,
+    SAE_FILE,
+    SCAN_FILE,
+    UPPER_FILE,
+)
 from model_store.graphs import Graph, Graphs, Int64, TopK
 from model_store.load import read_manifest
 from model_store.scan import Scan
 from model_store.store import Store
 from model_store.weights import mapped_weights
-from training.bundle_files import load_model
-from training.export import upper_graph
+from training.bundle_files import load_model, load_sae
+from training.export import upper_graph, write_graphs
+from training.scan import write_scan
 
 CACHE = Path(__file__).parents[1] / ".cache" / "bench"
 RECOMMEND = "/steerrec.v1.RecommenderService/Recommend"
-BATCHES = (1, 8, 32)
+BATCHES = (1, 8, 16, 32, 64)
 K = 20
 SEQ = 50
 BLOCK = 65_536
 """Items of a block of the ways that go block by block."""
-RATES = {"L": (250, 500, 1000), "XL": (100, 250, 500)}
+RATES = {"M": (500, 1000, 2000), "L": (250, 500, 1000), "XL": (100, 250, 500)}
 """Calls a second that are asked for; the last is the goal."""
 SECONDS = 5.0
 IN_FLIGHT = 512
@@ -79,7 +88,18 @@ class Ways:
         manifest = read_manifest(bundle)
         shape = manifest.base_model
         model = load_model(bundle / BASE_MODEL_FILE, shape)
-        sorting = upper_graph(model, manifest.hook_point.block)
+        block = manifest.hook_point.block
+        if SCAN_FILE not in manifest.files:  # made before catalogues of this size were scanned
+            bundle = shutil.copytree(bundle, folder / "scanned")
+            write_graphs(
+                bundle,
+                model,
+                load_sae(bundle / SAE_FILE, manifest.sae),
+                block,
+                bundle / BASE_MODEL_FILE,
+            )
+            write_scan(bundle, model, block)
+        sorting = upper_graph(model, block)
         (folder / "upper.onnx").write_bytes(sorting.SerializeToString())
         self.n_items = shape.n_items
         self._sorting = Graph(folder / "upper.onnx", 1)
@@ -328,7 +348,7 @@ def _show(part: str, workloads: Sequence[Workload], repetitions: int) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--workloads", nargs="+", choices=["L", "XL"], default=["L", "XL"])
+    parser.add_argument("--workloads", nargs="+", choices=["M", "L", "XL"], default=["L", "XL"])
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--only", nargs="+", choices=["ranking", "memory", "start", "rates"])
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)

@@ -1,9 +1,10 @@
 """The best of a large catalogue: int8 copies say which items could be, float32 says which are.
 
 The catalogue is cut into groups of neighbouring items. `scan.onnx` gives, for each history and
-group, the best score that the copies promise. The groups that promise most are scored exactly;
-the k-th best of their items is what any other group has to reach, within its bound, to be scored
-as well. So no item of the best k is missed (ADR 0011); where too many groups reach, all are scored.
+group, the best score that the copies promise, and of catalogues that are not very large every
+item's. Of the groups that promise most, all items are scored exactly, or the k that promise most;
+the k-th best of those is what anything else has to reach, within its bound, to be scored as well.
+So no item of the best k is missed (ADR 0011); where too many groups reach, all are scored.
 
 A score is the dot product in float64, rounded once to float32; ties: the smaller index first.
 """
@@ -15,20 +16,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model_store.bounds import (
-    GROUP,
-    ROW_LEVELS,
-    SMALLEST,
-    Bounds,
-    Float32,
-    Float64,
-    furthest,
-    n_groups,
-    norms,
-)
+from model_store.bounds import GROUP, SMALLEST, Bounds, Float32, Float64, n_groups, norms
 from model_store.errors import BundleCorrupt
 from model_store.files import BASE_MODEL_FILE, ITEM_VECTORS, SCAN_FILE, SCAN_WEIGHTS_FILE
 from model_store.graphs import Graph, Int64, TopK
+from model_store.scanned import Scanned
 from model_store.weights import mapped_weights
 
 BATCH = 32
@@ -39,27 +31,10 @@ FIRST_GROUPS = 16
 """Groups that are scored whatever the others promise, and one more for each 8 places."""
 MOST_SHARE = 8
 """Where more than one in so many groups reaches the best, every item is scored."""
+MOST_LISTED_SHARE = 2
+"""The same where the copies tell every item's score: few items of those groups reach it."""
 LARGEST_SCORE = 1e36
 """Where scores may be larger every item is scored: float32 then loses more than rounding."""
-
-
-class Scanned(NamedTuple):
-    """What the int8 copies say to some histories."""
-
-    final: Float32
-    """[batch, d_model] final hidden states: what items are multiplied with."""
-    step: Float32
-    """[batch, 1] what one unit of a code is worth."""
-    codes: NDArray[np.uint8]
-    """[batch, d_model] the final hidden states in steps, counted from ROW_LEVELS + 1."""
-    peaks: Float32
-    """[batch, n_groups] the best score in each group by the copies, in steps."""
-
-    def furthest(self, items: Bounds, rows: Int64 | slice) -> Float64:
-        """What scores can differ by from the copies': of all rows, or one per row and group."""
-        final = self.final[rows].astype(np.float64)
-        copies = (self.codes[rows] - (ROW_LEVELS + 1.0)) * self.step[rows].astype(np.float64)
-        return furthest(norms(final), norms(final - copies), items)
 
 
 class Scores(NamedTuple):
@@ -110,6 +85,9 @@ class Scan:
         self.bounds = _bounds(folder, self.n_groups)
         self._largest = self.bounds.largest
         self.graph = Graph(folder / SCAN_FILE, threads)
+        self._outputs = [name for name in Scanned._fields if name in self.graph.outputs]
+        share = MOST_LISTED_SHARE if "scores" in self._outputs else MOST_SHARE
+        self._most = self.n_groups // share
 
     def top_k(self, hidden: Float32, items: Int64, excluded: Int64, k: int) -> TopK:
         """The best k items of each history; see `Graphs.top_k`."""
@@ -122,25 +100,62 @@ class Scan:
 
     def scanned(self, hidden: Float32, items: Int64) -> Scanned:
         """What the int8 copies say."""
-        return Scanned(*self.graph.run(list(Scanned._fields), hidden=hidden, items=items))
+        return Scanned(*self.graph.run(self._outputs, hidden=hidden, items=items))
 
     def shortlist(self, scanned: Scanned, excluded: Int64, k: int) -> Shortlist:
         """Everything that could be among the best k; `scanned` is used up."""
-        batch, most = len(scanned.final), self.n_groups // MOST_SHARE
         first = FIRST_GROUPS + (k + excluded.shape[1]) // 8
-        if first > most:
-            return Shortlist(NO_SCORES, np.arange(batch))
+        if first > self._most:
+            return Shortlist(NO_SCORES, np.arange(len(scanned.final)))
+        if scanned.scores is None:
+            return self._by_groups(scanned, excluded, k, first)
+        return self._by_items(scanned, scanned.scores, excluded, k, first)
+
+    def _by_groups(self, scanned: Scanned, excluded: Int64, k: int, first: int) -> Shortlist:
+        """The shortlist where groups are all that the copies tell."""
+        batch = len(scanned.final)
         groups = _largest(scanned.peaks, first)
         sure = self._of_groups(scanned.final, excluded, np.arange(batch).repeat(first), groups)
         enough = self._enough(scanned.final, _kth(sure.score.reshape(batch, -1), k))
         np.put_along_axis(scanned.peaks, groups.reshape(batch, first), -np.inf, axis=1)
-        row, group = self._reaching(scanned, enough)
-        is_whole = np.bincount(row, minlength=batch) > most
+        row, group, _ = self._reaching(scanned, enough)
+        is_whole = np.bincount(row, minlength=batch) > self._most
         near = ~is_whole[row]
         others = self._of_groups(scanned.final, excluded, row[near], group[near])
         scores = _joined([sure, others])
         is_kept = ~((scores.score < enough[scores.row]) | is_whole[scores.row])
         return Shortlist(scores.where(is_kept), np.flatnonzero(is_whole))
+
+    def _by_items(
+        self, scanned: Scanned, promised: Float32, excluded: Int64, k: int, first: int
+    ) -> Shortlist:
+        """The shortlist where the copies tell every item's score; those of `excluded` go."""
+        batch = len(scanned.final)
+        rows = np.arange(batch)[:, np.newaxis]
+        promised[rows, excluded] = -np.inf
+        promised[:, 0] = promised[:, self._n_items + 1 :] = -np.inf
+        grouped = promised.reshape(batch, self.n_groups, GROUP)
+        enough = self._enough(scanned.final, self._sure(scanned, grouped, k, first))
+        row, group, lowest = self._reaching(scanned, enough)
+        is_whole = np.bincount(row, minlength=batch) > self._most
+        near = ~is_whole[row]
+        row, group, lowest = row[near], group[near], lowest[near]
+        pair, place = np.nonzero(~(grouped[row, group] < lowest[:, np.newaxis]))
+        scores = self._of_items(scanned.final, row[pair], group[pair] * GROUP + place)
+        is_kept = ~(scores.score < enough[scores.row])
+        return Shortlist(scores.where(is_kept), np.flatnonzero(is_whole))
+
+    def _sure(self, scanned: Scanned, grouped: Float32, k: int, first: int) -> Float32:
+        """[batch] the lowest exact score of k items that promise much; -inf: there are fewer."""
+        rows = np.arange(len(grouped))[:, np.newaxis]
+        groups = _largest(scanned.peaks, first).reshape(len(grouped), first)
+        promised = grouped[rows, groups].reshape(len(grouped), -1)
+        best = np.argpartition(promised, promised.shape[1] - k, axis=1)[:, -k:]
+        item = groups[rows, best // GROUP] * GROUP + best % GROUP
+        inside = np.minimum(item, self._n_items).ravel()
+        score = self._of_items(scanned.final, rows.ravel().repeat(k), inside).score.reshape(-1, k)
+        score[promised[rows, best] == -np.inf] = -np.inf
+        return np.asarray(score.min(axis=1))
 
     def _top_k(self, scanned: Scanned, excluded: Int64, k: int) -> TopK:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is kept
@@ -149,13 +164,15 @@ class Scan:
             exact = self._exact(scanned.final, _joined([found.scores, *whole]))
         return _best(exact, len(scanned.final), k)
 
-    def _reaching(self, scanned: Scanned, enough: Float64) -> tuple[Int64, Int64]:
-        """Rows and groups that may hold an item that scores enough."""
-        lowest = (enough - scanned.furthest(self._largest, slice(None))) / scanned.step[:, 0]
+    def _reaching(self, scanned: Scanned, enough: Float64) -> tuple[Int64, Int64, Float32]:
+        """Rows and groups that may hold an item that scores enough, and its least copy's score."""
+        rounded, step = scanned.rounded(), scanned.step[:, 0].astype(np.float64)
+        lowest = (enough - rounded.furthest(self._largest, slice(None))) / step
         row, group = np.nonzero(~(scanned.peaks < _rounded_down(lowest)[:, np.newaxis]))
-        peak = scanned.peaks[row, group] * scanned.step[row, 0].astype(np.float64)
-        within = ~(peak + scanned.furthest(self.bounds.at(group), row) < enough[row])
-        return row[within], group[within]
+        near = rounded.furthest(self.bounds.at(group), row)
+        own = _rounded_down((enough[row] - near) / step[row])
+        within = ~(scanned.peaks[row, group] < own)
+        return row[within], group[within], own[within]
 
     def _enough(self, final: Float32, kth: Float32) -> Float64:
         """[batch] what an item has to score in float32 at least to be among the best."""
@@ -163,6 +180,13 @@ class Scan:
         lost = (final.shape[1] + 8) * 2.0**-24 * norm
         enough = kth - 2 * lost - SMALLEST
         return np.where(norm < LARGEST_SCORE, enough, -np.inf)
+
+    def _of_items(self, final: Float32, row: Int64, item: Int64) -> Scores:
+        """Of some items, each for one history."""
+        score = np.empty(len(item), dtype=np.float32)
+        for own in _slices(len(item), GROUPS_AT_ONCE * GROUP):
+            np.vecdot(self._vectors[item[own]], final[row[own]], out=score[own])
+        return Scores(row, item, score)
 
     def _of_groups(self, final: Float32, excluded: Int64, row: Int64, group: Int64) -> Scores:
         """Of the items in some groups; pairs of row and group ascend."""

@@ -6,6 +6,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from model_store.bounds import GROUP
 from model_store.errors import BundleCorrupt
 from model_store.graphs import Graph, Graphs
 from model_store.manifest import Manifest
@@ -34,7 +35,8 @@ def warm_up_scan(scan: Scan, graphs: Graphs, manifest: Manifest) -> None:
         BundleCorrupt: its graph does not have the signature of ADR 0011.
     """
     given = {"hidden": FLOAT} | ({"items": INT64} if "items" in graphs.upper.inputs else {})
-    _check_signature(scan.graph, given, SCANNED)
+    listed = {"scores": FLOAT} if "scores" in scan.graph.outputs else {}
+    _check_signature(scan.graph, given, SCANNED | listed)
     items = np.ones((2, 1), dtype=np.int64)
     hidden = graphs.hidden(items)
     scanned = _run(scan.graph, lambda: scan.scanned(hidden, items))
@@ -43,6 +45,9 @@ def warm_up_scan(scan: Scan, graphs: Graphs, manifest: Manifest) -> None:
         _check_shape(scan.graph, name, getattr(scanned, name), shape)
     _check_shape(scan.graph, "step", scanned.step, (len(items), 1))
     _check_shape(scan.graph, "peaks", scanned.peaks, (len(items), scan.n_groups))
+    if scanned.scores is not None:
+        shape = (len(items), scan.n_groups * GROUP)
+        _check_shape(scan.graph, "scores", scanned.scores, shape)
 
 
 def check_signatures(graphs: Graphs) -> None:

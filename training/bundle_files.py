@@ -22,8 +22,11 @@ from training.sasrec import Cut, Sasrec
 from training.scan import write_scan
 
 LARGE_CATALOGUE = 60_000
-"""Items from which the int8 scan costs less than sorting all scores in batches of 8 and more; alone
-from about 100,000 (ADR 0011)."""
+"""Items from which the int8 scan ranks, whatever their width (ADR 0011)."""
+WIDE_CATALOGUE = 20_000
+"""Items from which it does where their vectors are WIDE_VECTORS together."""
+WIDE_VECTORS = 3_400_000
+"""Components of all items from which it costs no more for a history alone, and less in batches."""
 SAE_TENSORS = ("W_enc", "b_enc", "W_dec", "b_dec")
 GOLDEN_K = 10
 GOLDEN_ATOL = 1e-3
@@ -45,7 +48,7 @@ def write_bundle_files(
     """Writes every file of the bundle but the manifest into an empty folder."""
     model, sae = model.cpu().eval(), sae.cpu().eval()
     save_model(folder / BASE_MODEL_FILE, model)
-    is_large = model.shape.n_items >= LARGE_CATALOGUE
+    is_large = is_scanned(model.shape)
     write_graphs(folder, model, sae, block, folder / BASE_MODEL_FILE if is_large else None)
     if is_large:
         write_scan(folder, model, block)
@@ -54,6 +57,12 @@ def write_bundle_files(
     write_catalogue(folder / CATALOGUE_FILE, catalogue_items(dataset, train))
     golden = golden_request(model, sae, block, cards, golden_histories(train))
     (folder / GOLDEN_FILE).write_text(golden.model_dump_json())
+
+
+def is_scanned(shape: BaseModelShape) -> bool:
+    """Whether a bundle of this shape is ranked by the int8 scan."""
+    is_wide = shape.n_items * shape.d_model >= WIDE_VECTORS and shape.n_items >= WIDE_CATALOGUE
+    return is_wide or shape.n_items >= LARGE_CATALOGUE
 
 
 def save_model(path: Path, model: Sasrec) -> None:

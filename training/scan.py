@@ -15,32 +15,49 @@ from training.sasrec import Sasrec
 
 BLOCK = 400 * GROUP
 """Items scored at once: 32 histories' scores of them stay in a core's cache."""
+LISTED_ITEMS = 100_000
+"""Items from which the scan tells no item's score: writing them all costs what they save."""
 SMALLEST_STEP = 1e-30
 """Of a history whose final hidden state is 0."""
 
 
-def write_scan(folder: Path, model: Sasrec, block: int) -> None:
-    """Writes scan.safetensors and scan.onnx, cut after `block` (see `sasrec.Cut`)."""
+def write_scan(folder: Path, model: Sasrec, block: int, *, lists: bool | None = None) -> None:
+    """Writes scan.safetensors and scan.onnx.
+
+    Args:
+        folder: to write them into.
+        model: the transformer.
+        block: that the SAE reads (see `sasrec.Cut`).
+        lists: whether the scan tells every item's score; by default of a catalogue below
+            LISTED_ITEMS.
+    """
     vectors = model.item_embedding.weight.detach().float().cpu().numpy()
     blocks = [vectors[start : start + BLOCK] for start in range(0, len(vectors), BLOCK)]
     coded = [ItemCodes.of(own) for own in blocks]
     bounds = [codes.bounds(own) for codes, own in zip(coded, blocks, strict=True)]
     path = folder / SCAN_WEIGHTS_FILE
     save_file({**_rounded_up(bounds), **_weights(coded)}, path)
-    onnx.save(scan_graph(model, block, path, len(blocks)), folder / SCAN_FILE)
+    lists = model.shape.n_items < LISTED_ITEMS if lists is None else lists
+    onnx.save(scan_graph(model, block, path, len(blocks), lists=lists), folder / SCAN_FILE)
 
 
-def scan_graph(model: Sasrec, block: int, weights: Path, n_blocks: int) -> onnx.ModelProto:
-    """`hidden`, (`items`) -> `final`, `step`, `codes`, `peaks`: see `model_store.scan.Scanned`."""
+def scan_graph(
+    model: Sasrec, block: int, weights: Path, n_blocks: int, *, lists: bool
+) -> onnx.ModelProto:
+    """`hidden`, (`items`) -> the fields of `model_store.scan.Scanned`, `scores` if it `lists`."""
     graph = GraphBuilder("scan", weights)
     d_model, groups = model.shape.d_model, n_groups(model.shape.n_items)
     final = final_state(graph, model, block)
     step, codes = _coded(graph, final)
-    peaks = graph.node("Concat", *(_peaks(graph, codes, own) for own in range(n_blocks)), axis=1)
+    scores = [_scores(graph, codes, own) for own in range(n_blocks)]
+    peaks = graph.node("Concat", *(_peaks(graph, own) for own in scores), axis=1)
     graph.output(final, "final", np.float32, ["batch", d_model])
     graph.output(step, "step", np.float32, ["batch", 1])
     graph.output(codes, "codes", np.uint8, ["batch", d_model])
     graph.output(peaks, "peaks", np.float32, ["batch", groups])
+    if lists:
+        joined = graph.node("Concat", *scores, axis=1)
+        graph.output(joined, "scores", np.float32, ["batch", groups * GROUP])
     return graph.model()
 
 
@@ -56,9 +73,9 @@ def _coded(graph: GraphBuilder, final: str) -> tuple[str, str]:
     return step, graph.node("Cast", shifted, to=onnx.TensorProto.UINT8)
 
 
-def _peaks(graph: GraphBuilder, codes: str, block: int) -> str:
-    """[batch, groups] best score of each group of one block of items, in steps of the history."""
-    scores = graph.node(
+def _scores(graph: GraphBuilder, codes: str, block: int) -> str:
+    """[batch, items] score of each item of one block, in steps of the history."""
+    return graph.node(
         "MatMulIntegerToFloat",
         codes,
         graph.mapped(f"codes_{block}"),
@@ -67,6 +84,10 @@ def _peaks(graph: GraphBuilder, codes: str, block: int) -> str:
         graph.constant("row_zero_code", np.uint8(ROW_LEVELS + 1)),
         domain=ONNX_RUNTIME,
     )
+
+
+def _peaks(graph: GraphBuilder, scores: str) -> str:
+    """[batch, groups] the best score of each group."""
     grouped = graph.node("Reshape", scores, graph.constant("groups", np.array([0, -1, GROUP])))
     return graph.node("ReduceMax", grouped, graph.constant("axis_2", np.array([2])), keepdims=0)
 

@@ -102,19 +102,19 @@ def _model(vectors: Float32) -> Sasrec:
     return model
 
 
-def _scan(folder: Path, vectors: Float32) -> Scan:
+def _scan(folder: Path, vectors: Float32, *, lists: bool) -> Scan:
     model = _model(vectors)
     save_model(folder / "base_model.safetensors", model)
-    write_scan(folder, model, ABOVE_NORM)
+    write_scan(folder, model, ABOVE_NORM, lists=lists)
     return Scan(folder, n_items=N_ITEMS)
 
 
 class Case:
     """A scan and what it scans."""
 
-    def __init__(self, folder: Path, kind: Vectors) -> None:
+    def __init__(self, folder: Path, kind: Vectors, *, lists: bool) -> None:
         self.vectors = kind(np.random.default_rng(0))
-        self.scan = _scan(folder, self.vectors)
+        self.scan = _scan(folder, self.vectors, lists=lists)
 
     def scores(self, final: Float32) -> Float32:
         """[n_items + 1] of one history."""
@@ -123,9 +123,17 @@ class Case:
         return np.concatenate([[np.float32(-np.inf)], exact])
 
 
+@pytest.fixture(scope="module", params=[False, True], ids=["groups' peaks", "items' scores"])
+def lists(request: pytest.FixtureRequest) -> bool:
+    """What the copies tell."""
+    return bool(request.param)
+
+
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.__name__[1:])
-def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return Case(tmp_path_factory.mktemp("scan"), request.param)
+def case(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, *, lists: bool
+) -> Case:
+    return Case(tmp_path_factory.mktemp("scan"), request.param, lists=lists)
 
 
 def _asked(scan: Scan, final: Float32, excluded: Int64, k: int) -> TopK:
@@ -177,13 +185,13 @@ def test_a_history_of_zeros_scores_every_item_alike(case: Case) -> None:
 
 
 @pytest.fixture(scope="module")
-def normal(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return Case(tmp_path_factory.mktemp("scan"), _normal)
+def normal(tmp_path_factory: pytest.TempPathFactory, *, lists: bool) -> Case:
+    return Case(tmp_path_factory.mktemp("scan"), _normal, lists=lists)
 
 
 @pytest.fixture(scope="module")
-def equal(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return Case(tmp_path_factory.mktemp("scan"), _all_equal)
+def equal(tmp_path_factory: pytest.TempPathFactory, *, lists: bool) -> Case:
+    return Case(tmp_path_factory.mktemp("scan"), _all_equal, lists=lists)
 
 
 FINAL = np.random.default_rng(7).standard_normal((4, D_MODEL)).astype(np.float32)
@@ -231,7 +239,7 @@ def test_no_promise_is_broken(case: Case) -> None:
     for row, own in enumerate(FINAL):
         best = np.maximum.reduceat(case.scores(own), groups * 32)
         with np.errstate(over="ignore", invalid="ignore"):
-            bound = scanned.furthest(case.scan.bounds.at(groups), np.array([row]))
+            bound = scanned.rounded().furthest(case.scan.bounds.at(groups), np.array([row]))
             promised = scanned.peaks[row] * scanned.step[row].astype(np.float64) + bound
         assert not (best > promised).any()
 
