@@ -36,7 +36,8 @@ class RunStates:
         self._states = cache.found(self._keys)
         wanted = dict(zip(self._keys, histories, strict=True))
         missing = {key: own for key, own in wanted.items() if key not in self._states}
-        n_found = sum(key in self._states for key in self._keys)
+        self._found = frozenset(self._states)
+        n_found = sum(key in self._found for key in self._keys)
         cache.count(Lookups(n_found, len(histories) - n_found - len(missing), len(missing)))
         if missing:
             self._compute(missing)
@@ -75,20 +76,32 @@ class RunStates:
         """[positions, d_sae] of each history whose activations are not known."""
         if not missing:
             return {}
-        parts = np.concatenate([touched[span] for span in missing.values()])
+        parts, spans = _parts(touched, missing)
         activations = self._bundle.graphs.activations(parts)
-        ends = np.cumsum([0, *(span.stop - span.start for span in missing.values())]).tolist()
-        spans = {key: slice(*own) for key, own in zip(missing, pairwise(ends), strict=True)}
         self._keep(spans, activations)
         return {key: activations[span] for key, span in spans.items()}
 
     def _keep(self, spans: dict[bytes, slice], activations: Floats) -> None:
+        """Keeps the activations that are worth it.
+
+        To pick what is not zero out of one position costs half of what encoding it does, so that
+        is kept of histories that came back; of many positions at once (ADR 0013).
+        """
         if not self._cache.is_on:
             return
-        sparse = sparse_of(activations, [span.stop for span in spans.values()])
+        worth = {
+            key: span
+            for key, span in spans.items()
+            if span.stop - span.start > 1 or key in self._found
+        }
+        if not worth:
+            return
+        if len(worth) < len(spans):
+            activations, worth = _parts(activations, worth)
+        sparse = sparse_of(activations, [span.stop for span in worth.values()])
         states = {
-            key: self._states[key]._replace(activations=own)
-            for key, own in zip(spans, sparse, strict=True)
+            key: State(self._states[key].hidden, own)
+            for key, own in zip(worth, sparse, strict=True)
             if own is not None
         }
         self._cache.keep(states)
@@ -114,6 +127,13 @@ class RunStates:
         values = np.frombuffer(b"".join(own.values for own in known), dtype=np.float32)
         activations.reshape(-1)[places + np.array(starts).repeat(counts)] = values
         return activations
+
+
+def _parts(rows: Floats, spans: dict[bytes, slice]) -> tuple[Floats, dict[bytes, slice]]:
+    """Some spans of rows, one below the other, and where they are now."""
+    ends = np.cumsum([0, *(span.stop - span.start for span in spans.values())]).tolist()
+    parts = np.concatenate([rows[span] for span in spans.values()])
+    return parts, {key: slice(*own) for key, own in zip(spans, pairwise(ends), strict=True)}
 
 
 def joined(rows: Sequence[bytes], d_model: int) -> Floats:

@@ -62,7 +62,7 @@ def plans(space: FeatureSpace) -> list[Plan]:
 
 kinds = st.tuples(st.integers(0, 11), st.integers(0, 3), st.booleans(), st.booleans())
 """Which history, which plan, whether the full view, whether an inquiry."""
-runs = st.lists(st.lists(kinds, min_size=1, max_size=5), min_size=1, max_size=8)
+sequences = st.lists(st.lists(kinds, min_size=1, max_size=5), min_size=1, max_size=8)
 
 
 class Asking:
@@ -126,7 +126,7 @@ def bits(answer: Answer) -> Iterator[bytes]:
 
 
 @settings(deadline=None, max_examples=60)
-@given(runs, st.sampled_from(LIMITS))
+@given(sequences, st.sampled_from(LIMITS))
 def test_one_by_one_any_requests_get_the_same_bits(
     asking: Asking, drawn: list[list[tuple[int, int, bool, bool]]], limit: int
 ) -> None:
@@ -137,7 +137,7 @@ def test_one_by_one_any_requests_get_the_same_bits(
 
 
 @settings(deadline=None, max_examples=60)
-@given(runs, st.sampled_from(LIMITS))
+@given(sequences, st.sampled_from(LIMITS))
 def test_in_runs_any_requests_get_the_same_lists_and_scores(
     asking: Asking, drawn: list[list[tuple[int, int, bool, bool]]], limit: int
 ) -> None:
@@ -150,7 +150,7 @@ def test_in_runs_any_requests_get_the_same_lists_and_scores(
             np.testing.assert_allclose(kept.scores, computed.scores, rtol=0, atol=ATOL)
 
 
-@given(runs, st.sampled_from(LIMITS))
+@given(sequences, st.sampled_from(LIMITS))
 @settings(deadline=None, max_examples=20)
 def test_it_never_takes_more_than_it_may(
     asking: Asking, drawn: list[list[tuple[int, int, bool, bool]]], limit: int
@@ -183,15 +183,26 @@ def test_an_inquiry_finds_the_history(asking: Asking) -> None:
     assert told[1] == Lookups(hit=1, shared=0, miss=0)
 
 
-def test_a_second_steered_request_runs_neither_lower_half_nor_encoder(
+def test_a_second_request_does_not_run_the_lower_half(
     asking: Asking, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = StateCache(10**6)
     asking.answers([(3, 1, False, False)], cache)
-
-    def runs(*_: object, **__: object) -> None:
-        raise AssertionError("it runs")
-
     monkeypatch.setattr(bundle.graphs.lower, "run", runs)
+    assert asking.answers([(3, 2, False, False)], cache)
+
+
+def test_activations_are_kept_at_once_of_many_positions_else_of_what_came_back(
+    asking: Asking, bundle: Bundle, model: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = StateCache(10**6)
+    before = 1 if model.hook_block < model.n_blocks else 2
+    for _ in range(before):
+        asking.answers([(3, 1, False, False)], cache)
     monkeypatch.setattr(bundle.graphs.encoder, "run", runs)
     assert asking.answers([(3, 2, False, False)], cache)
+
+
+def runs(*_: object, **__: object) -> None:
+    """Stands where a graph is not to run."""
+    raise AssertionError("it runs")
