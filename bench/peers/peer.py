@@ -75,13 +75,17 @@ class Peer:
     name: str
     """As the table shows it, with what it speaks, e.g. Mosec (HTTP/2)."""
     folder: str
-    """Below bench/peers."""
+    """Below bench/peers; peers of one folder share its environment."""
     way: Way
     tunings: tuple[Tuned, ...]
     """The first is taken where only one is asked for; the best one is compared."""
     exported: Exported = Exported.STEERED
     ready_timeout_s: float = 60.0
     """Until it has to answer."""
+    script: str = "serve"
+    """What runs it, without .py."""
+    may_be_paused: bool = True
+    """Whether it survives being stopped by a signal while others are measured."""
 
     @property
     def requirements(self) -> Path:
@@ -91,4 +95,4 @@ class Peer:
     @property
     def module(self) -> str:
         """What its environment runs."""
-        return f"bench.peers.{self.folder}.serve"
+        return f"bench.peers.{self.folder}.{self.script}"

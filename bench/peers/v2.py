@@ -53,6 +53,18 @@ def naive(d_sae: int) -> Way:
     return Way(Wire.GRPC, PATH, dense, decoded)
 
 
+def padded(max_seq: int, max_excluded: int) -> Way:
+    """How a server is asked that batches tensors of one shape only."""
+
+    def uniform(row: Row) -> bytes:
+        items, excluded = np.zeros(max_seq, np.int64), np.zeros(max_excluded, np.int64)
+        items[max_seq - len(row.items) :] = row.items
+        excluded[: len(row.excluded)] = row.excluded
+        return encoded(row._replace(items=items, excluded=excluded))
+
+    return Way(Wire.GRPC, PATH, uniform, decoded)
+
+
 def decoded(body: bytes) -> tuple[Int64, Float32]:
     """Items [k] and scores [k] of a ModelInferResponse.
 
