@@ -44,6 +44,8 @@ def hidden_by_row(bundle: Bundle, histories: Sequence[Indices]) -> list[Floats]:
         bundle: whose model to run.
         histories: as in `hidden_states`; at least one.
     """
+    if len(histories) == 1:
+        return [bundle.graphs.hidden(histories[0][np.newaxis])[0]]
     lengths = [len(own) for own in histories]
     hidden: dict[int, Floats] = {}
     for rows in like_lengths(lengths):

@@ -34,11 +34,14 @@ class RunStates:
         self._cache = cache
         self._keys = [own.tobytes() for own in histories]
         self._states = cache.found(self._keys)
-        wanted = dict(zip(self._keys, histories, strict=True))
-        missing = {key: own for key, own in wanted.items() if key not in self._states}
         self._found = frozenset(self._states)
-        n_found = sum(key in self._found for key in self._keys)
-        cache.count(Lookups(n_found, len(histories) - n_found - len(missing), len(missing)))
+        missing = {
+            key: own
+            for key, own in zip(self._keys, histories, strict=True)
+            if key not in self._found
+        }
+        if cache.is_on:
+            self._count(len(missing))
         if missing:
             self._compute(missing)
         own = [self._states[key].hidden for key in self._keys]
@@ -65,6 +68,10 @@ class RunStates:
             self._keep(missing, activations)
             return activations
         return self._spread(keys, spans, self._encoded(missing, touched))
+
+    def _count(self, n_missing: int) -> None:
+        n_found = sum(key in self._found for key in self._keys)
+        self._cache.count(Lookups(n_found, len(self._keys) - n_found - n_missing, n_missing))
 
     def _compute(self, missing: dict[bytes, Indices]) -> None:
         made = hidden_by_row(self._bundle, [*missing.values()])

@@ -54,6 +54,8 @@ class StateCache:
             count: told of every run; None: nobody is.
         """
         self._limit_bytes = limit_bytes
+        self.is_on = limit_bytes > 0
+        """Whether it keeps anything."""
         self._count = count
         self._states: OrderedDict[bytes, State] = OrderedDict()
         self._lock = Lock()
@@ -64,14 +66,11 @@ class StateCache:
         """Histories kept."""
         return len(self._states)
 
-    @property
-    def is_on(self) -> bool:
-        """Whether it keeps anything."""
-        return self._limit_bytes > 0
-
     def found(self, keys: Iterable[bytes]) -> dict[bytes, State]:
         """What is kept of these histories; they are the last to go from now on."""
         found: dict[bytes, State] = {}
+        if not self.is_on:
+            return found
         with self._lock:
             for key in keys:
                 if (state := self._states.get(key)) is not None:
@@ -81,6 +80,8 @@ class StateCache:
 
     def keep(self, states: Mapping[bytes, State]) -> None:
         """Keeps these, in the place of what was kept of the same histories, if they fit at all."""
+        if not self.is_on:
+            return
         with self._lock:
             for key, state in states.items():
                 if (size := size_of(key, state)) > self._limit_bytes:
@@ -93,7 +94,7 @@ class StateCache:
 
     def count(self, lookups: Lookups) -> None:
         """Tells of one run."""
-        if self._count is not None and self.is_on:
+        if self._count is not None:
             self._count(lookups)
 
     def _forget(self, key: bytes) -> None:
