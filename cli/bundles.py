@@ -9,7 +9,7 @@ from cli.errors import NotFound, Refused, told_as
 from cli.output import show, show_json, table
 from cli.replica import replica_settings
 from model_store.errors import BundleMissing, LabelMissing, ModelStoreError
-from model_store.manifest import Manifest
+from model_store.manifest import Manifest, Variant
 from model_store.store import Store
 
 
@@ -36,7 +36,10 @@ def show_bundles(store: Store, *, as_json: bool) -> None:
     if as_json:
         show_json([_with_labels(manifest, labels) for manifest in manifests])
         return
-    columns = ("version", "labels", "data", "items", "features", "NDCG@10", "made (UTC)")
+    columns = (
+        *("version", "labels", "data", "precision"),
+        *("items", "features", "NDCG@10", "made (UTC)"),
+    )
     made = table(*columns, right=("items", "features", "NDCG@10"))
     for manifest in manifests:
         ndcg = manifest.metrics.get("ndcg_at_10")
@@ -44,6 +47,7 @@ def show_bundles(store: Store, *, as_json: bool) -> None:
             manifest.version,
             ", ".join(_labels_of(manifest, labels)),
             manifest.data.name,
+            manifest.precision,
             str(manifest.base_model.n_items),
             str(manifest.sae.d_sae),
             "" if ndcg is None else f"{ndcg:.4f}",
@@ -60,7 +64,8 @@ def show_bundle(store: Store, label_or_version: str, *, as_json: bool) -> None:
     if as_json:
         show_json(_with_labels(manifest, labels))
         return
-    show(_facts_table(manifest, labels), metrics_table(manifest.metrics))
+    shown = [_facts_table(manifest, labels), metrics_table(manifest.metrics)]
+    show(*shown, *([_variant_table(manifest.variant)] if manifest.variant else []))
 
 
 def promote(store: Store, label: str, version: str, *, as_json: bool) -> None:
@@ -109,9 +114,19 @@ def _facts_table(manifest: Manifest, labels: Mapping[str, str]) -> Table:
         ("hook point", f"{_hook(hook.block, shape.n_blocks)}, positions {hook.positions}"),
         ("SAE", f"{sae.kind}, {sae.d_sae} features"),
         ("feature space", manifest.feature_space),
+        ("precision", manifest.precision),
         ("size", f"{sum(f.size_bytes for f in manifest.files.values()) / 2**20:.1f} MiB"),
     ):
         made.add_row(fact, value)
+    return made
+
+
+def _variant_table(variant: Variant) -> Table:
+    """What a bundle of lower precision keeps of the float32 one."""
+    made = table("variant", "value")
+    for name, value in variant.model_dump().items():
+        text = f"{value:.4f}" if isinstance(value, float) else str(value)
+        made.add_row(name, "not known" if value is None else text)
     return made
 
 
@@ -120,4 +135,5 @@ def _labels_of(manifest: Manifest, labels: Mapping[str, str]) -> list[str]:
 
 
 def _with_labels(manifest: Manifest, labels: Mapping[str, str]) -> dict[str, object]:
-    return {**manifest.model_dump(mode="json"), "labels": _labels_of(manifest, labels)}
+    facts = {"precision": manifest.precision, **manifest.model_dump(mode="json")}
+    return {**facts, "labels": _labels_of(manifest, labels)}

@@ -30,6 +30,17 @@ def show_served(reply: model_pb2.GetServedModelResponse, *, as_json: bool) -> No
         ("hook point", f"block {model.hook_block}"),
         ("SAE", f"{kind}, {model.d_sae} features"),
         ("feature space", model.feature_space),
+        ("precision", _precision(model)),
     ):
         made.add_row(fact, value)
     show(made, metrics_table(model.metrics))
+
+
+def _precision(model: model_pb2.Model) -> str:
+    if not model.precision:
+        return "not said"
+    name = model_pb2.Precision.Name(model.precision).removeprefix("PRECISION_").lower()
+    if not model.HasField("variant"):
+        return name
+    own = model.variant
+    return f"{name} of {own.base_version}, overlap@10 {own.overlap_at_10:.3f}"

@@ -77,6 +77,24 @@ def check_golden(golden: Golden, graphs: Graphs, W_dec: NDArray[np.float32]) -> 
     )
 
 
+def answered(golden: Golden, graphs: Graphs, W_dec: NDArray[np.float32], atol: float) -> Golden:
+    """The same request with these graphs' answers."""
+    items = _padded(golden.items)
+    hidden = graphs.hidden(items)
+    unsteered = _answer(golden, graphs, hidden, items)
+    steered = _answer(golden, graphs, _steered(hidden, golden, W_dec), items)
+    rows = graphs.activations(hidden[:, -1])
+    answers = {
+        "atol": atol,
+        "top_items": unsteered.items.tolist(),
+        "top_scores": unsteered.scores.tolist(),
+        "steered_top_items": steered.items.tolist(),
+        "steered_top_scores": steered.scores.tolist(),
+        "activations": [{int(f): float(row[f]) for f in np.flatnonzero(row)} for row in rows],
+    }
+    return Golden.model_validate(golden.model_dump() | answers)
+
+
 def _check_fits(golden: Golden, manifest: Manifest) -> None:
     shape = manifest.base_model
     if any(not 1 <= len(row) <= shape.max_seq for row in golden.items):

@@ -33,6 +33,16 @@ class EditPositions(StrEnum):
     ALL = "all"
 
 
+class Precision(StrEnum):
+    """How the model's products with trained matrices are stored and computed (ADR 0015)."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    """Stored in bfloat16, computed in float32."""
+    INT8 = "int8"
+    """Stored and computed in int8."""
+
+
 class Record(BaseModel):
     """A frozen value read from a bundle; an unknown field is a fault."""
 
@@ -99,6 +109,23 @@ class DataIdentity(Record):
     """Interactions read."""
 
 
+class Variant(Record):
+    """What a bundle of lower precision was made of, and what it kept."""
+
+    of: VersionName
+    """The float32 bundle."""
+    histories: str
+    """Whose slates were compared, e.g. "validation users of ml-100k"."""
+    n_histories: Annotated[int, Field(ge=1)]
+    """How many."""
+    overlap_at_10: Share
+    """Mean share of the float32 bundle's first 10 that are among this one's."""
+    overlap_at_20: Share
+    """The same of 20."""
+    ndcg_kept_share: Annotated[float, Field(ge=0)] | None = None
+    """NDCG@10 over the float32 bundle's, unsteered; None: nothing is known of what came next."""
+
+
 class Manifest(Record):
     """Everything that identifies a bundle. Written last: a folder without it is no bundle."""
 
@@ -122,5 +149,11 @@ class Manifest(Record):
     """What it was trained on."""
     metrics: dict[str, float]
     """Metrics earned, by name; every *_share is 0..1."""
+    precision: Annotated[Precision, Field(exclude_if=lambda own: own is Precision.FLOAT32)] = (
+        Precision.FLOAT32
+    )
+    """Of the model's products; not written where it is float32, so that older replicas read it."""
+    variant: Annotated[Variant | None, Field(exclude_if=lambda own: own is None)] = None
+    """Of a bundle of lower precision, as `Precision`."""
     files: dict[FileName, FileEntry]
     """Every file of the bundle except this one, by name."""

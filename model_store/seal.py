@@ -12,7 +12,9 @@ from model_store.manifest import (
     FileEntry,
     HookPoint,
     Manifest,
+    Precision,
     SaeShape,
+    Variant,
 )
 
 
@@ -27,6 +29,8 @@ def seal(
     code_commit: str = "unknown",
     version: str | None = None,
     created_at: datetime | None = None,
+    precision: Precision = Precision.FLOAT32,
+    variant: Variant | None = None,
 ) -> Manifest:
     """Manifest of the files now in `folder`, which is left as it is.
 
@@ -36,6 +40,8 @@ def seal(
         folder: every file of the bundle and nothing else (ADR 0003).
         version: by default `<UTC time>-<8 hex digits of the files' checksums>`.
         created_at: by default now.
+        precision: of the model's products.
+        variant: what a bundle of lower precision was made of.
 
     Raises:
         BundleCorrupt: a required file is missing.
@@ -53,6 +59,8 @@ def seal(
         feature_space=feature_space(files[SAE_FILE]),
         data=data,
         metrics=dict(metrics),
+        precision=precision,
+        variant=variant,
         files=files,
     )
 

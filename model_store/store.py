@@ -153,6 +153,17 @@ class Store:
         with self._local_folder(manifest, cache_dir) as folder:
             return load_bundle(folder, manifest, threads=threads)
 
+    @contextmanager
+    def opened(self, label_or_version: str) -> Iterator[Path]:
+        """A folder with the version's files, to be read only, for as long as this is held.
+
+        Raises:
+            BundleMissing: no such label or version.
+            BundleCorrupt: its manifest cannot be read, or the store lacks a file.
+        """
+        with self._local_folder(self.manifest(self.resolve(label_or_version)), None) as folder:
+            yield folder
+
     def _point(self, label: str, pointer: Pointer) -> None:
         manifest = self.manifest(pointer.version)
         with self._local_folder(manifest, None) as folder:

@@ -15,6 +15,9 @@ TrainingError
 ├── LabellerRefused       the labeller's endpoint refuses every question
 ├── LabellerUnavailable   the labeller's endpoint does not answer
 ├── UnknownStudyAttribute a study was asked for an attribute value that no item carries
+├── VariantRefused        a bundle of lower precision answers too differently
+├── VariantOfVariant      a bundle of lower precision is made of a float32 one
+├── OtherCatalogue        histories of another catalogue than the bundle's
 └── UndefinedMetric       a metric of nothing, or of arrays that do not belong together
 """
 
@@ -177,6 +180,41 @@ class UnknownStudyAttribute(TrainingError):
     def __init__(self, attribute: str) -> None:
         super().__init__(f"no item carries {attribute!r}: attributes are written `name=value`")
         self.attribute = attribute
+
+
+class VariantRefused(TrainingError):
+    """A bundle of lower precision does not keep what it must of the float32 bundle's answers."""
+
+    def __init__(self, precision: str, figure: str, value: float, least: float) -> None:
+        super().__init__(
+            f"the {precision} variant is refused and not published: {figure} is {value:.4f}, must "
+            f"be at least {least:g}; serve the float32 bundle, take another precision, or allow "
+            f"less with --least-{figure.replace('_', '-')}"
+        )
+        self.figure = figure
+        self.value = value
+        self.least = least
+
+
+class VariantOfVariant(TrainingError):
+    """What was rounded once is not rounded again."""
+
+    def __init__(self, version: str, precision: str, of: str) -> None:
+        super().__init__(f"{version} is {precision} itself: make variants of {of}")
+        self.version = version
+        self.of = of
+
+
+class OtherCatalogue(TrainingError):
+    """Item indices of this data mean other items in the bundle."""
+
+    def __init__(self, data: str, version: str, trained_on: str) -> None:
+        super().__init__(
+            f"the items of {data} are not those of {version}, which was trained on {trained_on}: "
+            "give the data that it was trained on, or none"
+        )
+        self.data = data
+        self.version = version
 
 
 class UndefinedMetric(TrainingError):

@@ -13,6 +13,7 @@ from torch import nn
 from model_store.files import ITEM_VECTORS
 from model_store.manifest import SaeKind
 from training.onnx_graph import GraphBuilder
+from training.precision import Builder
 from training.sae import THRESHOLD_KINDS, Sae
 from training.sasrec import Attention, Block, Cut, Sasrec
 
@@ -39,9 +40,11 @@ def write_graphs(
     onnx.save(upper_graph(model, block, mapped), folder / "upper.onnx")
 
 
-def lower_graph(model: Sasrec, block: int, mapped: Path | None = None) -> onnx.ModelProto:
+def lower_graph(
+    model: Sasrec, block: int, mapped: Path | None = None, builder: Builder = GraphBuilder
+) -> onnx.ModelProto:
     """`items` int64 [batch, seq] -> `hidden` [batch, positions, d_model]."""
-    graph = GraphBuilder("lower", mapped)
+    graph = builder("lower", mapped)
     items = graph.input("items", np.int64, ["batch", "seq"])
     hidden = hidden_at(graph, model, Cut(block), items)
     positions = 1 if block >= model.shape.n_blocks else "seq"
@@ -75,9 +78,11 @@ def activations_of(graph: GraphBuilder, sae: Sae, hidden: str) -> str:
     return _sparse(graph, sae, graph.node("Relu", shifted))
 
 
-def upper_graph(model: Sasrec, block: int, mapped: Path | None = None) -> onnx.ModelProto:
+def upper_graph(
+    model: Sasrec, block: int, mapped: Path | None = None, builder: Builder = GraphBuilder
+) -> onnx.ModelProto:
     """`hidden`, (`items`,) `excluded`, `k` -> `top_scores`, `top_items`, `scores`."""
-    graph = GraphBuilder("upper", mapped)
+    graph = builder("upper", mapped)
     shape = model.shape
     final = final_state(graph, model, block)
     excluded = graph.input("excluded", np.int64, ["batch", "m"])
@@ -143,8 +148,7 @@ def _item_embeddings(graph: GraphBuilder, model: Sasrec, items: str) -> str:
     if graph.has_weights:
         gathered = graph.node("Gather", graph.mapped(ITEM_VECTORS), items)
         return graph.node("Mul", gathered, graph.constant("embedding_scale", np.float32(scale)))
-    table = graph.weight("item_embedding", model.item_embedding.weight * scale)
-    return graph.node("Gather", table, items)
+    return graph.rows("item_embedding", model.item_embedding.weight * scale, items)
 
 
 def _run(
@@ -217,8 +221,7 @@ def _heads(graph: GraphBuilder, x: str, heads: int, perm: Sequence[int] = (0, 2,
 
 
 def _linear(graph: GraphBuilder, name: str, layer: nn.Linear, x: str, scale: float = 1.0) -> str:
-    product = graph.node("MatMul", x, graph.weight(f"{name}.weight", layer.weight.T * scale))
-    return graph.node("Add", product, graph.weight(f"{name}.bias", layer.bias * scale))
+    return graph.product(name, x, layer.weight.T * scale, layer.bias * scale)
 
 
 def _norm(graph: GraphBuilder, name: str, norm: nn.LayerNorm, x: str) -> str:

@@ -61,6 +61,15 @@ class GraphBuilder:
         self._stored.setdefault(name, numpy_helper.from_array(contiguous, name))
         return name
 
+    def product(self, name: str, x: str, weight: Tensor, bias: Tensor) -> str:
+        """`x` times a trained matrix [in, out], plus its bias."""
+        product = self.node("MatMul", x, self.weight(f"{name}.weight", weight))
+        return self.node("Add", product, self.weight(f"{name}.bias", bias))
+
+    def rows(self, name: str, table: Tensor, indices: str) -> str:
+        """Rows of a trained table."""
+        return self.node("Gather", self.weight(name, table), indices)
+
     @property
     def has_weights(self) -> bool:
         """Whether there is a file whose tensors the graph may share."""

@@ -11,6 +11,7 @@ from model_store.bounds import GROUP, ROW_LEVELS, Bounds, Float32, ItemCodes, n_
 from model_store.files import SCAN_FILE, SCAN_WEIGHTS_FILE
 from training.export import final_state
 from training.onnx_graph import ONNX_RUNTIME, GraphBuilder
+from training.precision import Builder
 from training.sasrec import Sasrec
 
 BLOCK = 400 * GROUP
@@ -38,14 +39,15 @@ def write_scan(folder: Path, model: Sasrec, block: int, *, lists: bool | None = 
     path = folder / SCAN_WEIGHTS_FILE
     save_file({**_rounded_up(bounds), **_weights(coded)}, path)
     lists = model.shape.n_items < LISTED_ITEMS if lists is None else lists
-    onnx.save(scan_graph(model, block, path, len(blocks), lists=lists), folder / SCAN_FILE)
+    onnx.save(scan_graph(model, block, path, lists=lists), folder / SCAN_FILE)
 
 
 def scan_graph(
-    model: Sasrec, block: int, weights: Path, n_blocks: int, *, lists: bool
+    model: Sasrec, block: int, weights: Path, *, lists: bool, builder: Builder = GraphBuilder
 ) -> onnx.ModelProto:
     """`hidden`, (`items`) -> the fields of `model_store.scan.Scanned`, `scores` if it `lists`."""
-    graph = GraphBuilder("scan", weights)
+    graph = builder("scan", weights)
+    n_blocks = -(-(model.shape.n_items + 1) // BLOCK)
     d_model, groups = model.shape.d_model, n_groups(model.shape.n_items)
     final = final_state(graph, model, block)
     step, codes = _coded(graph, final)

@@ -1,5 +1,6 @@
 """`steerrec models`: bundles of a store, and the one that a service answers from."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +15,12 @@ from cli.options import (
     TimeoutS,
 )
 
-app = typer.Typer(no_args_is_help=True, help="Bundles: list, show, promote, roll back, served.")
+app = typer.Typer(
+    no_args_is_help=True, help="Bundles: list, show, promote, roll back, variant, served."
+)
+
+Precision = Annotated[str, typer.Option(help="int8 or bfloat16 (bf16).")]
+Share = Annotated[float, typer.Option(min=0, max=1)]
 
 Label = Annotated[str, typer.Argument(help="E.g. production or canary.")]
 
@@ -70,6 +76,40 @@ def roll_back(
     from cli import bundles
 
     bundles.roll_back(bundles.store_at(store), label, as_json=as_json)
+
+
+@app.command("variant")
+def make_variant(
+    label_or_version: Annotated[str, typer.Argument(help="The float32 bundle.")] = "production",
+    precision: Precision = "int8",
+    data: Annotated[
+        str | None,
+        typer.Option(help="What it was trained on (name or data config): NDCG is compared too."),
+    ] = None,
+    files: Annotated[
+        Path | None, typer.Option(help="Folder with the data set's files, where they are yours.")
+    ] = None,
+    least_overlap_at_10: Share = 0.95,
+    least_overlap_at_20: Share = 0.95,
+    least_ndcg_kept_share: Share = 0.99,
+    store: StoreUrl = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a bundle once more in lower precision, if it keeps the float32 answers."""
+    from cli.errors import extra
+
+    with extra("train"):
+        from cli import model_variant
+    model_variant.publish(
+        label_or_version,
+        precision,
+        data=data,
+        files=files,
+        least=(least_overlap_at_10, least_overlap_at_20, least_ndcg_kept_share),
+        store_url=store,
+        as_json=as_json,
+    )
 
 
 @app.command("served")

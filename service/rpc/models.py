@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from steerrec.v1 import model_pb2, model_pb2_grpc
 
 from model_store.errors import BundleCorrupt
-from model_store.manifest import EditPositions, Manifest, SaeKind
+from model_store.manifest import EditPositions, Manifest, Precision, SaeKind, Variant
 from model_store.store import Store
 from service.rpc.interceptor import Context
 from service.rpc.paging import page_size_of, page_token, position_of
@@ -25,6 +25,11 @@ SAE_KINDS = {
 EDIT_POSITIONS = {
     EditPositions.LAST: model_pb2.EDIT_POSITIONS_LAST,
     EditPositions.ALL: model_pb2.EDIT_POSITIONS_ALL,
+}
+PRECISIONS = {
+    Precision.FLOAT32: model_pb2.PRECISION_FLOAT32,
+    Precision.BFLOAT16: model_pb2.PRECISION_BFLOAT16,
+    Precision.INT8: model_pb2.PRECISION_INT8,
 }
 
 log = logging.getLogger(__name__)
@@ -100,4 +105,18 @@ def model_to_proto(manifest: Manifest, labels: Sequence[str]) -> model_pb2.Model
         edit_positions=EDIT_POSITIONS[manifest.hook_point.positions],
         feature_space=manifest.feature_space,
         metrics=manifest.metrics,
+        precision=PRECISIONS[manifest.precision],
+        variant=_variant_to_proto(manifest.variant),
+    )
+
+
+def _variant_to_proto(variant: Variant | None) -> model_pb2.Variant | None:
+    if variant is None:
+        return None
+    return model_pb2.Variant(
+        base_version=variant.of,
+        overlap_at_10=variant.overlap_at_10,
+        overlap_at_20=variant.overlap_at_20,
+        ndcg_kept_share=variant.ndcg_kept_share,
+        n_histories=variant.n_histories,
     )

@@ -20,6 +20,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Precision:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PrecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Precision.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRECISION_UNSPECIFIED: _Precision.ValueType  # 0
+    """Not said: the bundle comes from a service that knows only float32."""
+    PRECISION_FLOAT32: _Precision.ValueType  # 1
+    """Stored and computed in float32."""
+    PRECISION_BFLOAT16: _Precision.ValueType  # 2
+    """Stored in bfloat16, computed in float32."""
+    PRECISION_INT8: _Precision.ValueType  # 3
+    """Stored and computed in int8."""
+
+class Precision(_Precision, metaclass=_PrecisionEnumTypeWrapper):
+    """How a model's products with trained matrices are stored and computed."""
+
+PRECISION_UNSPECIFIED: Precision.ValueType  # 0
+"""Not said: the bundle comes from a service that knows only float32."""
+PRECISION_FLOAT32: Precision.ValueType  # 1
+"""Stored and computed in float32."""
+PRECISION_BFLOAT16: Precision.ValueType  # 2
+"""Stored in bfloat16, computed in float32."""
+PRECISION_INT8: Precision.ValueType  # 3
+"""Stored and computed in int8."""
+Global___Precision: _TypeAlias = Precision  # noqa: Y015
+
 class _SaeKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -115,6 +143,8 @@ class Model(_message.Message):
     EDIT_POSITIONS_FIELD_NUMBER: _builtins.int
     FEATURE_SPACE_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
+    VARIANT_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the bundle."""
     data_name: _builtins.str
@@ -137,6 +167,8 @@ class Model(_message.Message):
     """Which positions the edit touches."""
     feature_space: _builtins.str
     """Identity of the SAE: feature indices carry over between bundles that share it."""
+    precision: Global___Precision.ValueType
+    """How its products with trained matrices are stored and computed."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels that point to it, e.g. "production"."""
@@ -148,6 +180,10 @@ class Model(_message.Message):
     @_builtins.property
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Metrics earned in training, by name, e.g. "ndcg_at_10"."""
+
+    @_builtins.property
+    def variant(self) -> Global___Variant:
+        """Of a bundle of lower precision: what it was made of, and what it kept."""
 
     def __init__(
         self,
@@ -165,14 +201,56 @@ class Model(_message.Message):
         edit_positions: Global___EditPositions.ValueType = ...,
         feature_space: _builtins.str = ...,
         metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        precision: Global___Precision.ValueType = ...,
+        variant: Global___Variant | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "variant", b"variant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "d_model", b"d_model", "d_sae", b"d_sae", "data_name", b"data_name", "edit_positions", b"edit_positions", "feature_space", b"feature_space", "hook_block", b"hook_block", "labels", b"labels", "max_seq", b"max_seq", "metrics", b"metrics", "n_items", b"n_items", "sae_kind", b"sae_kind", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "d_model", b"d_model", "d_sae", b"d_sae", "data_name", b"data_name", "edit_positions", b"edit_positions", "feature_space", b"feature_space", "hook_block", b"hook_block", "labels", b"labels", "max_seq", b"max_seq", "metrics", b"metrics", "n_items", b"n_items", "precision", b"precision", "sae_kind", b"sae_kind", "variant", b"variant", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class Variant(_message.Message):
+    """What a bundle of lower precision was made of, and what it kept of that one's answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_VERSION_FIELD_NUMBER: _builtins.int
+    OVERLAP_AT_10_FIELD_NUMBER: _builtins.int
+    OVERLAP_AT_20_FIELD_NUMBER: _builtins.int
+    NDCG_KEPT_SHARE_FIELD_NUMBER: _builtins.int
+    N_HISTORIES_FIELD_NUMBER: _builtins.int
+    base_version: _builtins.str
+    """Version of the float32 bundle."""
+    overlap_at_10: _builtins.float
+    """Mean share of the float32 bundle's first 10 items that are among this one's first 10."""
+    overlap_at_20: _builtins.float
+    """The same of 20."""
+    ndcg_kept_share: _builtins.float
+    """NDCG@10 on validation users over the float32 bundle's; absent: not measured."""
+    n_histories: _builtins.int
+    """Number of histories whose slates were compared."""
+    def __init__(
+        self,
+        *,
+        base_version: _builtins.str = ...,
+        overlap_at_10: _builtins.float = ...,
+        overlap_at_20: _builtins.float = ...,
+        ndcg_kept_share: _builtins.float | None = ...,
+        n_histories: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ndcg_kept_share", b"_ndcg_kept_share", "ndcg_kept_share", b"ndcg_kept_share"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ndcg_kept_share", b"_ndcg_kept_share", "base_version", b"base_version", "n_histories", b"n_histories", "ndcg_kept_share", b"ndcg_kept_share", "overlap_at_10", b"overlap_at_10", "overlap_at_20", b"overlap_at_20"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__ndcg_kept_share: _TypeAlias = _typing.Literal["ndcg_kept_share"]  # noqa: Y015
+    _WhichOneofArgType__ndcg_kept_share: _TypeAlias = _typing.Literal["_ndcg_kept_share", b"_ndcg_kept_share"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ndcg_kept_share) -> _WhichOneofReturnType__ndcg_kept_share | None: ...
+
+Global___Variant: _TypeAlias = Variant  # noqa: Y015
 
 @_typing.final
 class ListModelsRequest(_message.Message):
