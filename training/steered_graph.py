@@ -192,6 +192,12 @@ def _wide(graph: GraphBuilder, rows: str) -> str:
     return graph.node("Unsqueeze", rows, graph.constant("axis_1", np.array([1])))
 
 
+def write(folder: Path, file: Path, *, is_naive: bool = False) -> None:
+    """Writes the file of the bundle in a folder."""
+    graph = naive_graph if is_naive else steered_graph
+    onnx.save(graph(Steered.of(folder)), file)
+
+
 def main() -> None:
     """Writes the file."""
     parser = argparse.ArgumentParser(description="A bundle's steered forward in one ONNX file.")
@@ -199,8 +205,7 @@ def main() -> None:
     parser.add_argument("file", type=Path, help="to write")
     parser.add_argument("--naive", action="store_true", help="what a plain export gives")
     chosen = parser.parse_args()
-    written = naive_graph if chosen.naive else steered_graph
-    onnx.save(written(Steered.of(chosen.bundle)), chosen.file)
+    write(chosen.bundle, chosen.file, is_naive=chosen.naive)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Loads a server with unlike questions over any wire; runs in an environment with pycurl.
+"""Loads a server with unlike questions over any wire, as a process of its own.
 
     python -m bench.peers.load < JSON of an `Order`
 

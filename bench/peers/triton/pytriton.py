@@ -28,15 +28,20 @@ def answering(graph: str, threads: int) -> Callable[..., Any]:
     """What a worker runs."""
     exported = Exported(graph, threads)
 
-    @batch  # type: ignore[misc]
     def infer(**tensors: NDArray[Any]) -> dict[str, NDArray[Any]]:
         for name in ("items", "excluded"):
-            used = tensors[name].any(axis=0)
-            used[-1] = True
-            tensors[name] = tensors[name][:, used]
+            tensors[name] = used(tensors[name])
         return exported.run({**tensors, "k": tensors["k"].max(axis=0)})
 
-    return infer  # type: ignore[no-any-return]
+    batched: Callable[..., Any] = batch(infer)
+    return batched
+
+
+def used(rows: NDArray[Any]) -> NDArray[Any]:
+    """Without the columns that are padding in every row, but for one."""
+    kept: NDArray[Any] = rows.any(axis=0)
+    kept[-1] = True
+    return rows[:, kept]
 
 
 def main() -> None:

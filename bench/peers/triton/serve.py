@@ -69,6 +69,7 @@ def command(folder: Path, port: int) -> list[str]:
         f"--backend-directory={folder / 'backends'}",
         *("--grpc-address=127.0.0.1", f"--grpc-port={port}"),
         *("--allow-http=false", "--allow-metrics=false", "--log-info=false"),
+        "--exit-timeout-secs=5",
         # several at once, on machines that run several servers, must not share memory by name
         f"--backend-config=python,shm-region-prefix-name=steerrec_bench_{os.getpid()}_",
     ]
@@ -78,8 +79,8 @@ def environment() -> dict[str, str]:
     """What the server and its Python processes need."""
     return {
         **os.environ,
-        # the backend's processes load this interpreter's library
-        "LD_LIBRARY_PATH": str(sysconfig.get_config_var("LIBDIR")),
+        # the backend's processes load this interpreter's library, and the wheel's own
+        "LD_LIBRARY_PATH": f"{sysconfig.get_config_var('LIBDIR')}:{SITE / 'nvidia_pytriton.libs'}",
         "PYTHONPATH": f"{ROOT}:{SITE}",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }

@@ -1,0 +1,184 @@
+"""The servers of one run: started, checked, and measured by turns."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from bench.peers import repeated
+from bench.peers.comparison import CLOSED, ONE_QUESTION, SHOWN, Load, Measured
+from bench.peers.contenders import (
+    Client,
+    Contender,
+    Running,
+    Slate,
+    answer_bytes,
+    check_same,
+    ours,
+    rival,
+    slates,
+)
+from bench.peers.environments import Missing
+from bench.peers.peer import Exported, Peer
+from bench.peers.questions import Question, questions_of
+from model_store.bundle import Bundle
+from model_store.store import Store
+
+Got = TypeVar("Got")
+N_QUESTIONS = 512
+N_CHECKED = 50
+WORKERS = (1, 2)
+TUNED_AT = 64
+"""Calls in flight at which the best of a peer's tunings is chosen."""
+FAULTS = (Missing, subprocess.SubprocessError, OSError)
+"""What a server that breaks may raise here."""
+
+
+@dataclass
+class Contest:
+    """All that one run shares."""
+
+    root: str
+    """Of the store."""
+    folder: Path
+    """For what only this run needs."""
+    seconds: float
+    """Of each load."""
+    is_quick: bool
+    """The first tuning of each, and the loads that have rows."""
+    stack: ExitStack
+    """Ends what was started."""
+    client: Client = field(default_factory=Client)
+    graphs: dict[Exported, Path] = field(default_factory=dict)
+    """The exported files, once they are written."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """Servers that are not measured, and why."""
+    running: dict[str, Running] = field(default_factory=dict)
+    """By the contender's key."""
+    tuned: dict[str, list[str]] = field(default_factory=dict)
+    """By peer, what each of its tunings answered a second."""
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """That everybody serves."""
+        return Store(self.root).load("production")
+
+    @cached_property
+    def questions(self) -> list[Question]:
+        """The same for everybody."""
+        return questions_of(self.bundle, N_QUESTIONS)
+
+    def start_ours(self) -> list[Measured]:
+        """The service in one process and in several, paused."""
+        every = [
+            ours(self.bundle, self.root, self.questions, workers, self.folder)
+            for workers in WORKERS
+        ]
+        return [self._entered(own) for own in every]
+
+    def expected(self, own: Measured) -> list[Slate]:
+        """The service's answers to the first questions."""
+        return self._awake(own.contender, self._slates)
+
+    def start_rivals(self, peers: Sequence[Peer], expected: Sequence[Slate]) -> Iterator[Measured]:
+        """Every peer that answers as the service does, in the best of its tunings, paused."""
+        if peers:
+            self._write_graphs()
+        for peer in peers:
+            note(f"{peer.name}: install, start, check")
+            tunings = peer.tunings[:1] if self.is_quick else peer.tunings
+            own = [
+                rival(peer, tuned, self.graphs, self.questions, self.client) for tuned in tunings
+            ]
+            try:
+                measured = self._entered(self._best(own))
+                check_same(self._awake(measured.contender, self._slates), expected)
+            except FAULTS as fault:
+                self.missing[peer.name] = str(fault)
+            else:
+                yield measured
+
+    def measure(self, measured: Sequence[Measured], rates: Sequence[float]) -> list[Measured]:
+        """Those that went through one more repetition, with open loops of these rates."""
+        return [own for own in measured if self._is_measured(own, rates)]
+
+    def _is_measured(self, own: Measured, rates: Sequence[float]) -> bool:
+        note(f"{own.contender.name}, {own.contender.tuning}")
+        try:
+            self._awake(own.contender, lambda *_: self._measure(own, rates))
+        except FAULTS as fault:
+            self.missing[f"{own.contender.name}, {own.contender.tuning}"] = str(fault)
+            return False
+        return True
+
+    def _measure(self, own: Measured, rates: Sequence[float]) -> None:
+        contender, port = own.contender, self.running[own.contender.key].port
+        for in_flight in SHOWN if self.is_quick else CLOSED:
+            own.add(in_flight, self.client.load(contender, port, self.seconds, in_flight=in_flight))
+        for rate in rates:
+            load: Load = f"{rate:,.0f} a second"
+            own.add(load, self.client.load(contender, port, self.seconds, rate=rate))
+        if repeated.is_installed():
+            size = answer_bytes(self.client, contender, port)
+            own.add(ONE_QUESTION, repeated.repeated(contender, port, self.seconds, size))
+
+    def _best(self, tunings: Sequence[Contender]) -> Contender:
+        """The tuning that answers most; of those that cannot start, the first's reason.
+
+        Raises:
+            Missing: none of them can be started.
+        """
+        if len(tunings) == 1:
+            return tunings[0]
+        rates: dict[str, float] = {}
+        faults: list[Missing] = []
+        for own in tunings:
+            try:
+                with own.start() as running:
+                    figures = self.client.load(own, running.port, self.seconds, in_flight=TUNED_AT)
+            except Missing as missing:
+                faults.append(missing)
+                if len(faults) == len(tunings):
+                    raise faults[0] from None
+                continue
+            rates[own.tuning] = figures["per_s"]
+            self.tuned.setdefault(own.name, []).append(f"{own.tuning}: {figures['per_s']:,.0f}")
+        return max(tunings, key=lambda own: rates.get(own.tuning, 0.0))
+
+    def _entered(self, own: Contender) -> Measured:
+        """Started, kept until the end of the run, and paused."""
+        self.running[own.key] = running = self.stack.enter_context(own.start())
+        if own.may_be_paused:
+            running.tree.pause()
+        return Measured(own)
+
+    def _awake(self, own: Contender, use: Callable[[Contender, Running], Got]) -> Got:
+        running = self.running[own.key]
+        running.tree.resume()
+        try:
+            return use(own, running)
+        finally:
+            if own.may_be_paused:
+                running.tree.pause()
+
+    def _slates(self, own: Contender, running: Running) -> list[Slate]:
+        return slates(self.client, own, running.port, N_CHECKED)
+
+    def _write_graphs(self) -> None:
+        # torch takes seconds to import, and who measures ours alone does without
+        from training.steered_graph import write  # noqa: PLC0415
+
+        with Store(self.root).opened("production") as folder:
+            for exported in Exported:
+                self.graphs[exported] = self.folder / f"{exported}.onnx"
+                write(folder, self.graphs[exported], is_naive=exported is Exported.NAIVE)
+
+
+def note(what: str) -> None:
+    """Says what is under way, where somebody looks."""
+    if sys.stderr.isatty():
+        print(f"\r{what:100}", end="", file=sys.stderr)

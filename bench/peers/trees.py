@@ -1,0 +1,112 @@
+"""Processes with all their children: paused, resumed and stopped by their ids (Linux)."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+STOP_TIMEOUT_S = 15.0
+POLL_S = 0.05
+
+
+class Tree:
+    """A process that was started here, and whatever it started."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._seen: set[int] = set()
+        """Every process of it that was ever seen: a parent that ends loses its children."""
+
+    def pids(self) -> set[int]:
+        """Its processes that live."""
+        children = children_by_parent()
+        found, ahead = {self.pid}, [self.pid, *self._seen]
+        while ahead:
+            new = [child for child in children.get(ahead.pop(), []) if child not in found]
+            found.update(new)
+            ahead += new
+        self._seen |= found
+        return {pid for pid in self._seen if is_alive(pid)}
+
+    @property
+    def is_rooted(self) -> bool:
+        """Whether the process that was started still lives."""
+        return is_alive(self.pid)
+
+    def pause(self) -> None:
+        """Takes no processor time from now on."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Goes on."""
+        self._signal(signal.SIGCONT)
+
+    def end(self) -> None:
+        """Asks all that is left to stop, and after a while makes it."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            self._signal(number)
+            end = time.monotonic() + STOP_TIMEOUT_S
+            while self.pids() and time.monotonic() < end:
+                time.sleep(POLL_S)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in self.pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+
+@contextmanager
+def started(command: list[str], log: Path, environment: dict[str, str]) -> Iterator[Tree]:
+    """A process whose output goes to a file; it ends with the block, and all its children."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+    tree = Tree(process.pid)
+    try:
+        yield tree
+    finally:
+        tree.pids()
+        tree.resume()
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_TIMEOUT_S)
+        tree.end()
+        process.wait(STOP_TIMEOUT_S)
+
+
+def children_by_parent() -> dict[int, list[int]]:
+    """Ids of living processes, by their parent's."""
+    children: dict[int, list[int]] = {}
+    for pid, (state, parent) in _processes():
+        if state != "Z":
+            children.setdefault(parent, []).append(pid)
+    return children
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it runs or is paused; a process that only waits to be reaped is not alive."""
+    found = _state_and_parent(pid)
+    return found is not None and found[0] != "Z"
+
+
+def _processes() -> Iterator[tuple[int, tuple[str, int]]]:
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and (found := _state_and_parent(int(entry))):
+            yield int(entry), found
+
+
+def _state_and_parent(pid: int) -> tuple[str, int] | None:
+    try:
+        # the name may hold spaces and parentheses; what follows it does not
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return after_name[0], int(after_name[1])
