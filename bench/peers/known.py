@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from bench.peers import v2
-from bench.peers.peer import Exported, Peer, Tuned
+from bench.peers import v2, v2_frame
+from bench.peers.peer import Exported, Peer, Tuned, Way, Wire
 
 INSTANCES_AND_THREADS = ((2, 1), (1, 1), (1, 2))
 DELAYS_US = (0, 1000)
@@ -26,7 +26,43 @@ NAIVE_TUNINGS = tuple(
 PYTRITON_TUNINGS = tuple(
     Tuned(f"{workers} workers, delay 0 ms", ("--workers", str(workers))) for workers in (2, 1)
 )
-OTHERS: tuple[Peer, ...] = ()
+
+
+def _tuned(workers: int, batch: int, wait_ms: float, front: str = "", fronts: int = 0) -> Tuned:
+    """A tuning as `bench.peers.steered` reads it."""
+    arguments = ["--workers", workers, "--batch", batch, "--wait-ms", wait_ms]
+    name = f"{workers} workers, batch {batch}, wait {wait_ms:g} ms"
+    if front:
+        arguments += ["--front", front]
+        name += f", {front}"
+    if fronts:
+        arguments += ["--fronts", fronts]
+        name += f", {fronts} fronts"
+    return Tuned(name, tuple(map(str, arguments)))
+
+
+MOSEC_TUNINGS = (_tuned(2, 32, 1), _tuned(2, 8, 1), _tuned(1, 32, 1))
+LITSERVE_TUNINGS = (
+    _tuned(2, 32, 1, "fast-queue", 2),
+    _tuned(1, 32, 1, "fast-queue", 1),
+    _tuned(2, 32, 5, "manager-queue", 2),
+)
+KSERVE_TUNINGS = (_tuned(2, 32, 0), _tuned(1, 32, 0), _tuned(2, 32, 1))
+MLSERVER_TUNINGS = (_tuned(0, 32, 1), _tuned(2, 32, 1), _tuned(0, 32, 5))
+RAY_TUNINGS = (
+    _tuned(2, 32, 1, "haproxy"),
+    _tuned(2, 32, 0, "haproxy"),
+    _tuned(1, 32, 1, "haproxy"),
+    _tuned(2, 32, 1, "proxy"),
+)
+OTHERS: tuple[Peer, ...] = (
+    Peer("Mosec (HTTP/1.1)", "mosec", Way(Wire.HTTP1, "/inference"), MOSEC_TUNINGS),
+    Peer("Mosec (HTTP/2)", "mosec", Way(Wire.HTTP2, "/inference"), MOSEC_TUNINGS),
+    Peer("LitServe (HTTP/1.1)", "litserve", Way(Wire.HTTP1, "/recommend"), LITSERVE_TUNINGS),
+    Peer("KServe (gRPC)", "kserve", v2_frame.WAY, KSERVE_TUNINGS),
+    Peer("MLServer (gRPC)", "mlserver", v2_frame.WAY, MLSERVER_TUNINGS),
+    Peer("Ray Serve (HTTP/1.1)", "rayserve", Way(Wire.HTTP1, "/recommend"), RAY_TUNINGS),
+)
 """Servers whose body does not depend on the bundle."""
 
 
