@@ -1,6 +1,7 @@
 """What is kept, what goes first, and that the bytes told are the bytes taken."""
 
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -90,3 +91,18 @@ def test_places_count_from_each_rows_own_beginning() -> None:
 def test_activations_of_which_many_are_not_zero_are_not_kept() -> None:
     activations = np.array([[1, 1, 1, 0], [0, 1, 0, 0]], dtype=np.float32)
     assert [own is None for own in sparse_of(activations, [1, 2])] == [True, False]
+
+
+def test_threads_that_use_it_at_once_leave_it_whole() -> None:
+    cache = StateCache(room_for(20))
+
+    def use(seed: int) -> None:
+        for number in np.random.default_rng(seed).integers(0, 60, size=2_000).tolist():
+            if not cache.found([key(number)]):
+                cache.keep({key(number): state(number, size=100 + 4 * number)})
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(use, range(4)))
+    kept = cache.found(map(key, range(60)))
+    assert cache.size_bytes == sum(size_of(*own) for own in kept.items())
+    assert len(cache) == len(kept)
