@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.synthetic import Workload, publish
 from model_store.store import Store
 from tests.bundles import TINY_VERSION, tiny_bundle
 from tests.e2e.cli_runs import Finished, steerrec
@@ -103,3 +104,31 @@ def test_an_unknown_setting_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_an_unknown_subcommand_exits_with_usage() -> None:
     assert steerrec("recomend").code == 2
+
+
+@pytest.fixture(scope="module")
+def synthetic_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = Store(str(tmp_path_factory.mktemp("synthetic")))
+    publish(Workload("T", n_items=300, d_model=16, d_sae=32, max_seq=8, k=4), store)
+    return store
+
+
+def test_a_variant_prints_what_it_keeps_and_is_published(synthetic_store: Store) -> None:
+    done = steerrec("models", "variant", "--precision", "bf16", "--store", synthetic_store.root)
+    assert "overlap_at_20" in done.out
+    assert "not known without --data" in done.out
+    assert len(synthetic_store.versions()) == 2
+
+
+def test_a_variant_that_keeps_too_little_exits_with_refused(synthetic_store: Store) -> None:
+    words = ("--precision", "int8", "--least-overlap-at-10", "1", "--store", synthetic_store.root)
+    done = steerrec("models", "variant", *words)
+    assert done.code == 1
+    assert "must be at least 1;" in done.err
+    assert "--least-overlap-at-10" in done.err
+
+
+def test_a_precision_that_does_not_exist_is_refused_by_name(synthetic_store: Store) -> None:
+    done = steerrec("models", "variant", "--precision", "int4", "--store", synthetic_store.root)
+    assert done.code == 1
+    assert "'int4' is not one of int8, bf16, bfloat16" in done.err
