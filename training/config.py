@@ -240,6 +240,8 @@ class TrainConfig(Settings):
     """Feature cards and attribute groups."""
     labeller: LabellerConfig | None = None
     """A language model that rewrites the labels of features; None: the rule's labels stay."""
+    variants: tuple[Literal["int8", "bfloat16"], ...] = ()
+    """Precisions in which the bundle is published once more, if it keeps its answers (ADR 0015)."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of initial weights, windows, batches, dropout and samples."""
     device: Literal["cpu", "cuda"] = "cpu"

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from model_store.cards import CARDS_FILE, FeatureCard, FeatureCards
 from model_store.files import BASE_MODEL_FILE, SAE_FILE
-from model_store.manifest import DataIdentity, Manifest, SaeShape
+from model_store.manifest import DataIdentity, Manifest, Precision, SaeShape
 from model_store.seal import seal
 from model_store.store import Store
 from training.attributes import attribute_table
@@ -61,6 +61,7 @@ from training.study.outcomes import Yardstick
 from training.train_base import BaseTrainer, Course, train_base
 from training.train_sae import SaeTrainer, train_sae
 from training.trial import TrialSettings
+from training.variant import publish_variant, variants_of
 
 BASE_REVISION = 2
 """Raised when training the base model gives something else by the same settings: it is redone."""
@@ -223,6 +224,9 @@ class Run:
         Args:
             store_url: root of a model store.
             promote: point the label `production` at it.
+
+        Raises:
+            VariantRefused: a variant that the config wants keeps too little; the bundle stays.
         """
         store = Store(store_url)
         record = self._folder("published", self._cards_key) / PUBLISHED_FILE
@@ -235,7 +239,15 @@ class Run:
             record.write_text(json.dumps({**known, store_url: version}))
         if promote and store.labels().get(PRODUCTION) != version:
             store.promote(PRODUCTION, version)
+        self._publish_variants(store, str(version))
         return str(version)
+
+    def _publish_variants(self, store: Store, version: str) -> None:
+        """Those of the config that are not in the store yet."""
+        there = variants_of(store, version) if self.config.variants else {}
+        for wanted in self.config.variants:
+            if wanted not in there:
+                publish_variant(store, version, Precision(wanted), dataset=self.dataset)
 
     def _base_trainer(self) -> BaseTrainer:
         return BaseTrainer(

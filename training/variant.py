@@ -7,6 +7,7 @@ encoder, cards, catalogue. So a rule means the same, and ranking is exact by the
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ import onnx
 from numpy.typing import NDArray
 
 from model_store.bundle import Bundle
+from model_store.errors import BundleCorrupt
 from model_store.files import (
     BASE_MODEL_FILE,
     GOLDEN_FILE,
@@ -111,6 +113,17 @@ def publish_variant(
         check_kept(made.judged, precision, least)
         store.publish(folder, made.manifest)
     return made
+
+
+def variants_of(store: Store, version: str) -> dict[Precision, str]:
+    """Versions made of the float32 one, the oldest of each precision."""
+    found: dict[Precision, str] = {}
+    for known in store.versions():
+        with suppress(BundleCorrupt):  # says nothing of others
+            own = store.manifest(known)
+            if own.variant is not None and own.variant.of == version:
+                found[own.precision] = known
+    return found
 
 
 def check_kept(judged: Variant, precision: Precision, least: Least) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model_store.cards import FeatureCards
-from model_store.manifest import EditPositions, SaeKind
+from model_store.manifest import EditPositions, Precision, SaeKind
 from model_store.store import Store
 from steering.rules import Attribute, Operation, Rule
 from training.config import TINY, TrainConfig
@@ -15,6 +15,7 @@ from training.dataset import Dataset
 from training.pipeline import Run, train
 from training.saelens import read_saelens
 from training.split import leave_one_out
+from training.variant import variants_of
 
 QUICK = TrainConfig(
     base=TINY.base.model_copy(update={"d_model": 16, "max_seq": 20, "max_epochs": 1}),
@@ -72,6 +73,16 @@ def test_a_second_run_publishes_nothing_new(few_users: Dataset, tmp_path: Path) 
     first = train(QUICK, few_users, **places)  # type: ignore[arg-type]
     assert train(QUICK, few_users, **places) == first  # type: ignore[arg-type]
     assert Store(str(tmp_path / "store")).versions() == (first,)
+
+
+def test_variants_of_the_config_are_published_once(few_users: Dataset, tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+    config = QUICK.model_copy(update={"variants": ("bfloat16",)})
+    run = Run(config, few_users, tmp_path / "work")
+    first = run.publish(store.root)
+    assert run.publish(store.root) == first
+    assert len(store.versions()) == 2
+    assert set(variants_of(store, first)) == {Precision.BFLOAT16}
 
 
 def test_another_sae_reuses_the_base_model(few_users: Dataset, tmp_path: Path) -> None:
