@@ -65,7 +65,7 @@ def _arguments() -> argparse.Namespace:
         "--peers", nargs="*", metavar="NAME", help="parts of names, e.g. triton ray; none: ours"
     )
     parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=1.2, help="of each load")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each load")
     parser.add_argument("--quick", action="store_true", help="once and briefly: a look, no figures")
     chosen = parser.parse_args()
     if chosen.quick:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from bench.peers.contenders import Contender
 
-CLOSED = (1, 8, 16, 32, 64)
+CLOSED = (1, 8, 32, 64)
 """Calls in flight of the closed loops; the more, the better the curve that equal p99 is read of."""
 SHOWN = (1, 8, 64)
 """Of these there are rows."""
@@ -48,9 +48,9 @@ class Measured:
         return [own["per_s"] for own in self.results.get(load, [])]
 
     def curve(self, repetition: int) -> list[tuple[float, float]]:
-        """Rate and p99 of each closed loop, fewer calls in flight first."""
-        loops = [self.results[load] for load in CLOSED if load in self.results]
-        return [(own[repetition]["per_s"], own[repetition]["p99_ms"]) for own in loops]
+        """Rate and p99 of each closed loop that was answered, fewer calls in flight first."""
+        loops = [self.results[load][repetition] for load in CLOSED if load in self.results]
+        return [(own["per_s"], own["p99_ms"]) for own in loops if own["per_s"]]
 
 
 def rate_within(curve: Sequence[tuple[float, float]], p99_ms: float) -> float:

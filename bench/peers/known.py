@@ -21,7 +21,7 @@ TRITON_TUNINGS = tuple(
     for instances, threads in INSTANCES_AND_THREADS
 )
 NAIVE_TUNINGS = tuple(
-    Tuned(own.name, (*own.arguments, "--model", "naive")) for own in TRITON_TUNINGS[:2]
+    Tuned(own.name, (*own.arguments, "--model", "naive")) for own in TRITON_TUNINGS[:1]
 )
 PYTRITON_TUNINGS = tuple(
     Tuned(f"{workers} workers, delay 0 ms", ("--workers", str(workers))) for workers in (2, 1)
@@ -57,7 +57,7 @@ RAY_TUNINGS = (
 )
 OTHERS: tuple[Peer, ...] = (
     Peer("Mosec (HTTP/1.1)", "mosec", Way(Wire.HTTP1, "/inference"), MOSEC_TUNINGS),
-    Peer("Mosec (HTTP/2)", "mosec", Way(Wire.HTTP2, "/inference"), MOSEC_TUNINGS),
+    Peer("Mosec (HTTP/2)", "mosec", Way(Wire.HTTP2, "/inference"), MOSEC_TUNINGS[:1]),
     Peer("LitServe (HTTP/1.1)", "litserve", Way(Wire.HTTP1, "/recommend"), LITSERVE_TUNINGS),
     Peer("KServe (gRPC)", "kserve", v2_frame.WAY, KSERVE_TUNINGS),
     Peer("MLServer (gRPC)", "mlserver", v2_frame.WAY, MLSERVER_TUNINGS),

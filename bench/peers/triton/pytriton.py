@@ -39,7 +39,7 @@ def answering(graph: str, threads: int) -> Callable[..., Any]:
 
 def used(rows: NDArray[Any]) -> NDArray[Any]:
     """Without the columns that are padding in every row, but for one."""
-    kept: NDArray[Any] = rows.any(axis=0)
+    kept = np.asarray(rows.any(axis=0))
     kept[-1] = True
     return rows[:, kept]
 
