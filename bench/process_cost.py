@@ -47,7 +47,9 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         files = dict(_request_files(root, folder, chosen.rules))
         empty = stack.enter_context(empty_process())
-        served = stack.enter_context(service_process(root, folder))
+        # the generator asks the same again and again: what is kept would answer it
+        uncached = service_process(root, folder, STEERREC_STATE_CACHE_BYTES="0")
+        served = stack.enter_context(uncached)
         for _ in range(chosen.repetitions):
             for in_flight in chosen.in_flight:
                 cells = [(empty, empty_handler.METHOD, "empty handler", next(iter(files.values())))]

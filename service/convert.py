@@ -1,12 +1,14 @@
 """Rules between protobuf and the steering core."""
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 from steerrec.v1 import recommender_pb2, rule_pb2
 
+from steering.columns import ResolvedColumns
 from steering.errors import InvalidRule
-from steering.report import RuleReport
+from steering.report import Reports, RuleReport
 from steering.rules import ActivationRange, Attribute, Operation, Rule, Unit
 
 OPERATIONS = {operation.value: operation for operation in Operation}
@@ -97,7 +99,36 @@ def _set_range(message: rule_pb2.Rule, bounds: ActivationRange) -> None:
         message.when_activation.max = bounds.max
 
 
-def tell_report(response: recommender_pb2.RecommendResponse, report: RuleReport) -> None:
+def tell_reports(
+    response: recommender_pb2.RecommendResponse, reports: Sequence[RuleReport]
+) -> None:
+    """Adds what became of each rule to a response."""
+    if isinstance(reports, Reports) and isinstance(reports.rules, ResolvedColumns):
+        _tell_columns(response, reports, reports.rules)
+        return
+    for report in reports:
+        _tell_report(response, report)
+
+
+def _tell_columns(
+    response: recommender_pb2.RecommendResponse, reports: Reports, rules: ResolvedColumns
+) -> None:
+    """As `_tell_report`, of plain inline rules: none has an id, a condition or a preset."""
+    add = response.rule_reports.add
+    for place, unit in enumerate(rules.rules.units):
+        status, message = reports.fate(place)
+        told = add(
+            origin=_origin_to_proto("", 0, place),
+            status=rule_pb2.RuleStatus.ValueType(status),
+            activation_before=reports.before[place],
+            activation_after=reports.after[place],
+            unit=rule_pb2.Unit.ValueType(unit),
+        )
+        if message:
+            told.message = message
+
+
+def _tell_report(response: recommender_pb2.RecommendResponse, report: RuleReport) -> None:
     """Adds what became of a rule to a response."""
     rule, origin = report.rule, report.origin
     message = response.rule_reports.add(

@@ -150,7 +150,7 @@ class Inquiry:
         plan = self._with_target(found)
         whole = edit(plan, self._space, self._activations, self._hidden, self._w_dec)
         part = found.steered.part
-        outcome = Inquired(found, whole, held_back(whole.reports, part), None, None)
+        outcome = Inquired(found, whole, held_back(tuple(whole.reports), part), None, None)
         if not (self._asked.wants_rules or self._asked.wants_features):
             self.outcome = outcome
             return

@@ -13,9 +13,10 @@ from service.presets.conditions import Facts
 from service.presets.errors import PresetMissing
 from service.query import PresetReference, Query
 from service.snapshot import ServedModel
+from steering.columns import PlainRules, in_space
 from steering.errors import RuleConflict
 from steering.merge import merged
-from steering.plan import NO_RULES, Limits, Plan, plan_for
+from steering.plan import NO_RULES, Limits, Plan, plan_for, plan_of_columns
 from steering.report import RuleReport, RuleStatus
 from steering.resolved import Condition, Context, ResolvedRule, resolve_rules
 from steering.rules import Operation
@@ -45,8 +46,10 @@ class Planned:
         """Those that their targeting keeps out."""
         return [layer for layer in self.layers if isinstance(layer, KeptOutPreset)]
 
-    def reports(self, edited: Sequence[RuleReport]) -> list[RuleReport]:
+    def reports(self, edited: Sequence[RuleReport]) -> Sequence[RuleReport]:
         """One report per rule in the order of the layers, from those of the plan's rules."""
+        if not self.layers:
+            return edited
         rest = iter(edited)
         listed: list[RuleReport] = []
         for layer in self.layers:
@@ -56,7 +59,7 @@ class Planned:
                 listed.extend(layer.reports())
         return [*listed, *rest]
 
-    def unsteered_reports(self, why: str) -> list[RuleReport]:
+    def unsteered_reports(self, why: str) -> Sequence[RuleReport]:
         """One report per rule of an answer that no rule touched.
 
         Args:
@@ -101,6 +104,9 @@ def planned(
     defaults = () if leaves_defaults else served.presets.defaults
     if not (query.presets or query.rules or defaults):
         return Planned(NO_RULES, ())
+    plain = None if query.presets or defaults else _column_plan(query, served, limits)
+    if plain is not None:
+        return Planned(plain, ())
     context = Facts(query.context)
     if not (query.presets or defaults):
         inline = resolve_rules(query.rules, served.space, compile_condition)
@@ -111,6 +117,14 @@ def planned(
     ]
     inline = resolve_rules(query.rules, served.space, compile_condition)
     return _merged(_one_per_group(layers), inline, context, limits)
+
+
+def _column_plan(query: Query, served: ServedModel, limits: Limits) -> Plan | None:
+    """The plan of plain rules alone; None: the query asks for what wants each rule by itself."""
+    if query.wishes is not None or not isinstance(query.rules, PlainRules):
+        return None
+    columns = in_space(query.rules, served.space)
+    return None if columns is None else plan_of_columns(columns, limits)
 
 
 def _defaults(

@@ -11,6 +11,7 @@ from steerrec.v1 import recommender_pb2, rule_pb2
 from service.convert import rule_from_proto
 from service.errors import InvalidRequest, Violation
 from service.request_id import MAX_REQUEST_ID, is_request_id
+from service.rule_columns import plain_rules
 from service.settings import PRODUCTION
 from service.wishes import Wishes, wish_violations, wishes_of
 from steering.errors import RuleFault, RulesRefused
@@ -51,7 +52,7 @@ class Query:
     """Whether items of the history may be recommended again."""
     presets: tuple[PresetReference, ...]
     """The earlier first."""
-    rules: tuple[Rule, ...]
+    rules: Sequence[Rule]
     """Of this request alone; the last layer."""
     context: Mapping[str, object]
     """What conditions read."""
@@ -85,11 +86,12 @@ def query_of(
         InvalidRequest: with every field that breaks the contract.
     """
     rules: list[Rule] = []
+    plain = alike.rules if alike else plain_rules(request.rules)
     violations = [
         *_size_violations(request),
         *_enum_violations(request),
         *(() if alike else _preset_violations(request.presets)),
-        *(() if alike else _rule_violations(request.rules, rules)),
+        *(_rule_violations(request.rules, rules) if plain is None else ()),
         *wish_violations(request),
     ]
     if violations:
@@ -100,7 +102,7 @@ def query_of(
         excluded=request.exclude_item_ids,
         may_repeat_history=request.include_history,
         presets=alike.presets if alike else tuple(_references(request.presets)),
-        rules=alike.rules if alike else tuple(rules),
+        rules=tuple(rules) if plain is None else plain,
         context=alike.context if alike else _context(request),
         is_steering_disabled=request.disable_steering,
         skips_unknown_presets=request.on_unknown_preset == recommender_pb2.ON_UNKNOWN_PRESET_SKIP,

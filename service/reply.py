@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from steerrec.v1 import recommender_pb2, rule_pb2
 
-from service.convert import tell_report
+from service.convert import tell_reports
 from service.findings_reply import tell_findings
 from service.forward import Unsteered
 from service.layers import KeptOutPreset
@@ -39,8 +39,7 @@ def tell_slate(response: recommender_pb2.RecommendResponse, slate: Slate) -> Non
             feature_index=feature.index, label=feature.label, activation=feature.activation
         )
     _tell_items(response, slate)
-    for report in slate.reports:
-        tell_report(response, report)
+    tell_reports(response, slate.reports)
     if slate.unsteered is not None:
         _tell_unsteered(response.items, slate.unsteered)
     if slate.findings is not None:

@@ -6,6 +6,7 @@ What the SAE cannot explain passes through untouched, and a plan that changes no
 leaves h as it is, bit for bit. Nothing here writes to what it is given.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,7 @@ class Edit:
     """Whether a shift was scaled down to the allowed share, at any position."""
     is_identity: bool
     """Whether the hidden state stays as it is."""
-    reports: tuple[RuleReport, ...]
+    reports: Sequence[RuleReport]
     """One per rule of the plan, in its order."""
 
 

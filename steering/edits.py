@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steering import few
+from steering.columns import operations_of
 from steering.edit import Edit, edit
 from steering.fates import fates
 from steering.merge import Merged
@@ -97,7 +98,7 @@ def _at_once(rows: Sequence[Row], limits: Limits, model: Model) -> Iterator[Edit
     touched = Touched.by(rows)
     own = touched.features
     before = model.activations[touched.positions, own].astype(np.float64)
-    kinds = {rule.rule.operation for row in rows for rule in row.plan.rules}
+    kinds = {own for row in rows for own in operations_of(row.plan.rules)}
     line = _line(touched, kinds)
     steps = stages(line, limits, model.space.reference[own], before[np.newaxis], kinds)
     shifted = _shifted(touched, before, steps.limited[0], limits.max_shift_share, model)

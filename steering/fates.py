@@ -3,15 +3,25 @@
 A pair is one rule with one of its features; the pairs of all rules lie in one line.
 """
 
-from collections.abc import Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from steering.columns import ResolvedColumns, operations_of
 from steering.merge import Merged
-from steering.report import AT_LIMIT, REPLACED, SCALED_DOWN, RuleReport, RuleStatus, changed
+from steering.report import (
+    APPLIED,
+    INACTIVE,
+    LIMITED,
+    OVERRIDDEN,
+    SHIFT_CLIPPED,
+    Reports,
+    RuleReport,
+    changed,
+)
 from steering.resolved import ResolvedRule
 from steering.rules import Operation
 from steering.space import Floats, Indices
@@ -19,23 +29,13 @@ from steering.stages import Activations, Stages
 from steering.touched import Touched
 
 Flags = NDArray[np.bool_]
-FATES = (
-    (RuleStatus.APPLIED, ""),
-    (RuleStatus.INACTIVE, ""),
-    (RuleStatus.CLIPPED, SCALED_DOWN),
-    (RuleStatus.CLIPPED, AT_LIMIT),
-    (RuleStatus.OVERRIDDEN, REPLACED),
-)
-APPLIED, INACTIVE, SHIFT_CLIPPED, LIMITED, OVERRIDDEN = range(len(FATES))
 
 
 class Pairs(NamedTuple):
     """Every rule with every feature of its."""
 
-    rules: list[ResolvedRule]
-    """All rows' rules."""
     operations: NDArray[np.int64]
-    """[rules]."""
+    """[rules] of all rows."""
     rows: NDArray[np.int64]
     """[rules] the row of each."""
     rule: NDArray[np.int64]
@@ -53,10 +53,10 @@ class Pairs(NamedTuple):
 
     def per_rule(self, values: NDArray[np.float64]) -> list[float]:
         """Sums over each rule's pairs."""
-        if len(self.rules) == len(self.rule):
+        if len(self.operations) == len(self.rule):
             own: list[float] = values.tolist()
             return own
-        summed = np.bincount(self.rule, weights=values, minlength=len(self.rules))
+        summed = np.bincount(self.rule, weights=values, minlength=len(self.operations))
         told: list[float] = summed.tolist()
         return told
 
@@ -68,9 +68,9 @@ class Pairs(NamedTuple):
             pair: which pair each speaks of; None: all in order.
         """
         rule = self.rule if pair is None else self.rule[pair]
-        if len(self.rules) == len(rule):
+        if len(self.operations) == len(rule):
             return holds
-        return np.bincount(rule, weights=holds, minlength=len(self.rules)) > 0
+        return np.bincount(rule, weights=holds, minlength=len(self.operations)) > 0
 
 
 def fates(
@@ -80,7 +80,7 @@ def fates(
     after: Activations,
     is_shift_clipped: Sequence[bool],
     activations: Floats,
-) -> list[tuple[RuleReport, ...]]:
+) -> list[Sequence[RuleReport]]:
     """The reports of each row, one per rule in its plan's order.
 
     Args:
@@ -98,34 +98,55 @@ def fates(
         final = np.where(pairs.is_touched, after[_newest(pairs, touched)], pairs.before)
         codes = _codes(pairs, touched, line.pin, steps, np.array(is_shift_clipped)).tolist()
     else:
-        final, codes = pairs.before, [INACTIVE] * len(pairs.rules)
-    told = map(
-        _report,
-        pairs.rules,
-        codes,
-        pairs.per_rule(pairs.before * pairs.per_unit),
-        pairs.per_rule(final * pairs.per_unit),
-    )
-    return [_row(row.plan.why_not, [next(told) for _ in row.plan.rules]) for row in touched.rows]
+        final, codes = pairs.before, [INACTIVE] * len(pairs.operations)
+    old = pairs.per_rule(pairs.before * pairs.per_unit)
+    new = pairs.per_rule(final * pairs.per_unit)
+    ends = accumulate((len(row.plan.rules) for row in touched.rows), initial=0)
+    told: list[Sequence[RuleReport]] = []
+    for row, (start, end) in zip(touched.rows, pairwise(ends), strict=True):
+        own = slice(start, end)
+        plan = row.plan
+        told.append(Reports(plan.rules, codes[own], old[own], new[own], plan.why_not))
+    return told
 
 
 def _pairs(touched: Touched, activations: Floats) -> Pairs:
-    rules = [rule for row in touched.rows for rule in row.plan.rules]
-    features = np.concatenate([rule.indices for rule in rules])
+    operations = [own for row in touched.rows for own in operations_of(row.plan.rules)]
     rows = np.repeat(np.arange(len(touched.rows)), [len(row.plan.rules) for row in touched.rows])
-    rule = np.repeat(np.arange(len(rules)), [len(own.indices) for own in rules])
+    counts, features, values, per_unit = _joined([row.plan.rules for row in touched.rows])
+    rule = np.repeat(np.arange(len(operations)), counts)
     row = rows[rule]
     is_touched, at = _found(touched, row, features, activations.shape[1])
     return Pairs(
-        rules=rules,
-        operations=np.array([own.rule.operation for own in rules]),
+        operations=np.array(operations),
         rows=rows,
         rule=rule,
-        values=np.concatenate([own.values for own in rules]),
-        per_unit=np.concatenate([own.per_unit for own in rules]),
+        values=values,
+        per_unit=per_unit,
         before=activations[touched.newest[row], features].astype(np.float64),
         is_touched=is_touched,
         at=at,
+    )
+
+
+def _joined(
+    rows: Sequence[Sequence[ResolvedRule]],
+) -> tuple[list[int], Indices, NDArray[np.float64], NDArray[np.float64]]:
+    """Features of each rule; then [pairs] features, values and units per raw activation."""
+    columns = [own.pairs for own in rows if isinstance(own, ResolvedColumns)]
+    if len(columns) == len(rows):
+        return (
+            [count for own in columns for count in own.counts],
+            np.array([index for own in columns for index in own.indices], dtype=np.int64),
+            np.array([value for own in columns for value in own.values], dtype=np.float64),
+            np.array([unit for own in columns for unit in own.per_unit], dtype=np.float64),
+        )
+    rules = [rule for own in rows for rule in own]
+    return (
+        [len(own.indices) for own in rules],
+        np.concatenate([own.indices for own in rules]),
+        np.concatenate([own.values for own in rules]),
+        np.concatenate([own.per_unit for own in rules]),
     )
 
 
@@ -192,7 +213,7 @@ def _acted(
 ) -> Flags:
     """Where the rule's own operation changed what it was given."""
     values = pairs.values if pair is None else pairs.values[pair]
-    present = {rule.rule.operation for rule in pairs.rules}
+    present = {Operation(own) for own in set(pairs.operations.tolist())}
     if len(present) == 1:
         return np.asarray(changed(present.pop(), values, steps, at)[0])
     own = pairs.operations[pairs.rule if pair is None else pairs.rule[pair]]
@@ -209,14 +230,3 @@ def _stands(pairs: Pairs, pin: NDArray[np.float64], no_pin: Flags) -> Flags:
     sets = operation == Operation.SET
     stands = np.where(moves, no_pin[pairs.at], True)
     return np.where(sets, pin[pairs.at] == pairs.values, stands)
-
-
-def _report(rule: ResolvedRule, code: int, before: float, after: float) -> RuleReport:
-    status, message = FATES[code]
-    return RuleReport(rule.rule, rule.origin, status, before, after, message)
-
-
-def _row(why_not: Mapping[int, str], told: list[RuleReport]) -> tuple[RuleReport, ...]:
-    for i, why in why_not.items():
-        told[i] = told[i]._replace(status=RuleStatus.CONDITION_FALSE, message=why)
-    return tuple(told)

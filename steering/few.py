@@ -5,15 +5,23 @@ than the arithmetic in it, most of all right after the model has had the process
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import mul
 from typing import NamedTuple
 
 import numpy as np
 
+from steering.columns import ResolvedColumns
 from steering.edit import Edit
 from steering.plan import Limits, Plan
-from steering.report import AT_LIMIT, REPLACED, SCALED_DOWN, RuleReport, RuleStatus
+from steering.report import (
+    APPLIED,
+    INACTIVE,
+    LIMITED,
+    OVERRIDDEN,
+    SHIFT_CLIPPED,
+    Reports,
+)
 from steering.resolved import ResolvedRule
 from steering.rules import Operation
 from steering.space import FeatureSpace, Floats
@@ -125,47 +133,56 @@ def _step(
 
 def _reports(
     plan: Plan, steps: Sequence[Step], after: Sequence[float], is_clipped: bool, last: Floats
-) -> tuple[RuleReport, ...]:
+) -> Reports:
     features = plan.merged.features.tolist()
-    by_feature = dict(zip(features, steps, strict=True))
-    final = dict(zip(features, after, strict=True))
-    told = []
-    for i, rule in enumerate(plan.rules):
-        own = rule.indices.tolist()
-        per_unit = rule.per_unit.tolist()
-        if why := plan.why_not.get(i):
-            status, message = RuleStatus.CONDITION_FALSE, why
-            old = last[rule.indices].tolist()
+    by_feature = dict(zip(features, zip(steps, after, strict=True), strict=True))
+    codes, befores, afters = [], [], []
+    for i, (operation, own, values, per_unit) in enumerate(_each(plan.rules)):
+        if i in plan.why_not:
+            codes.append(INACTIVE)
+            old = last[own].tolist()
+            new = [
+                by_feature[index][1] if index in by_feature else was
+                for index, was in zip(own, old, strict=True)
+            ]
         else:
-            mine = [by_feature[index] for index in own]
-            status, message = _status(rule, mine, is_clipped)
+            mine = [by_feature[index][0] for index in own]
+            codes.append(_code(operation, values, mine, is_clipped))
             old = [step.before for step in mine]
-        new = [final.get(index, was) for index, was in zip(own, old, strict=True)]
-        told.append(
-            RuleReport(
-                rule.rule,
-                rule.origin,
-                status,
-                _dot(old, per_unit),
-                _dot(new, per_unit),
-                message,
-            )
-        )
-    return tuple(told)
+            new = [by_feature[index][1] for index in own]
+        befores.append(_dot(old, per_unit))
+        afters.append(_dot(new, per_unit))
+    return Reports(plan.rules, codes, befores, afters, plan.why_not)
 
 
-def _status(rule: ResolvedRule, steps: Sequence[Step], is_clipped: bool) -> tuple[RuleStatus, str]:
-    operation, values = rule.rule.operation, rule.values.tolist()
+def _each(
+    rules: Sequence[ResolvedRule],
+) -> Iterator[tuple[Operation, list[int], list[float], list[float]]]:
+    """Of each rule: operation, features, values, units per raw activation."""
+    if not isinstance(rules, ResolvedColumns):
+        for rule in rules:
+            listed = rule.indices.tolist(), rule.values.tolist(), rule.per_unit.tolist()
+            yield rule.rule.operation, *listed
+        return
+    counts, indices, values, per_unit = rules.pairs
+    end = 0
+    for operation, count in zip(rules.rules.operations, counts, strict=True):
+        start, end = end, end + count
+        yield operation, indices[start:end], values[start:end], per_unit[start:end]
+
+
+def _code(
+    operation: Operation, values: Sequence[float], steps: Sequence[Step], is_clipped: bool
+) -> int:
+    """Place in `steering.report.FATES`."""
     pairs = list(zip(steps, values, strict=True))
     if all(_is_replaced(operation, step, value) for step, value in pairs):
-        return RuleStatus.OVERRIDDEN, REPLACED
+        return OVERRIDDEN
     if not any(_acted(operation, step, value) for step, value in pairs):
-        return RuleStatus.INACTIVE, ""
+        return INACTIVE
     if any(step.is_limited for step in steps):
-        return RuleStatus.CLIPPED, AT_LIMIT
-    if is_clipped:
-        return RuleStatus.CLIPPED, SCALED_DOWN
-    return RuleStatus.APPLIED, ""
+        return LIMITED
+    return SHIFT_CLIPPED if is_clipped else APPLIED
 
 
 def _is_replaced(operation: Operation, step: Step, value: float) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from steering.columns import ResolvedColumns
 from steering.errors import RuleConflict
 from steering.resolved import ResolvedRule
 from steering.rules import Operation
@@ -64,6 +65,36 @@ def merged(rules: Iterable[ResolvedRule]) -> Merged:
     return _merged_by_turns(own) if found is None else found
 
 
+def merged_columns(rules: ResolvedColumns) -> Merged:
+    """As `merged`, of one request's plain rules.
+
+    Raises:
+        RuleConflict: as `merged`.
+    """
+    if not rules:
+        return NOTHING
+    indices, values = rules.pairs.indices, rules.pairs.values
+    operations, counts = rules.rules.operations, rules.pairs.counts
+    if len(set(indices)) == len(indices):
+        each = operations
+        if len(indices) > len(operations):
+            pairs = zip(operations, counts, strict=True)
+            each = [operation for operation, count in pairs for _ in range(count)]
+        return _merged_distinct(indices, values, each)
+    found = _laid(np.array(indices), np.array(values), operations, counts)
+    return _merged_by_turns(rules) if found is None else found
+
+
+def _merged_distinct(
+    indices: Sequence[int], values: Sequence[float], operations: Sequence[Operation]
+) -> Merged:
+    """What pairs of a rule and a feature come to where each feature is another."""
+    order = sorted(range(len(indices)), key=indices.__getitem__)
+    features = np.array([indices[i] for i in order], dtype=np.int64)
+    lines = [_alone(operations[i], values[i]) for i in order]
+    return Merged(features, *np.array(lines).T)
+
+
 def _merged_apart(rules: Sequence[ResolvedRule]) -> Merged | None:
     """The rules merged where no two touch one feature; None: some do."""
     lines: dict[int, tuple[float, ...]] = {}
@@ -97,18 +128,38 @@ def _merged_at_once(rules: Sequence[ResolvedRule]) -> Merged | None:
 
     Two factors or addends on one feature come out as exact as one by one, three may not.
     """
-    indices = np.concatenate([rule.indices for rule in rules])
-    values = np.concatenate([rule.values for rule in rules])
+    return _laid(
+        np.concatenate([rule.indices for rule in rules]),
+        np.concatenate([rule.values for rule in rules]),
+        [rule.rule.operation for rule in rules],
+        [len(rule.indices) for rule in rules],
+    )
+
+
+def _laid(
+    indices: Indices,
+    values: NDArray[np.float64],
+    operations: Sequence[Operation],
+    counts: Sequence[int],
+) -> Merged | None:
+    """Pairs of a rule and a feature merged; None: their order needs care.
+
+    Args:
+        indices: [pairs] rule by rule.
+        values: [pairs].
+        operations: [rules].
+        counts: [rules] pairs of each.
+    """
     in_order = np.sort(indices)
     is_new = np.ones(len(in_order), dtype=bool)
     np.not_equal(in_order[1:], in_order[:-1], out=is_new[1:])
     features = in_order[is_new]
     made = _untouched(features)
     place = np.searchsorted(features, indices)
-    present = {rule.rule.operation for rule in rules}
+    present = set(operations)
     if len(present) == 1:
         return made if _lay(made, present.pop(), place, values) else None
-    each = np.repeat([rule.rule.operation for rule in rules], [len(rule.indices) for rule in rules])
+    each = np.repeat(operations, counts)
     for operation in present:
         among = each == operation
         if not _lay(made, operation, place[among], values[among]):

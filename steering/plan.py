@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from steering.merge import Merged, merged
+from steering.columns import ResolvedColumns
+from steering.merge import Merged, merged, merged_columns
 from steering.resolved import Context, ResolvedRule
 
 
@@ -23,7 +24,7 @@ class Limits:
 class Plan:
     """What applies to one request."""
 
-    rules: tuple[ResolvedRule, ...]
+    rules: Sequence[ResolvedRule]
     """Every rule of every layer, in order: presets as given, then inline."""
     why_not: Mapping[int, str]
     """Rules left out because their condition does not hold: position in `rules` -> why."""
@@ -39,6 +40,8 @@ class Plan:
     @property
     def has_ranges(self) -> bool:
         """Whether what acts depends on the history's activations."""
+        if isinstance(self.rules, ResolvedColumns):
+            return False
         return any(rule.rule.when_activation is not None for rule in self.rules)
 
     def remaining(self) -> list[int]:
@@ -70,6 +73,15 @@ def plan_for(layers: Sequence[Sequence[ResolvedRule]], context: Context, limits:
     }
     left = [rule for i, rule in enumerate(rules) if i not in why_not] if why_not else rules
     return Plan(rules, why_not, merged(left), limits)
+
+
+def plan_of_columns(rules: ResolvedColumns, limits: Limits) -> Plan:
+    """The plan of a request whose only layer are plain rules of its own.
+
+    Raises:
+        RuleConflict: two rules cannot both hold.
+    """
+    return Plan(rules, {}, merged_columns(rules), limits)
 
 
 def check_layer(rules: Sequence[ResolvedRule]) -> None:

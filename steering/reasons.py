@@ -75,7 +75,7 @@ def shift_without(
         left_out: position of the rule in it.
         space, activations, hidden, w_dec: as `steering.edit.edit` takes them.
     """
-    rules = plan.rules[:left_out] + plan.rules[left_out + 1 :]
+    rules = (*plan.rules[:left_out], *plan.rules[left_out + 1 :])
     why_not = {i - (i > left_out): why for i, why in plan.why_not.items() if i != left_out}
     left = merged(rule for i, rule in enumerate(rules) if i not in why_not)
     lever = Lever(Plan(rules, why_not, left, plan.limits), space, (), activations, hidden, w_dec)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from steering.lazy import Lazy
 from steering.merge import Merged
 from steering.resolved import Origin, ResolvedRule
 from steering.rules import Operation, Rule
@@ -35,6 +36,17 @@ class RuleStatus(IntEnum):
     """A SET replaced what it did."""
 
 
+FATES = (
+    (RuleStatus.APPLIED, ""),
+    (RuleStatus.INACTIVE, ""),
+    (RuleStatus.CLIPPED, SCALED_DOWN),
+    (RuleStatus.CLIPPED, AT_LIMIT),
+    (RuleStatus.OVERRIDDEN, REPLACED),
+)
+"""What can become of a rule whose condition holds, with why."""
+APPLIED, INACTIVE, SHIFT_CLIPPED, LIMITED, OVERRIDDEN = range(len(FATES))
+
+
 class RuleReport(NamedTuple):
     """One rule's fate."""
 
@@ -47,6 +59,57 @@ class RuleReport(NamedTuple):
     """Of its target after all rules and limits, at the last position, in the rule's unit."""
     message: str = ""
     """Why, where the status alone does not say it."""
+
+
+class Reports(Lazy[RuleReport]):
+    """The reports of one plan's rules as columns, one number for each rule."""
+
+    __slots__ = ("after", "before", "codes", "rules", "why_not")
+
+    def __init__(
+        self,
+        rules: Sequence[ResolvedRule],
+        codes: Sequence[int],
+        before: Sequence[float],
+        after: Sequence[float],
+        why_not: Mapping[int, str],
+    ) -> None:
+        """The reports.
+
+        Args:
+            rules: of the plan, in order.
+            codes: places in FATES.
+            before: activations before all rules, in each rule's unit.
+            after: activations after all rules and limits, likewise.
+            why_not: rules whose condition does not hold, whatever their code: place -> why.
+        """
+        self.rules = rules
+        self.codes = codes
+        self.before = before
+        self.after = after
+        self.why_not = why_not
+
+    def __len__(self) -> int:
+        return len(self.rules)
+
+    def _made(self, place: int) -> RuleReport:
+        rule = self.rules[place]
+        status, message = self.fate(place)
+        before, after = self.before[place], self.after[place]
+        return RuleReport(rule.rule, rule.origin, status, before, after, message)
+
+    def fate(self, place: int) -> tuple[RuleStatus, str]:
+        """What became of a rule, and why where the status alone does not say it."""
+        if why := self.why_not.get(place):
+            return RuleStatus.CONDITION_FALSE, why
+        return FATES[self.codes[place]]
+
+
+def statuses(reports: Sequence[RuleReport]) -> list[RuleStatus]:
+    """What became of each rule."""
+    if isinstance(reports, Reports):
+        return [reports.fate(place)[0] for place in range(len(reports))]
+    return [report.status for report in reports]
 
 
 def reports(

@@ -86,7 +86,7 @@ def resolve_rules(
         own = [] if is_plain(rule) else list(faults_of(rule, path))
         try:
             if not own:
-                origin = _origin(preset, revision, i)
+                origin = origin_of(preset, revision, i)
                 resolved.append(_resolve(rule, origin, space, compile_condition, path))
         except RuleFault as fault:
             own = [fault]
@@ -97,7 +97,8 @@ def resolve_rules(
 
 
 @lru_cache(maxsize=1024)
-def _origin(preset: str, revision: int, index: int) -> Origin:
+def origin_of(preset: str, revision: int, index: int) -> Origin:
+    """The origin, made once."""
     return Origin(preset, revision, index)
 
 

@@ -94,13 +94,14 @@ def is_plain(rule: Rule) -> bool:
     return (
         -MAX_VALUE <= rule.value <= MAX_VALUE
         and (rule.value >= 0 or rule.operation is not Operation.SCALE)
-        and _is_plain_target(rule.target)
+        and is_plain_target(rule.target)
         and not (rule.rule_id or rule.condition)
         and rule.when_activation is None
     )
 
 
-def _is_plain_target(target: int | Attribute) -> bool:
+def is_plain_target(target: int | Attribute) -> bool:
+    """Whether one look shows that nothing is wrong with a target, whatever the bundle."""
     if isinstance(target, Attribute):
         name, value = target.name, target.value
         return (

@@ -39,6 +39,38 @@ class InUnit(NamedTuple):
     """[n] units that one raw activation is; 0 for a dead feature."""
 
 
+class InUnitLists(NamedTuple):
+    """As InUnit, in Python's own numbers."""
+
+    indices: list[int]
+    """[n] feature indices."""
+    step: list[float]
+    """[n] raw activations that each gets of a value of 1."""
+    per_unit: list[float]
+    """[n] units that one raw activation is; 0 for a dead feature."""
+
+
+class Tables(NamedTuple):
+    """What rules need of a feature space, in Python's own numbers."""
+
+    reference: list[float]
+    """[d_sae] raw activations of one reference unit; 0 for a dead feature."""
+    per_reference: list[float]
+    """[d_sae] reference units of one raw activation; 0 for a dead feature."""
+    groups: Mapping[tuple[str, str], tuple[InUnitLists, InUnitLists]]
+    """The groups in RAW and in REFERENCE, by attribute name and value."""
+
+    def single(self, index: int, *, in_reference: bool) -> tuple[float, float] | None:
+        """Step and units of one feature; None: it is beyond this SAE."""
+        if index >= len(self.reference):
+            return None
+        return (self.reference[index], self.per_reference[index]) if in_reference else (1.0, 1.0)
+
+
+def _listed(group: InUnit) -> InUnitLists:
+    return InUnitLists(group.indices.tolist(), group.step.tolist(), group.per_unit.tolist())
+
+
 @dataclass(frozen=True, eq=False)
 class FeatureSpace:
     """What a rule can name, of one bundle."""
@@ -90,6 +122,19 @@ class FeatureSpace:
         return (
             InUnit(group.indices, group.weights, np.ones_like(reference)),
             InUnit(group.indices, group.weights * reference, per_reference),
+        )
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The same in Python's own numbers, for few rules."""
+        _, reference = self._every
+        return Tables(
+            reference.step.tolist(),
+            reference.per_unit.tolist(),
+            {
+                (name.name, name.value): (_listed(raw), _listed(in_reference))
+                for name, (raw, in_reference) in self._grouped.items()
+            },
         )
 
     def group_of(self, rule: Rule, field: str) -> InUnit:

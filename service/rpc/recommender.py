@@ -20,6 +20,7 @@ from service.rpc.deadline import deadline_of
 from service.rpc.interceptor import Context
 from service.slate import Slate
 from service.status import UNKNOWN, answer_to, status_of
+from steering.report import statuses
 
 MAX_REQUESTS = 256
 MAX_UNANSWERED = 512
@@ -129,8 +130,8 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
 
     def _count(self, slates: Sequence[Slate]) -> None:
         # looking a label up costs more than making the report
-        statuses = Counter(report.status for slate in slates for report in slate.reports)
-        for status, count in statuses.items():
+        fates = Counter(own for slate in slates for own in statuses(slate.reports))
+        for status, count in fates.items():
             self._metrics.rule_status.labels(status.name).inc(count)
         for slate in slates:
             for degraded in slate.degraded:
