@@ -44,11 +44,17 @@ def _tuned(workers: int, batch: int, wait_ms: float, front: str = "", fronts: in
 MOSEC_TUNINGS = (_tuned(2, 32, 1), _tuned(2, 8, 1), _tuned(1, 32, 1))
 LITSERVE_TUNINGS = (
     _tuned(2, 32, 1, "fast-queue", 2),
+    _tuned(1, 32, 1, "fast-queue", 2),
     _tuned(1, 32, 1, "fast-queue", 1),
     _tuned(2, 32, 5, "manager-queue", 2),
 )
 KSERVE_TUNINGS = (_tuned(2, 32, 0), _tuned(1, 32, 0), _tuned(2, 32, 1))
-MLSERVER_TUNINGS = (_tuned(0, 32, 1), _tuned(2, 32, 1), _tuned(0, 32, 5))
+MLSERVER_TUNINGS = (
+    _tuned(0, 32, 1, fronts=2),
+    _tuned(0, 32, 1, fronts=1),
+    _tuned(2, 32, 1, fronts=1),
+    _tuned(0, 32, 5, fronts=2),
+)
 RAY_TUNINGS = (
     _tuned(2, 32, 1, "haproxy"),
     _tuned(2, 32, 0, "haproxy"),

@@ -6,6 +6,7 @@ manager's queue) of the server, `num_api_servers` of `run`, tracking, logs and c
 own ways in read JSON or forms; FastAPI's dependency hands it the raw body instead.
 """
 
+import signal
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -60,7 +61,8 @@ class Recommender(litserve.LitAPI):  # type: ignore[misc]
 
 
 def main(tuning: Tuning) -> None:
-    """Serve until SIGINT."""
+    """Serve until SIGTERM, which it would end on without its children."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     server = litserve.LitServer(
         Recommender(tuning),
         accelerator="cpu",

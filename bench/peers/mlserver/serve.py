@@ -3,10 +3,12 @@
 By its documentation: `max_batch_size` and `max_batch_time` (above 0, or nothing is batched) of the
 model (user-guide/adaptive-batching); `parallel_workers`, 0 "for lightweight inference", which runs
 the model in the server's own process (user-guide/parallel-inference); debug and metrics off. Its
-batcher joins tensors of one shape only, so a question is one BYTES element.
+batcher joins tensors of one shape only, so a question is one BYTES element. Replicas share the
+port, as Linux lets gRPC servers do.
 """
 
 import asyncio
+import multiprocessing
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,12 +69,29 @@ def model_settings_of(tuning: Tuning) -> ModelSettings:
     )
 
 
-async def main(tuning: Tuning) -> None:
-    """Serve until SIGTERM."""
+async def serve(tuning: Tuning) -> None:
+    """One replica."""
     with tempfile.TemporaryDirectory() as folder:
         server = MLServer(settings_of(tuning, Path(folder)))
         await server.start([model_settings_of(tuning)])
 
 
+def run(tuning: Tuning) -> None:
+    """One replica, until SIGTERM."""
+    asyncio.run(serve(tuning))
+
+
+def main(tuning: Tuning) -> None:
+    """As many replicas as fronts."""
+    context = multiprocessing.get_context("spawn")
+    others = [
+        context.Process(target=run, args=(tuning,), daemon=not tuning.workers)
+        for _ in range(tuning.fronts - 1)
+    ]
+    for other in others:
+        other.start()
+    run(tuning)
+
+
 if __name__ == "__main__":
-    asyncio.run(main(tuning_of()))
+    main(tuning_of())

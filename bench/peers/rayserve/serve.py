@@ -38,6 +38,7 @@ def environment_of(tuning: Tuning, folder: Path) -> dict[str, str]:
     files = {
         "CONFIG_FILE_LOC": "haproxy.cfg",
         "SOCKET_PATH": "admin.sock",
+        "METRICS_SOCKET_PATH": "metrics.sock",
         "SERVER_STATE_BASE": "",
         "SERVER_STATE_FILE": "server-state",
     }
