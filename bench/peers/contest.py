@@ -86,8 +86,13 @@ class Contest:
 
     def start_rivals(self, peers: Sequence[Peer], expected: Sequence[Slate]) -> Iterator[Measured]:
         """Every peer that answers as the service does, in the best of its tunings, paused."""
-        if peers:
-            self._write_graphs()
+        try:
+            if peers:
+                self._write_graphs()
+        except RuntimeError as fault:  # torch's, of weights that are not SASRec's
+            reason = str(fault).partition("\n")[0]
+            self.missing["every other server"] = f"the graph cannot be exported: {reason}"
+            return
         for peer in peers:
             note(f"{peer.name}: install, start, check")
             tunings = peer.tunings[:1] if self.is_quick else peer.tunings

@@ -45,3 +45,22 @@ def test_the_table_of_targeting_has_a_row_for_every_count(tiny_store: Store) -> 
     )
     rows = [line.split("|")[1].strip() for line in printed.splitlines() if line.startswith("| ")]
     assert rows == ["defaults", "0", "1", "10", "64"]
+
+
+def test_the_table_of_servers_has_ours_where_no_other_is_wanted(tiny_store: Store) -> None:
+    command = [sys.executable, "-m", "bench.peers", "--store", tiny_store.root, "--quick"]
+    printed = subprocess.check_output([*command, "--peers"], text=True)
+    rows = [line.split("|")[1:4] for line in printed.splitlines() if line.startswith("| steerrec")]
+    found = [(tuning.strip(), load.strip()) for _, tuning, load in rows]
+    closed = [row for row in found if row[1].endswith("in flight")]
+    assert closed == [
+        (tuning, f"{in_flight} in flight")
+        for in_flight in (1, 8, 64)
+        for tuning in ("one process", "--workers 2")
+    ]
+
+
+def test_a_bundle_that_no_other_server_can_run_is_said_in_a_line(tiny_store: Store) -> None:
+    command = [sys.executable, "-m", "bench.peers", "--store", tiny_store.root, "--quick"]
+    printed = subprocess.check_output([*command, "--peers", "mosec"], text=True)
+    assert "missing: every other server: the graph cannot be exported" in printed

@@ -184,7 +184,7 @@ def test_a_dense_question_has_a_factor_and_an_addend_for_every_feature() -> None
 def test_a_v2_answer_is_read_by_its_tensors_names() -> None:
     response = v2.messages()["inference.ModelInferResponse"]()
     for name, raw in (
-        ("top_scores", np.float32([2.0, 1.0])),
+        ("top_scores", np.array([2.0, 1.0], dtype=np.float32)),
         ("top_items", np.array([8, 6])),
     ):
         response.outputs.add(name=name)
