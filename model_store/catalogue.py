@@ -46,9 +46,9 @@ class Catalogue:
 
     item_ids: tuple[str, ...]
     """[n_items + 1]."""
-    titles: tuple[str, ...]
+    titles: Sequence[str]
     """[n_items + 1]."""
-    attributes: tuple[Attributes, ...]
+    attributes: Sequence[Attributes]
     """[n_items + 1], values by attribute name."""
     attribute_sets: tuple[Attributes, ...]
     """Each different one of `attributes`, once: what one item has, many have."""
@@ -90,8 +90,8 @@ def catalogue_of(items: Iterable[CatalogueItem]) -> Catalogue:
         attribute_sets=sets,
         attribute_set_of=numbered,
         counts=counted,
-        index_of=_index_of(item_ids),
-        popularity=_popularity(counted),
+        index_of=index_of(item_ids),
+        popularity=popularity(counted),
     )
 
 
@@ -148,17 +148,23 @@ def _frozen(values: Sequence[int], dtype: type[Integer]) -> NDArray[Integer]:
     return array
 
 
-def _index_of(item_ids: Sequence[str]) -> Mapping[str, int]:
-    index_of = {item_id: index for index, item_id in enumerate(item_ids) if index}
-    if len(index_of) < len(item_ids) - 1:
+def index_of(item_ids: Sequence[str]) -> Mapping[str, int]:
+    """Item index by item id; entry 0 is padding.
+
+    Raises:
+        ValueError: two items share an id.
+    """
+    found = dict(zip(islice(item_ids, 1, None), range(1, len(item_ids)), strict=True))
+    if len(found) < len(item_ids) - 1:
         seen: dict[str, int] = {}
         for index, item_id in enumerate(item_ids):
             if seen.setdefault(item_id, index) != index:
                 raise ValueError(f"items {seen[item_id]} and {index} are both {item_id!r}")
-    return index_of
+    return found
 
 
-def _popularity(counts: NDArray[np.int64]) -> NDArray[np.int32]:
+def popularity(counts: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Item indices, most interactions first; ties: the smaller index first."""
     order = np.argsort(-counts[1:], kind="stable").astype(np.int32) + np.int32(1)
     order.flags.writeable = False
     return order

@@ -9,8 +9,16 @@ from pydantic import ValidationError
 from model_store.bundle import Bundle
 from model_store.cards import CARDS_FILE, AttributeGroup, FeatureCards
 from model_store.catalogue import Catalogue, read_catalogue
+from model_store.catalogue_columns import read_columns
 from model_store.errors import BundleCorrupt
-from model_store.files import CATALOGUE_FILE, GOLDEN_FILE, SAE_FILE, SCAN_FILE, check_files
+from model_store.files import (
+    CATALOGUE_COLUMNS_FILE,
+    CATALOGUE_FILE,
+    GOLDEN_FILE,
+    SAE_FILE,
+    SCAN_FILE,
+    check_files,
+)
 from model_store.golden import check_golden, read_golden
 from model_store.graphs import Graphs
 from model_store.manifest import MANIFEST_FILE, Manifest, SaeKind
@@ -106,7 +114,11 @@ def _scan(folder: Path, manifest: Manifest, threads: int) -> Scan | None:
 
 
 def _read_catalogue(folder: Path, manifest: Manifest) -> Catalogue:
-    catalogue = read_catalogue(folder / CATALOGUE_FILE)
+    if CATALOGUE_COLUMNS_FILE in manifest.files:
+        source = manifest.files[CATALOGUE_FILE].sha256
+        catalogue = read_columns(folder / CATALOGUE_COLUMNS_FILE, source)
+    else:
+        catalogue = read_catalogue(folder / CATALOGUE_FILE)
     n_items = manifest.base_model.n_items
     if catalogue.n_items != n_items:
         reason = f"{catalogue.n_items} items, the manifest says {n_items}"

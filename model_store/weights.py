@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from model_store.files import BASE_MODEL_FILE, SAE_FILE
 from model_store.manifest import Manifest, SaeKind
 
 Float32 = NDArray[np.float32]
+TYPES = {"F32": np.float32, "I64": np.int64, "I32": np.int32, "U8": np.uint8}
+"""By safetensors' names."""
 
 
 def read_W_dec(folder: Path, manifest: Manifest) -> Float32:  # noqa: N802 - the field's name
@@ -44,17 +47,27 @@ def mapped_weights(path: Path) -> dict[str, Float32]:
     Raises:
         BundleCorrupt: not a safetensors file.
     """
+    found = mapped_tensors(path)
+    return {name: tensor for name, tensor in found.items() if tensor.dtype == np.float32}
+
+
+def mapped_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Every tensor of a type in TYPES by name, read-only views of the mapped file.
+
+    Raises:
+        BundleCorrupt: not a safetensors file.
+    """
     names = _tensor_names(path)
     contents = np.memmap(path, dtype=np.uint8, mode="r")
     header_size = int.from_bytes(contents[:8].tobytes(), "little")
     header = json.loads(contents[8 : 8 + header_size].tobytes())
     data = np.asarray(contents)[8 + header_size :]
-    return {name: _view(data, header[name]) for name in names if header[name]["dtype"] == "F32"}
+    return {name: _view(data, header[name]) for name in names if header[name]["dtype"] in TYPES}
 
 
-def _view(data: NDArray[np.uint8], entry: dict[str, list[int]]) -> Float32:
+def _view(data: NDArray[np.uint8], entry: dict[str, Any]) -> NDArray[Any]:
     start, end = entry["data_offsets"]
-    return data[start:end].view(np.float32).reshape(entry["shape"])
+    return data[start:end].view(TYPES[entry["dtype"]]).reshape(entry["shape"])
 
 
 def _tensor_names(path: Path) -> list[str]:

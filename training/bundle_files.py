@@ -9,8 +9,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from model_store.cards import CARDS_FILE, FeatureCards
-from model_store.catalogue import CatalogueItem, write_catalogue
-from model_store.files import BASE_MODEL_FILE, CATALOGUE_FILE, GOLDEN_FILE, SAE_FILE
+from model_store.catalogue import CatalogueItem, catalogue_of, write_catalogue
+from model_store.catalogue_columns import write_columns
+from model_store.files import (
+    BASE_MODEL_FILE,
+    CATALOGUE_COLUMNS_FILE,
+    CATALOGUE_FILE,
+    GOLDEN_FILE,
+    SAE_FILE,
+    file_entry,
+)
 from model_store.golden import Golden
 from model_store.manifest import BaseModelShape, SaeKind, SaeShape
 from training.batches import Items, left_padded
@@ -22,7 +30,8 @@ from training.sasrec import Cut, Sasrec
 from training.scan import write_scan
 
 LARGE_CATALOGUE = 60_000
-"""Items from which the int8 scan ranks, whatever their width (ADR 0011)."""
+"""Items from which the int8 scan ranks, whatever their width, and the catalogue is written by
+columns too (ADR 0011)."""
 WIDE_CATALOGUE = 20_000
 """Items from which it does where their vectors are WIDE_VECTORS together."""
 WIDE_VECTORS = 3_400_000
@@ -54,9 +63,17 @@ def write_bundle_files(
         write_scan(folder, model, block)
     save_sae(folder / SAE_FILE, sae)
     (folder / CARDS_FILE).write_text(cards.model_dump_json())
-    write_catalogue(folder / CATALOGUE_FILE, catalogue_items(dataset, train))
+    _write_catalogue(folder, catalogue_items(dataset, train))
     golden = golden_request(model, sae, block, cards, golden_histories(train))
     (folder / GOLDEN_FILE).write_text(golden.model_dump_json())
+
+
+def _write_catalogue(folder: Path, items: Sequence[CatalogueItem]) -> None:
+    path = folder / CATALOGUE_FILE
+    write_catalogue(path, items)
+    if len(items) >= LARGE_CATALOGUE:
+        source = file_entry(path).sha256
+        write_columns(folder / CATALOGUE_COLUMNS_FILE, catalogue_of(items), source)
 
 
 def is_scanned(shape: BaseModelShape) -> bool:
