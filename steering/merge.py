@@ -38,6 +38,20 @@ class Merged:
     cap: NDArray[np.float64]
     """Smallest CAP, raw; inf: none."""
 
+    def of(self, operation: Operation) -> NDArray[np.float64]:
+        """What the rules of one operation come to."""
+        match operation:
+            case Operation.SCALE:
+                return self.factor
+            case Operation.ADD:
+                return self.addend
+            case Operation.SET:
+                return self.pin
+            case Operation.FLOOR:
+                return self.floor
+            case Operation.CAP:
+                return self.cap
+
 
 @dataclass(slots=True)
 class _Slot:
@@ -73,26 +87,33 @@ def merged_columns(rules: ResolvedColumns) -> Merged:
     """
     if not rules:
         return NOTHING
-    indices, values = rules.pairs.indices, rules.pairs.values
-    operations, counts = rules.rules.operations, rules.pairs.counts
-    if len(set(indices)) == len(indices):
-        each = operations
-        if len(indices) > len(operations):
-            pairs = zip(operations, counts, strict=True)
-            each = [operation for operation, count in pairs for _ in range(count)]
-        return _merged_distinct(indices, values, each)
-    found = _laid(np.array(indices), np.array(values), operations, counts)
+    pairs, operations = rules.pairs, rules.rules.operations
+    indices, values = np.array(pairs.indices), np.array(pairs.values)
+    if len(set(pairs.indices)) == len(pairs.indices):
+        return _merged_distinct(indices, values, operations, pairs.counts)
+    found = _laid(indices, values, operations, pairs.counts)
     return _merged_by_turns(rules) if found is None else found
 
 
 def _merged_distinct(
-    indices: Sequence[int], values: Sequence[float], operations: Sequence[Operation]
+    indices: Indices,
+    values: NDArray[np.float64],
+    operations: Sequence[Operation],
+    counts: Sequence[int],
 ) -> Merged:
-    """What pairs of a rule and a feature come to where each feature is another."""
-    order = sorted(range(len(indices)), key=indices.__getitem__)
-    features = np.array([indices[i] for i in order], dtype=np.int64)
-    lines = [_alone(operations[i], values[i]) for i in order]
-    return Merged(features, *np.array(lines).T)
+    """What pairs of a rule and a feature come to where each feature is another; see `_laid`."""
+    order = indices.argsort()
+    made = _untouched(indices[order])
+    values = values[order]
+    present = set(operations)
+    if len(present) == 1:
+        made.of(present.pop())[:] = values
+        return made
+    each = np.repeat(operations, counts)[order]
+    for operation in present:
+        among = each == operation
+        made.of(operation)[among] = values[among]
+    return made
 
 
 def _merged_apart(rules: Sequence[ResolvedRule]) -> Merged | None:
