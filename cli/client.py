@@ -65,14 +65,21 @@ class Client:
         except grpc.RpcError as error:
             raise refusal(error, self.address) from error
 
-    def stream(self, method: _Stream[Request, Reply], request: Request) -> Iterator[Reply]:
-        """The answers of one of the stubs' streaming methods, all of them within the timeout.
+    def stream(
+        self, method: _Stream[Request, Reply], request: Request, timeout_s: float | None = None
+    ) -> Iterator[Reply]:
+        """The answers of one of the stubs' streaming methods.
+
+        Args:
+            method: of a stub.
+            request: what it is asked; requests where it takes a stream.
+            timeout_s: for all answers together; None: that of the command.
 
         Raises:
             CallRefused: the service refused, or was not done in time.
         """
         try:
-            yield from method(request, timeout=self.timeout_s)
+            yield from method(request, timeout=timeout_s or self.timeout_s)
         except grpc.RpcError as error:
             raise refusal(error, self.address) from error
 

@@ -1,6 +1,7 @@
-"""Histories to preview on: a file with one JSON object a line."""
+"""Histories to ask or to preview on: a file with one JSON object a line."""
 
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ class HistoryLine(BaseModel):
         return made
 
 
-def read_histories(path: Path) -> list[preview_pb2.PreviewHistory]:
-    """The histories of a JSONL file; empty lines are skipped.
+def read_histories(path: Path, most: float = MAX_HISTORIES) -> list[preview_pb2.PreviewHistory]:
+    """The histories of a JSONL file, at most so many; empty lines are skipped.
 
     Raises:
         Refused: the file cannot be read, holds none or too many, or a line is no history; with
@@ -60,8 +61,9 @@ def read_histories(path: Path) -> list[preview_pb2.PreviewHistory]:
     read = [_history(f"{path.name}, line {number}", line) for number, line in numbered]
     if faults := [fault for one in read if isinstance(one, Refused) for fault in one.faults]:
         raise Refused(faults)
-    if not 1 <= len(read) <= MAX_HISTORIES:
-        raise Refused(f"{path.name}: {len(read)} histories; 1 to {MAX_HISTORIES}, as {EXAMPLE}")
+    if not 1 <= len(read) <= most:
+        wanted = f"1 to {most}" if most < inf else "1 or more"
+        raise Refused(f"{path.name}: {len(read)} histories; {wanted}, as {EXAMPLE}")
     return [one for one in read if isinstance(one, preview_pb2.PreviewHistory)]
 
 

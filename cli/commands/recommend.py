@@ -1,5 +1,6 @@
 """`steerrec recommend`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,14 @@ from cli.options import (
 
 History = Annotated[
     list[str] | None, typer.Argument(help="Item ids, oldest first; none: the cold-start slate.")
+]
+Histories = Annotated[
+    Path | None,
+    typer.Option(
+        "--histories",
+        help='Many users: a file of lines as {"history": ["50", "172"]}, asked over one stream; '
+        "one JSON line each comes out, in order.",
+    ),
 ]
 Presets = Annotated[
     list[str] | None, typer.Option("--preset", "-p", help="NAME or NAME@REVISION; repeatable.")
@@ -63,6 +72,7 @@ BudgetK = Annotated[
 
 def recommend(
     history: History = None,
+    histories: Histories = None,
     k: Annotated[int, typer.Option("-k", help="Items wanted.")] = 10,
     preset: Presets = None,
     rule: Rules = None,
@@ -104,9 +114,16 @@ def recommend(
     address: Address = DEFAULT_ADDRESS,
     timeout_s: TimeoutS = DEFAULT_TIMEOUT_S,
 ) -> None:
-    """What comes after a history, steered by presets and rules."""
-    from cli import recommending
+    """What comes after a history, or each of many, steered by presets and rules."""
+    from math import inf
+
+    from cli import recommending, recommending_many
     from cli.client import connected
+    from cli.histories import read_histories
+
+    if histories is not None and (history or compare):
+        raise typer.BadParameter("--histories goes with neither item ids nor --compare")
+    many = None if histories is None else read_histories(histories, inf)
 
     request = recommending.request_of(
         history or [],
@@ -132,7 +149,9 @@ def recommend(
     request.with_rule_contributions = why
     request.with_feature_contributions = features
     with connected(address, timeout_s) as client:
-        if compare:
+        if many is not None:
+            recommending_many.show_slates(client, many, request)
+        elif compare:
             recommending.show_comparison(client, request, as_json=as_json)
         else:
             recommending.show_slate(client, request, as_json=as_json)
