@@ -1,7 +1,7 @@
 """The service beside other servers that run the same steered graph: one table.
 
     python -m bench.peers [--workload S|M | --store ROOT] [--peers NAME ...] [--repetitions N]
-                          [--seconds S]
+                          [--seconds S] [--repeated-share SHARE]
     python -m bench.peers --quick
 
 Every server is loaded once per repetition, by turns; while one is, the others are paused. Ratios
@@ -45,7 +45,7 @@ def main() -> None:
         synthetic.publish(getattr(synthetic, chosen.workload), Store(root))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        contest = Contest(root, folder, chosen.seconds, chosen.quick, stack)
+        contest = Contest(root, folder, chosen.seconds, chosen.repeated_share, chosen.quick, stack)
         wanted = list(_peers(contest.bundle, chosen.peers))
         measured = contest.start_ours()
         expected = contest.expected(measured[0])
@@ -66,6 +66,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each load")
+    parser.add_argument(
+        "--repeated-share", type=float, default=0.0, help="of the histories, e.g. 0.3"
+    )
     parser.add_argument("--quick", action="store_true", help="once and briefly: a look, no figures")
     chosen = parser.parse_args()
     if chosen.quick:

@@ -117,10 +117,16 @@ def bodies_of(way: Way, messages: Sequence[bytes]) -> list[str]:
 
 
 def ours(
-    bundle: Bundle, store_root: str, questions: Sequence[Question], workers: int, folder: Path
+    bundle: Bundle,
+    store_root: str,
+    questions: Sequence[Question],
+    workers: int,
+    kept_bytes: int,
+    folder: Path,
 ) -> Contender:
-    """The service in so many processes."""
+    """The service in so many processes, each with so much room for hidden states."""
     tuning = "one process" if workers == 1 else f"--workers {workers}"
+    tuning += ", states kept" if kept_bytes else ""
     way = Way(Wire.GRPC, RECOMMEND, decode=lambda body: slate_of(bundle, body))
     own = folder / f"service-{workers}"
     own.mkdir()
@@ -129,6 +135,7 @@ def ours(
     def start() -> Iterator[Running]:
         settings = {
             "STEERREC_WORKERS": str(workers),
+            "STEERREC_STATE_CACHE_BYTES": str(kept_bytes),
             "OMP_NUM_THREADS": "1",
             # while it is paused it cannot hear of presets, and says so
             "STEERREC_LOG_LEVEL": "error",

@@ -25,11 +25,11 @@ from bench.peers.contenders import (
 from bench.peers.environments import Missing
 from bench.peers.peer import Exported, Peer
 from bench.peers.questions import Question, questions_of
+from bench.requests import kept_bytes
 from model_store.bundle import Bundle
 from model_store.store import Store
 
 Got = TypeVar("Got")
-N_QUESTIONS = 512
 N_CHECKED = 50
 WORKERS = (1, 2)
 TUNED_AT = 64
@@ -48,6 +48,8 @@ class Contest:
     """For what only this run needs."""
     seconds: float
     """Of each load."""
+    repeated_share: float
+    """Of the questions, how many have an earlier one's history; ours then keeps hidden states."""
     is_quick: bool
     """The first tuning of each, and the loads that have rows."""
     stack: ExitStack
@@ -70,12 +72,13 @@ class Contest:
     @cached_property
     def questions(self) -> list[Question]:
         """The same for everybody."""
-        return questions_of(self.bundle, N_QUESTIONS)
+        return questions_of(self.bundle, self.repeated_share)
 
     def start_ours(self) -> list[Measured]:
         """The service in one process and in several, paused."""
+        kept = kept_bytes(self.bundle) if self.repeated_share else 0
         every = [
-            ours(self.bundle, self.root, self.questions, workers, self.folder)
+            ours(self.bundle, self.root, self.questions, workers, kept, self.folder)
             for workers in WORKERS
         ]
         return [self._entered(own) for own in every]

@@ -6,6 +6,7 @@ import numpy as np
 from steerrec.v1 import recommender_pb2
 
 from bench.peers.frame import Float32, Int64, Row
+from bench.requests import N_REQUESTS, N_WITH_REPEATS, REPEATED_WITHIN, K
 from loadtest.requests import Wanted, requests_of
 from model_store.bundle import Bundle
 from service.presets.conditions import compile_condition
@@ -16,7 +17,6 @@ from steering.resolved import resolve_rules
 from steering.space import FeatureSpace
 
 N_RULES = 5
-K = 20
 
 
 class Question(NamedTuple):
@@ -28,13 +28,23 @@ class Question(NamedTuple):
     """As the exported graphs are."""
 
 
-def questions_of(bundle: Bundle, count: int, seed: int = 0) -> list[Question]:
-    """So many questions, history and rules unlike from one to the next.
+def questions_of(bundle: Bundle, repeated_share: float = 0.0) -> list[Question]:
+    """The questions, rules unlike from one to the next, histories too but for a share.
 
     Rules ADD to one live feature each, at most one reference unit either way.
+
+    Args:
+        bundle: whose items, and features.
+        repeated_share: how many have the history of an earlier one, not long ago.
     """
     wanted = Wanted(
-        count=count, k=K, n_rules=(N_RULES,), by="feature", operations=("ADD",), seed=seed
+        count=N_WITH_REPEATS if repeated_share else N_REQUESTS,
+        k=K,
+        n_rules=(N_RULES,),
+        by="feature",
+        operations=("ADD",),
+        repeated_share=repeated_share,
+        repeated_within=REPEATED_WITHIN,
     )
     space = feature_space_of(bundle)
     return [Question(own, row_of(bundle, space, own)) for own in requests_of(bundle, wanted)]
