@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.table import Cell, Kind, model_rate, roofline, show
+from bench.table import Cell, Kind, model_rate, roofline, show, show_kept
 
 
 def cell(kind: Kind, width: int, n_rules: int, *rates: float) -> Cell:
@@ -44,3 +44,20 @@ def test_the_table_is_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     last = [text.strip() for text in rows[-1].strip("|").split("|")]
     assert last == ["service, 5 rules, 8 in flight", "400", "", "", "", "0.40", "0.50"]
+
+
+def test_kept_states_are_compared_with_the_same_service_in_the_same_repetition(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def measured(kind: Kind, *rates: float) -> Cell:
+        results = [{"per_s": rate, "p50_ms": 1.0, "p99_ms": 2.0} for rate in rates]
+        return Cell(kind, 8, 5, measure=dict, results=results)
+
+    show_kept([measured(Kind.SERVICE, 100, 200, 400), measured(Kind.KEEPING, 150, 220, 800)])
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if "in flight" in line)
+    assert [own.strip() for own in row.split("|")[1:-1]] == [
+        "5 rules, 8 in flight",
+        "1.50",
+        "1.00",
+        "1.00",
+    ]
