@@ -46,7 +46,7 @@ LITSERVE_TUNINGS = (
     _tuned(2, 32, 1, "fast-queue", 2),
     _tuned(1, 32, 1, "fast-queue", 2),
     _tuned(1, 32, 1, "fast-queue", 1),
-    _tuned(2, 32, 5, "manager-queue", 2),
+    _tuned(2, 32, 1, "manager-queue", 2),
 )
 KSERVE_TUNINGS = (_tuned(2, 32, 0), _tuned(1, 32, 0), _tuned(2, 32, 1))
 MLSERVER_TUNINGS = (
