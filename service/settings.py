@@ -137,7 +137,10 @@ class Settings(BaseModel):
     max_batch: Annotated[int, Field(ge=1, le=1024)] = 32
     """Most requests in one run of the model."""
     queue_limit: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
-    """Most requests that wait for the model; more are refused as UNAVAILABLE."""
+    """Most single requests that wait for the model, and as many of groups; more: UNAVAILABLE."""
+    queue_wait_s: Annotated[float, Field(gt=0, le=3600)] = 0.2
+    """Longest that a single request is expected to wait for runs of the model before its own; more
+    are refused as UNAVAILABLE. What fits into the next run is always let in."""
     model_threads: Annotated[int, Field(ge=1, le=256)] = 1
     """Threads of one run of the model."""
     state_cache_bytes: Annotated[int, Field(ge=0, le=2**40)] = 32 * 2**20

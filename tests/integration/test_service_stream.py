@@ -1,8 +1,11 @@
 """StreamRecommend over a real channel: what is ready comes, what is too much waits."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 import grpc
@@ -73,7 +76,7 @@ async def test_a_request_without_an_id_is_named_after_the_call_and_its_number(
 ) -> None:
     call = service.recommender.StreamRecommend(sent(message(request(), request())))
     found = sorted([own.response.request_id async for reply in call for own in reply.results])
-    call_id = dict(await call.trailing_metadata() or ())["x-request-id"]
+    call_id = str(dict(await call.trailing_metadata() or ())["x-request-id"])
     assert found == [f"{call_id}-0", f"{call_id}-1"]
 
 
@@ -87,7 +90,7 @@ async def test_a_refusal_is_that_of_the_single_call(service: Service) -> None:
     asked = request(k=0, request_id="mine")
     (own,) = await results(service, message(asked))
     refused = await refusal(service.recommender.Recommend(asked))
-    assert own.error == rpc_status.from_call(refused)
+    assert own.error == rpc_status.from_call(refused)  # type: ignore[arg-type]
 
 
 async def test_a_stream_without_messages_ends_well(service: Service) -> None:
@@ -124,12 +127,13 @@ async def refused_after(
         for own in messages:
             yield own if isinstance(own, bytes) else own.SerializeToString()
 
-    call = service.channel.stream_stream(METHOD, response_deserializer=Reply.FromString)(encoded())
+    method: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = service.channel.stream_stream(METHOD)
+    call = method(encoded())
     numbers: list[int] = []
 
     async def read() -> None:
         async for reply in call:
-            numbers.extend(own.number for own in reply.results)
+            numbers.extend(own.number for own in Reply.FromString(reply).results)
 
     refused = await refusal(read())
     return sorted(numbers), refused
@@ -223,7 +227,7 @@ async def test_the_drain_answers_what_was_read_and_then_ends_the_stream(start: S
         await call.write(message(request(), request()))
         supply = aiter(call)
         first = await anext(supply)
-        draining = asyncio.create_task(service.replica.drain())
+        draining = asyncio.ensure_future(service.replica.drain())
 
         async def rest() -> None:
             async for _ in supply:
@@ -243,7 +247,7 @@ async def test_the_drain_waits_for_the_answers_of_a_stream(start: Start, held: H
         call = service.recommender.StreamRecommend()
         await call.write(message(request(), request()))
         await held.is_busy()
-        draining = asyncio.create_task(service.replica.drain())
+        draining = asyncio.ensure_future(service.replica.drain())
         await asyncio.sleep(0.05)
         held.let_go()
         supply = aiter(call)
@@ -368,3 +372,12 @@ async def test_a_preset_that_nobody_wrote_refuses_its_request_alone(service: Ser
     asked = message(request(presets=[preset("nobody")]), request())
     codes = [own.error.code for own in await results(service, asked)]
     assert codes == [grpc.StatusCode.NOT_FOUND.value[0], 0]
+
+
+async def test_the_example_of_the_docs_prints_a_slate_for_each_user(service: Service) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "many.md").read_text()
+    code = page.partition("```python\n")[2].partition("```")[0]
+    own = code.replace("127.0.0.1:50051", service.replica.addresses.grpc).replace('"50"', '"i3"')
+    command = [sys.executable, "-c", own.replace('"181"', '"i7"')]
+    printed = await asyncio.to_thread(subprocess.check_output, command, text=True)
+    assert sorted(line.partition(" ['i")[0] for line in printed.splitlines()) == ["ann", "bob"]
