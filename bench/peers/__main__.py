@@ -13,6 +13,7 @@ import argparse
 import os
 import platform
 import shlex
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,8 @@ def main() -> None:
     chosen = _arguments()
     if find_spec("pycurl") is None:
         sys.exit("bench.peers needs pycurl, which the dev extra brings: pip install -e '.[dev]'")
+    # paused servers would outlive a run that just ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     load_before = os.getloadavg()[0]
     root = chosen.store or str(CACHE / chosen.workload)
     if not chosen.store:

@@ -18,9 +18,9 @@ SHOWN = (1, 8, 64)
 OPEN_SHARES = (0.5, 0.8)
 """Rates of the open loops, of what ours answers at 64 in flight."""
 ONE_QUESTION = "64, one question, h2load"
-COLUMNS = ("server", "tuning", "load", "per second", "p50 ms", "p99 ms", "failed")
+COLUMNS = ("server", "tuning", "load", "per second", "p50 ms", "p99 ms", "server ms", "failed")
 RATIOS = ("ours over it", "at ours' p99")
-WIDTH = 160
+WIDTH = 200
 
 Load = int | str
 """Calls in flight, or the name of another load."""
@@ -101,7 +101,9 @@ def show(measured: Sequence[Measured], title: str) -> None:
     table = Table(box=box.MARKDOWN)
     for column in (*COLUMNS, *RATIOS):
         table.add_column(
-            column, justify="left" if column in {"server", "tuning", "load"} else "right"
+            column,
+            justify="left" if column in {"server", "tuning", "load"} else "right",
+            no_wrap=True,
         )
     for load in loads_of(measured):
         for own in measured:
@@ -117,7 +119,7 @@ def _cells(own: Measured, load: Load) -> Iterator[str]:
     yield own.contender.tuning
     yield f"{load} in flight" if isinstance(load, int) else load
     yield f"{own.median(load, 'per_s') or 0:,.0f}"
-    for figure in ("p50_ms", "p99_ms"):
+    for figure in ("p50_ms", "p99_ms", "server_ms"):
         value = own.median(load, figure)
         yield "" if value is None else f"{value:.2f}"
     failed = sum(figures.get("failed", 0) for figures in own.results[load])

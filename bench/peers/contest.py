@@ -115,24 +115,38 @@ class Contest:
         return [own for own in measured if self._is_measured(own, rates)]
 
     def _is_measured(self, own: Measured, rates: Sequence[float]) -> bool:
-        note(f"{own.contender.name}, {own.contender.tuning}")
+        note(own.contender.key)
         try:
             self._awake(own.contender, lambda *_: self._measure(own, rates))
         except FAULTS as fault:
-            self.missing[f"{own.contender.name}, {own.contender.tuning}"] = str(fault)
+            self.missing[own.contender.key] = str(fault)
             return False
         return True
 
     def _measure(self, own: Measured, rates: Sequence[float]) -> None:
-        contender, port = own.contender, self.running[own.contender.key].port
         for in_flight in SHOWN if self.is_quick else CLOSED:
-            own.add(in_flight, self.client.load(contender, port, self.seconds, in_flight=in_flight))
+            own.add(in_flight, self._loaded(own.contender, in_flight=in_flight))
         for rate in rates:
             load: Load = f"{rate:,.0f} a second"
-            own.add(load, self.client.load(contender, port, self.seconds, rate=rate))
+            own.add(load, self._loaded(own.contender, rate=rate))
         if repeated.is_installed():
+            self._repeat(own)
+
+    def _loaded(self, own: Contender, *, in_flight: int = 0, rate: float = 0) -> dict[str, float]:
+        """Figures of one load, and the processor time that a call took of the server."""
+        running = self.running[own.key]
+        before = running.tree.processor_s()
+        figures = self.client.load(own, running.port, self.seconds, in_flight=in_flight, rate=rate)
+        taken = running.tree.processor_s() - before
+        return figures | {"server_ms": taken / max(figures["calls"], 1) * 1e3}
+
+    def _repeat(self, own: Measured) -> None:
+        contender, port = own.contender, self.running[own.contender.key].port
+        try:
             size = answer_bytes(self.client, contender, port)
             own.add(ONE_QUESTION, repeated.repeated(contender, port, self.seconds, size))
+        except Missing as missing:
+            self.missing[f"{contender.key}, {ONE_QUESTION}"] = str(missing)
 
     def _best(self, tunings: Sequence[Contender]) -> Contender:
         """The tuning that answers most; of those that cannot start, the first's reason.

@@ -111,6 +111,7 @@ class Loop:
         own_s = time.process_time() - own_start_s
         return figures(self._latencies, self._end - self._counted_from) | {
             "failed": self._failed,
+            "calls": self._calls,
             "client_ms": own_s / max(self._calls, 1) * 1e3,
         }
 

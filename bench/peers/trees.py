@@ -36,6 +36,10 @@ class Tree:
         """Whether the process that was started still lives."""
         return is_alive(self.pid)
 
+    def processor_s(self) -> float:
+        """Processor time that its living processes have taken, in the kernel's ticks."""
+        return sum(map(_processor_s, self.pids()))
+
     def pause(self) -> None:
         """Takes no processor time from now on."""
         self._signal(signal.SIGSTOP)
@@ -104,9 +108,19 @@ def _processes() -> Iterator[tuple[int, tuple[str, int]]]:
 
 
 def _state_and_parent(pid: int) -> tuple[str, int] | None:
+    fields = _fields(pid)
+    return (fields[0], int(fields[1])) if fields else None
+
+
+def _processor_s(pid: int) -> float:
+    fields = _fields(pid)
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+
+
+def _fields(pid: int) -> list[str]:
+    """Of proc(5)'s stat, from the state on; none where there is no such process."""
     try:
         # the name may hold spaces and parentheses; what follows it does not
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return None
-    return after_name[0], int(after_name[1])
+        return []

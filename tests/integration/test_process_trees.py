@@ -85,3 +85,14 @@ def test_a_process_that_ended_by_itself_is_no_root(tmp_path: Path) -> None:
 def test_a_process_that_never_was_is_not_alive(pid: int) -> None:
     assert not is_alive(pid)
     assert Tree(pid).pids() == set()
+
+
+def test_a_tree_takes_the_processor_time_of_its_children(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    busy = PARENT.replace("import time; time.sleep(600)", "while True: pass")
+    with started([sys.executable, "-c", busy], log, {}) as tree:
+        child_of(log)
+        before, end = tree.processor_s(), time.monotonic() + DEADLINE_S
+        while tree.processor_s() - before < 0.1 and time.monotonic() < end:
+            time.sleep(0.02)
+        assert tree.processor_s() - before >= 0.1
