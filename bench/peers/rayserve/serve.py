@@ -29,6 +29,8 @@ def environment_of(tuning: Tuning, folder: Path) -> dict[str, str]:
     """What the cluster's processes read; with HAProxy, its ports and files."""
     shared = {
         "RAY_AUTH_MODE": "disabled",
+        # whatever its name says: off, the cluster stays on loopback
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
         "OMP_NUM_THREADS": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
@@ -84,7 +86,6 @@ def deploy(tuning: Tuning, folder: Path) -> None:
         include_dashboard=False,
         log_to_driver=False,
         _temp_dir=str(folder),
-        _node_ip_address="127.0.0.1",
     )
     serve.start(http_options={"host": "127.0.0.1", "port": tuning.port})
     serve.run(Recommender.bind(), route_prefix=ROUTE)  # type: ignore[attr-defined]
