@@ -11,6 +11,7 @@ do not hold those who ask one (`service.lines`).
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from time import perf_counter
 from typing import NamedTuple
 
@@ -73,18 +74,22 @@ class Run(NamedTuple):
 class Batcher:
     """Answers questions in batches; used from one event loop."""
 
-    def __init__(self, metrics: Metrics, *, max_batch: int, queue_limit: int) -> None:
+    def __init__(
+        self, metrics: Metrics, *, max_batch: int, queue_limit: int, queue_wait_s: float = inf
+    ) -> None:
         """Make it; it needs no start.
 
         Args:
             metrics: where stages, batch sizes and drops are counted.
             max_batch: most questions in one run.
             queue_limit: most questions that wait in each of the two lines.
+            queue_wait_s: longest that a single question is expected to wait for whole runs.
         """
         self._metrics = metrics
         self.max_batch = max_batch
         """Most questions in one run."""
         self._queue_limit = queue_limit
+        self._queue_wait_s = queue_wait_s
         self._lines = Lines()
         self._freed = asyncio.Event()
         """Set whenever questions leave the lines."""
@@ -108,7 +113,7 @@ class Batcher:
             deadline: on the clock of `time.perf_counter`; None: none.
 
         Raises:
-            Overloaded: as many questions wait as may.
+            Overloaded: as many questions wait as may, or they take too long.
             Draining: `stop` was called.
             DeadlineTooNear: what waits already takes longer than the deadline leaves.
             DeadlineGone: the deadline passed before the model ran.
@@ -163,8 +168,9 @@ class Batcher:
         if self._is_draining:
             raise Draining
         lines = self._lines
-        waiting = lines.n_singles if asker.line is None else lines.n_grouped
-        if waiting >= self._queue_limit:
+        if asker.line is None:
+            self.refuse_if_full()
+        elif lines.n_grouped >= self._queue_limit:
             raise Overloaded(self._queue_limit)
         if deadline is not None:
             self._check_time(asker, deadline)
@@ -174,6 +180,22 @@ class Batcher:
             self._idle.clear()
             # after the requests that this turn of the loop has yet to read
             asyncio.get_running_loop().call_soon(self._run_next)
+
+    def refuse_if_full(self) -> None:
+        """Refuses a single question that would wait too long; cheap, so that refusals are.
+
+        What fits into the next run is always let in, however long that takes.
+
+        Raises:
+            Overloaded: as `ask`.
+        """
+        waiting = self._lines.n_singles
+        if waiting >= self._queue_limit:
+            raise Overloaded(self._queue_limit)
+        if waiting >= self.max_batch:
+            wait_s = self._lines.runs_ahead(None, self.max_batch) * self._run_s
+            if wait_s > self._queue_wait_s:
+                raise Overloaded(waiting)
 
     def _check_time(self, asker: Asker, deadline: float) -> None:
         """Refuses now what would be dropped later.

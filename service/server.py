@@ -136,7 +136,12 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
         replica_id = _replica_id(settings, seat)
         status = partial(_status, replica_id, current, follower)
         reporter = ReplicaReporter(presets, status, lambda: (current.snapshot, follower.state))
-        batcher = Batcher(metrics, max_batch=settings.max_batch, queue_limit=settings.queue_limit)
+        batcher = Batcher(
+            metrics,
+            max_batch=settings.max_batch,
+            queue_limit=settings.queue_limit,
+            queue_wait_s=settings.queue_wait_s,
+        )
         stack.push_async_callback(batcher.stop)
         recommender = Recommender(current, batcher, follower, compile_condition, settings.limits)
         decisions = _decision_log(settings, redis_url)

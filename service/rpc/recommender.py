@@ -49,6 +49,8 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
         self, request: recommender_pb2.RecommendRequest, context: Context
     ) -> recommender_pb2.RecommendResponse:
         """The k best items after a history, under the request's plan."""
+        # before anything is read, so that refusing costs little
+        self._recommender.batcher.refuse_if_full()
         query = query_of(request, REQUEST_ID.get())
         pinned = self._recommender.pin(query.model)
         slate = await self._recommender.answer(query, pinned, deadline_of(context))

@@ -103,6 +103,23 @@ async def test_more_than_may_wait_are_refused(bundle: Bundle, held: HeldModel) -
     assert [isinstance(outcome, Overloaded) for outcome in outcomes] == [False, False, False, True]
 
 
+async def test_a_question_that_would_wait_too_long_for_whole_runs_is_refused(
+    bundle: Bundle, held: HeldModel
+) -> None:
+    own = Batcher(Metrics(), max_batch=2, queue_limit=10, queue_wait_s=1e-9)
+    await known_pace(own, bundle, held)
+    first = await busy(own, bundle, held)
+    outcomes = await finish(held, first, *(ask(own, bundle, k) for k in (2, 3, 4)))
+    assert [isinstance(outcome, Overloaded) for outcome in outcomes] == [False, False, False, True]
+
+
+async def test_before_any_run_is_timed_nothing_is_too_long(bundle: Bundle, held: HeldModel) -> None:
+    own = Batcher(Metrics(), max_batch=2, queue_limit=10, queue_wait_s=1e-9)
+    first = await busy(own, bundle, held)
+    outcomes = await finish(held, first, *(ask(own, bundle, k) for k in (2, 3, 4)))
+    assert not any(isinstance(outcome, Exception) for outcome in outcomes)
+
+
 async def test_stopping_answers_what_waits(bundle: Bundle, held: HeldModel) -> None:
     own = small_batcher()
     asked = [await busy(own, bundle, held), ask(own, bundle, 2)]
