@@ -157,7 +157,7 @@ class Ways:
         return best + start, np.take_along_axis(scores, best, axis=1)
 
     def _scanned(self, asked: Asked) -> TopK:
-        return self._graphs.top_k(asked.hidden, asked.items, asked.items, K)
+        return self._scan.top_k(asked.hidden, asked.items, asked.items, K)
 
 
 def ranking(workload: Workload, repetitions: int) -> Iterator[tuple[str, ...]]:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from model_store.errors import BundleCorrupt, GoldenMismatch
 from model_store.files import GOLDEN_FILE
-from model_store.graphs import Graphs, TopKAndScores
+from model_store.graphs import Graphs, Ranking, TopKAndScores
 from model_store.manifest import Manifest, Record
 
 Index = Annotated[int, Field(ge=0)]
@@ -70,7 +70,7 @@ def check_golden(golden: Golden, graphs: Graphs, W_dec: NDArray[np.float32]) -> 
     unsteered = _answer(golden, graphs, hidden, items)
     _check_lists("unsteered", unsteered, golden.top_items, golden.top_scores, golden.atol)
     if graphs.ranking is not None:
-        _check_ranked(graphs, hidden, items, unsteered, golden)
+        _check_ranked(graphs.ranking, hidden, items, unsteered, golden)
     steered = _answer(golden, graphs, _steered(hidden, golden, W_dec), items)
     _check_lists(
         "steered", steered, golden.steered_top_items, golden.steered_top_scores, golden.atol
@@ -157,7 +157,7 @@ def _check_lists(
 
 
 def _check_ranked(
-    graphs: Graphs,
+    ranking: Ranking,
     hidden: NDArray[np.float32],
     items: NDArray[np.int64],
     full: TopKAndScores,
@@ -165,7 +165,7 @@ def _check_ranked(
 ) -> None:
     """A large catalogue's own ranking is that of all its scores."""
     nothing = np.zeros((len(items), 0), dtype=np.int64)
-    ranked = graphs.top_k(hidden, items, nothing, golden.k)
+    ranked = ranking.top_k(hidden, items, nothing, golden.k)
     answer = TopKAndScores(ranked.items, ranked.scores, full.all_scores)
     lists = tuple(map(tuple, ranked.items.tolist()))
     _check_lists("ranked", answer, lists, golden.top_scores, golden.atol)

@@ -72,6 +72,15 @@ def test_what_is_scanned_is_a_question_of_items_and_of_their_width(
     assert is_scanned(shape) == is_it
 
 
+def test_a_history_alone_gets_the_slate_it_gets_among_others(bundle: Bundle) -> None:
+    items = _histories()
+    hidden = bundle.graphs.hidden(items)
+    together = bundle.graphs.top_k(hidden, items, items, K)
+    alone = bundle.graphs.top_k(hidden[:1], items[:1], items[:1], K)
+    np.testing.assert_allclose(alone.scores[0], together.scores[0], atol=1e-5)
+    assert len(set(alone.items[0]) & set(together.items[0])) >= K - 1
+
+
 def test_its_catalogue_by_columns_is_that_of_the_lines(published: Path, bundle: Bundle) -> None:
     lines = read_catalogue(published / "catalogue.jsonl")
     assert bundle.catalogue.index_of == lines.index_of
