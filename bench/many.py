@@ -41,7 +41,6 @@ IN_FLIGHT = (1, 2)
 MESSAGES = (1, 16, 64)
 SINGLES = (64, 256)
 MODEL_BATCH = 32
-WARM_UP_S = 0.5
 COLUMNS = (
     *("what", "per second", "of single calls", "of model and edits"),
     *("service us", "client us", "refused"),
@@ -131,7 +130,6 @@ class Bench:
 
     def _loaded(self, command: Sequence[str], size: int) -> Figures:
         """What a generator prints, per question; `size` questions are one of its calls."""
-        _printed([*command, str(WARM_UP_S)])
         before_s = processor_s(self.running.pid)
         told = _printed([*command, str(self.seconds)])
         spent_s = processor_s(self.running.pid) - before_s

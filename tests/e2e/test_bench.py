@@ -64,3 +64,19 @@ def test_a_bundle_that_no_other_server_can_run_is_said_in_a_line(tiny_store: Sto
     command = [sys.executable, "-m", "bench.peers", "--store", tiny_store.root, "--quick"]
     printed = subprocess.check_output([*command, "--peers", "mosec"], text=True)
     assert "missing: every other server: the graph cannot be exported" in printed
+
+
+def test_the_table_of_many_has_a_row_for_every_way(tiny_store: Store) -> None:
+    command = [sys.executable, "-m", "bench.many", "--store", tiny_store.root]
+    printed = subprocess.check_output(
+        [*command, "--repetitions", "1", "--seconds", "0.2"], text=True
+    )
+    rows = [line.split("|")[1].strip() for line in printed.splitlines() if line.startswith("| ")]
+    kinds = [row.partition(",")[0].partition(" of ")[0] for row in rows[1:]]
+    assert {kind: kinds.count(kind) for kind in kinds} == {
+        "model": 1,
+        "model and edits": 1,
+        "Recommend": 2,
+        "BatchRecommend": 7,
+        "StreamRecommend": 4,
+    }
