@@ -34,6 +34,8 @@ N_CHECKED = 50
 WORKERS = (1, 2)
 TUNED_AT = 64
 """Calls in flight at which the best of a peer's tunings is chosen."""
+MOST_FAILED = 0.1
+"""Share of the calls of a load that may fail; beyond it the server's figures mean nothing."""
 FAULTS = (Missing, subprocess.SubprocessError, OSError)
 """What a server that breaks may raise here."""
 
@@ -133,11 +135,17 @@ class Contest:
             self._repeat(own)
 
     def _loaded(self, own: Contender, *, in_flight: int = 0, rate: float = 0) -> dict[str, float]:
-        """Figures of one load, and the processor time that a call took of the server."""
+        """Figures of one load, and the processor time that a call took of the server.
+
+        Raises:
+            Missing: too many calls failed.
+        """
         running = self.running[own.key]
         before = running.tree.processor_s()
         figures = self.client.load(own, running.port, self.seconds, in_flight=in_flight, rate=rate)
         taken = running.tree.processor_s() - before
+        if figures["failed"] > MOST_FAILED * figures["calls"]:
+            raise Missing(f"{figures['failed']:.0f} of {figures['calls']:.0f} calls failed")
         return figures | {"server_ms": taken / max(figures["calls"], 1) * 1e3}
 
     def _repeat(self, own: Measured) -> None:

@@ -1,5 +1,6 @@
 """Every server that the service is compared with."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from bench.peers import v2, v2_frame
@@ -88,9 +89,17 @@ def peers(sizes: Sizes) -> tuple[Peer, ...]:
     """In the table's order."""
     naive = v2.naive(sizes.d_sae)
     uniform = v2.padded(sizes.max_seq, sizes.max_excluded)
+    # Triton's processes share memory with locks that time out: those are never paused
+    triton = Peer("Triton", "triton", v2.WAY, TRITON_TUNINGS, may_be_paused=False)
     return (
-        Peer("Triton", "triton", v2.WAY, TRITON_TUNINGS),
-        Peer("Triton, naive export", "triton", naive, NAIVE_TUNINGS, Exported.NAIVE),
-        Peer("PyTriton", "triton", uniform, PYTRITON_TUNINGS, script="pytriton"),
+        triton,
+        replace(
+            triton,
+            name="Triton, naive export",
+            way=naive,
+            tunings=NAIVE_TUNINGS,
+            exported=Exported.NAIVE,
+        ),
+        replace(triton, name="PyTriton", way=uniform, tunings=PYTRITON_TUNINGS, script="pytriton"),
         *OTHERS,
     )
