@@ -40,6 +40,7 @@ from service.process import (
     cancelled,
     kept_up,
     redis_of,
+    spare_collections,
     stop_signal,
     tell_ready,
 )
@@ -106,6 +107,7 @@ async def serve(settings: Settings, ready: Callable[[Addresses], None] | None = 
         settings.ready_file.unlink(missing_ok=True)  # of a run before
     async with replica(settings) as running:
         stop = stop_signal()
+        spare_collections()
         tell_ready(running.addresses, settings.ready_file)
         if ready is not None:
             ready(running.addresses)

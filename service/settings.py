@@ -139,8 +139,7 @@ class Settings(BaseModel):
     queue_limit: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
     """Most single requests that wait for the model, and as many of groups; more: UNAVAILABLE."""
     queue_wait_s: Annotated[float, Field(gt=0, le=3600)] = 0.2
-    """Longest that a single request is expected to wait for runs of the model before its own; more
-    are refused as UNAVAILABLE. What fits into the next run is always let in."""
+    """Longest that a single request may wait for whole runs before its own; more: UNAVAILABLE."""
     model_threads: Annotated[int, Field(ge=1, le=256)] = 1
     """Threads of one run of the model."""
     state_cache_bytes: Annotated[int, Field(ge=0, le=2**40)] = 32 * 2**20

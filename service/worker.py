@@ -17,7 +17,7 @@ from typing import Any
 from model_store.errors import BundleMissing, ModelStoreError
 from service.errors import ServiceError
 from service.logs import configure_logs
-from service.process import Seat, stop_signal
+from service.process import Seat, spare_collections, stop_signal
 from service.server import replica
 from service.settings import Settings
 
@@ -47,6 +47,7 @@ async def _serve(settings: Settings, seat: Seat, tell: Tell) -> None:
     orphaned = asyncio.Event()
     async with replica(settings, seat) as running:
         stop = stop_signal()
+        spare_collections()
         loop.add_reader(sys.stdin, _set, orphaned, stop)
         tell({"ready": asdict(running.addresses)})
         await stop.wait()
