@@ -42,7 +42,11 @@ def row_bytes(row: Row) -> bytes:
     head = _HEAD.pack(len(row.items), len(row.excluded), len(row.features), row.k)
     integers = (row.items, row.excluded, row.features, row.operations)
     return b"".join(
-        (head, *(own.astype("<i8").tobytes() for own in integers), row.values.astype("<f4"))
+        (
+            head,
+            *(own.astype("<i8").tobytes() for own in integers),
+            row.values.astype("<f4").tobytes(),
+        )
     )
 
 

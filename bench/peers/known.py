@@ -58,9 +58,7 @@ MLSERVER_TUNINGS = (
 )
 RAY_TUNINGS = (
     _tuned(2, 32, 1, "haproxy"),
-    _tuned(2, 32, 0, "haproxy"),
     _tuned(1, 32, 1, "haproxy"),
-    _tuned(2, 32, 1, "proxy"),
 )
 OTHERS: tuple[Peer, ...] = (
     Peer("Mosec (HTTP/1.1)", "mosec", Way(Wire.HTTP1, "/inference"), MOSEC_TUNINGS),
