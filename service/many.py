@@ -98,6 +98,7 @@ class Many:
             room -= 1
             if left.is_over_after(request):
                 await asyncio.sleep(0)
+                room = 0  # others may have taken it
 
     async def results(self) -> list[Result]:
         """What became of some of them; waits for it. May be empty after `wake`."""

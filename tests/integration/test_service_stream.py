@@ -298,6 +298,24 @@ async def test_a_stream_larger_than_the_queue_is_never_refused(start: Start) -> 
     assert {own.WhichOneof("result") for own in streamed} == {"response"}
 
 
+async def test_streams_that_find_room_at_the_same_moment_are_never_refused(
+    start: Start, held: HeldModel
+) -> None:
+    async with start(queue_limit=32, max_batch=4) as service:
+        batch = recommender_pb2.BatchRecommendRequest(requests=[request()] * 36)
+        call = asyncio.ensure_future(service.recommender.BatchRecommend(batch))
+        await held.is_busy()
+        streams = [
+            asyncio.ensure_future(results(service, message(*[request()] * 32))) for _ in range(8)
+        ]
+        await asyncio.sleep(0.2)
+        call.cancel()
+        await until_counted(service, "CANCELLED", METHOD.replace("Stream", "Batch"))
+        held.let_go()
+        streamed = [own for stream in streams for own in await stream]
+    assert {own.WhichOneof("result") for own in streamed} == {"response"}
+
+
 async def test_of_a_batch_larger_than_the_room_what_fits_is_answered(
     start: Start, held: HeldModel
 ) -> None:
