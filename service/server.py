@@ -166,7 +166,7 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
         )
         health = Health(SERVICES)
         servicers = Servicers(
-            RecommenderServicer(recommender, metrics, recorder),
+            RecommenderServicer(recommender, metrics, recorder, settings.max_message_bytes),
             PresetServicer(
                 presets,
                 follower,

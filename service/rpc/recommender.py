@@ -26,7 +26,9 @@ MAX_REQUESTS = 256
 MAX_UNANSWERED = 512
 """Requests of a stream that have no result yet, beyond which it is read no further."""
 MESSAGE_BYTES = 2**20
-"""Size from which a message of results is sent, whatever else is ready."""
+"""Size that a message of results does not pass, unless one result alone does."""
+RESULT_BYTES = 8
+"""Most that a message takes for a result beside the result itself."""
 
 OneResult = recommender_pb2.BatchRecommendResult | recommender_pb2.StreamRecommendResult
 RequestMessage = recommender_pb2.StreamRecommendRequest
@@ -38,12 +40,24 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
     """Recommends, one query or many at a time."""
 
     def __init__(
-        self, recommender: Recommender, metrics: Metrics, recorder: DecisionRecorder | None = None
+        self,
+        recommender: Recommender,
+        metrics: Metrics,
+        recorder: DecisionRecorder | None = None,
+        max_message_bytes: int = MESSAGE_BYTES,
     ) -> None:
-        """`recorder` is None where no decision log is on."""
+        """Make it.
+
+        Args:
+            recommender: answers.
+            metrics: where fates and degradations are counted.
+            recorder: None where no decision log is on.
+            max_message_bytes: largest reply that gRPC sends.
+        """
         self._recommender = recommender
         self._metrics = metrics
         self._recorder = recorder
+        self._max_message_bytes = max_message_bytes
 
     async def Recommend(
         self, request: recommender_pb2.RecommendRequest, context: Context
@@ -104,15 +118,19 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
     def _responses(
         self, results: Sequence[Result]
     ) -> Iterator[recommender_pb2.StreamRecommendResponse]:
-        """The results in messages, none much larger than it may be."""
+        """The results in messages, none larger than it may be."""
+        most = min(MESSAGE_BYTES, self._max_message_bytes)
         response, size_bytes = recommender_pb2.StreamRecommendResponse(), 0
         for result in results:
             message = response.results.add(number=result.number)
             self._tell(message, result)
-            size_bytes += message.ByteSize()
-            if size_bytes >= MESSAGE_BYTES:
+            own_bytes = message.ByteSize() + RESULT_BYTES
+            size_bytes += own_bytes
+            if size_bytes > most and len(response.results) > 1:
+                last = response.results.pop()
                 yield response
-                response, size_bytes = recommender_pb2.StreamRecommendResponse(), 0
+                response = recommender_pb2.StreamRecommendResponse(results=[last])
+                size_bytes = own_bytes
         if response.results:
             yield response
 

@@ -366,6 +366,14 @@ async def test_a_long_reply_is_cut_into_messages(
     assert counts == [1] * 5
 
 
+async def test_no_message_is_larger_than_grpc_may_send(start: Start) -> None:
+    async with start(max_message_bytes=65_536) as service:
+        asked = [request(k=50, view=recommender_pb2.VIEW_FULL)] * 60
+        streamed = await results(service, message(*asked))
+    assert sum(own.ByteSize() for own in streamed) > 65_536
+    assert {own.WhichOneof("result") for own in streamed} == {"response"}
+
+
 async def test_requests_with_the_same_rules_get_what_each_gets_alone(service: Service) -> None:
     histories = [[f"i{number}", f"i{number + 7}"] for number in range(1, 30)]
     requests = [request(add(), add(3, -0.5), history=own) for own in histories]
