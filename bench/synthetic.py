@@ -79,7 +79,7 @@ def histories(workload: Workload, seed: int = 0) -> tuple[NDArray[np.int32], ...
 
 def publish(workload: Workload, store: Store) -> str:
     """The version of the workload's bundle in the store, promoted to production."""
-    version = f"synthetic-{workload.name.lower()}-1"
+    version = f"synthetic-{workload.name.lower()}-2"
     if version not in store.versions():
         with TemporaryDirectory() as folder:
             _write(workload, Path(folder), version, store)
