@@ -15,26 +15,35 @@ POLL_S = 0.05
 class Tree:
     """A process that was started here, and whatever it started."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, since: int | None = None) -> None:
+        """Make it.
+
+        Args:
+            pid: of the process.
+            since: when it began, as `began` says; None: whoever has this id now.
+        """
         self.pid = pid
-        self._seen: set[int] = set()
-        """Every process of it that was ever seen: a parent that ends loses its children."""
+        self._since = began(pid) if since is None else since
+        self._seen = {} if self._since is None else {pid: self._since}
+        """When each of its processes began that lived at the last look, by id: a parent that ends
+        loses its children, and an id that is free again goes to somebody else's process."""
 
     def pids(self) -> set[int]:
         """Its processes that live."""
         children = children_by_parent()
-        found, ahead = {self.pid}, [self.pid, *self._seen]
+        found = {pid for pid, since in self._seen.items() if began(pid) == since}
+        ahead = [*found]
         while ahead:
             new = [child for child in children.get(ahead.pop(), []) if child not in found]
             found.update(new)
             ahead += new
-        self._seen |= found
-        return {pid for pid in self._seen if is_alive(pid)}
+        self._seen = {pid: since for pid in found if (since := began(pid)) is not None}
+        return {*self._seen}
 
     @property
     def is_rooted(self) -> bool:
         """Whether the process that was started still lives."""
-        return is_alive(self.pid)
+        return self._since is not None and began(self.pid) == self._since
 
     def processor_s(self) -> float:
         """Processor time that its living processes have taken, in the kernel's ticks."""
@@ -97,8 +106,13 @@ def children_by_parent() -> dict[int, list[int]]:
 
 def is_alive(pid: int) -> bool:
     """Whether it runs or is paused; a process that only waits to be reaped is not alive."""
-    found = _state_and_parent(pid)
-    return found is not None and found[0] != "Z"
+    return began(pid) is not None
+
+
+def began(pid: int) -> int | None:
+    """When a process began, in the kernel's ticks since boot; None: none with this id is alive."""
+    fields = _fields(pid)
+    return int(fields[19]) if fields and fields[0] != "Z" else None
 
 
 def _processes() -> Iterator[tuple[int, tuple[str, int]]]:

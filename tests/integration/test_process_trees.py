@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.peers.trees import Tree, is_alive, started
+from bench.peers.trees import Tree, began, is_alive, started
 
 PARENT = """
 import subprocess, sys
@@ -85,6 +85,17 @@ def test_a_process_that_ended_by_itself_is_no_root(tmp_path: Path) -> None:
 def test_a_process_that_never_was_is_not_alive(pid: int) -> None:
     assert not is_alive(pid)
     assert Tree(pid).pids() == set()
+
+
+def test_a_process_that_got_the_id_of_an_earlier_one_is_left_alone(tmp_path: Path) -> None:
+    with started([sys.executable, "-c", PARENT], tmp_path / "log", {}) as other:
+        since = began(other.pid)
+        assert since is not None
+        earlier = Tree(other.pid, since - 1)
+        assert not earlier.is_rooted
+        assert earlier.pids() == set()
+        earlier.end()
+        assert other.is_rooted
 
 
 def test_a_tree_takes_the_processor_time_of_its_children(tmp_path: Path) -> None:
