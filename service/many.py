@@ -20,6 +20,8 @@ RULES_AT_ONCE = 256
 """Rules that are planned before other callers get their turn: some milliseconds."""
 PRESET_WEIGHT = 16
 """Rules that a preset counts as."""
+ITEMS_PER_RULE = 128
+"""Items of a history, or excluded ones, that count as one rule."""
 
 Requests = Sequence[recommender_pb2.RecommendRequest]
 
@@ -165,6 +167,7 @@ class _Portion:
         """Whether it is their turn after this one; the next portion begins then."""
         self._count += 1
         self._rules += len(request.rules) + PRESET_WEIGHT * len(request.presets)
+        self._rules += (len(request.history) + len(request.exclude_item_ids)) // ITEMS_PER_RULE
         if self._count < self._most and self._rules <= RULES_AT_ONCE:
             return False
         self._count = self._rules = 0

@@ -356,6 +356,19 @@ async def test_a_single_caller_goes_into_the_next_run_beside_a_batch(
     assert held.runs[1].count(2) == 1
 
 
+async def test_other_callers_get_their_turn_between_long_histories(
+    start: Start, held: HeldModel
+) -> None:
+    async with start(max_batch=8) as service:
+        asked = [request(history=["i3"] * 10_000)] * 8
+        batch = recommender_pb2.BatchRecommendRequest(requests=asked)
+        call = asyncio.ensure_future(service.recommender.BatchRecommend(batch))
+        await held.is_busy()
+        held.let_go()
+        await call
+    assert len(held.runs[0]) < 8
+
+
 async def test_a_long_reply_is_cut_into_messages(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
