@@ -1,4 +1,6 @@
-"""Requests as bytes: many users, each with rules of its own."""
+"""Requests of many users, each with rules of its own."""
+
+from steerrec.v1 import recommender_pb2
 
 from loadtest.requests import Wanted, requests_of
 from model_store.bundle import Bundle
@@ -25,10 +27,10 @@ def kept_bytes(bundle: Bundle) -> int:
     return KEPT_HISTORIES * entry
 
 
-def encoded_requests(
+def unlike_requests(
     bundle: Bundle, n_rules: int, seed: int = 0, repeated_share: float = 0.0
-) -> list[bytes]:
-    """Serialised `RecommendRequest`s: history and rules differ from one to the next.
+) -> list[recommender_pb2.RecommendRequest]:
+    """Requests whose history and rules differ from one to the next.
 
     Rules ADD to one live feature each, at most one reference unit either way.
 
@@ -48,4 +50,12 @@ def encoded_requests(
         repeated_within=REPEATED_WITHIN,
         seed=seed,
     )
-    return [own.SerializeToString(deterministic=True) for own in requests_of(bundle, wanted)]
+    return [*requests_of(bundle, wanted)]
+
+
+def encoded_requests(
+    bundle: Bundle, n_rules: int, seed: int = 0, repeated_share: float = 0.0
+) -> list[bytes]:
+    """The same, serialised."""
+    unlike = unlike_requests(bundle, n_rules, seed, repeated_share)
+    return [own.SerializeToString(deterministic=True) for own in unlike]

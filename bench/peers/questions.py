@@ -6,8 +6,7 @@ import numpy as np
 from steerrec.v1 import recommender_pb2
 
 from bench.peers.frame import Float32, Int64, Row
-from bench.requests import N_REQUESTS, N_WITH_REPEATS, REPEATED_WITHIN, K
-from loadtest.requests import Wanted, requests_of
+from bench.requests import unlike_requests
 from model_store.bundle import Bundle
 from service.presets.conditions import compile_condition
 from service.query import query_of
@@ -37,17 +36,11 @@ def questions_of(bundle: Bundle, repeated_share: float = 0.0) -> list[Question]:
         bundle: whose items, and features.
         repeated_share: how many have the history of an earlier one, not long ago.
     """
-    wanted = Wanted(
-        count=N_WITH_REPEATS if repeated_share else N_REQUESTS,
-        k=K,
-        n_rules=(N_RULES,),
-        by="feature",
-        operations=("ADD",),
-        repeated_share=repeated_share,
-        repeated_within=REPEATED_WITHIN,
-    )
     space = feature_space_of(bundle)
-    return [Question(own, row_of(bundle, space, own)) for own in requests_of(bundle, wanted)]
+    return [
+        Question(own, row_of(bundle, space, own))
+        for own in unlike_requests(bundle, N_RULES, repeated_share=repeated_share)
+    ]
 
 
 def row_of(bundle: Bundle, space: FeatureSpace, request: recommender_pb2.RecommendRequest) -> Row:

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_store.bundle import Bundle
-from model_store.store import Store
 from service.directions import ItemDirections
 from service.forward import Answer, Ongoing, Question, forward
 from service.inquiry import Asked
@@ -19,34 +18,12 @@ from steering.resolved import no_conditions, resolve_rules
 from steering.rules import Operation, Rule, Unit
 from steering.search import Wanted
 from steering.space import FeatureSpace
-from tests.bundles import tiny_bundle
 from tests.tiny_model import TinyModel
 
 ATOL = 1e-5
 """Largest difference of a score between runs of other sizes: float32 sums in another order."""
 LIMITS = (0, 300, 2_000, 6_000, 10**6)
 """Nothing, less than any entry, a few entries, many, all of them; bytes."""
-
-
-@pytest.fixture(
-    scope="module", params=[1, 2, 3], ids=["all positions", "last position", "final norm"]
-)
-def model(request: pytest.FixtureRequest) -> TinyModel:
-    """Hooked below the last block, after it, after the norm."""
-    return TinyModel(hook_block=request.param)
-
-
-@pytest.fixture(scope="module")
-def bundle(model: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    folder = tmp_path_factory.mktemp("states")
-    store = Store(str(folder / "store"))
-    store.publish(folder / "b", tiny_bundle(folder / "b", model, version="v"))
-    return store.load("v")
-
-
-@pytest.fixture(scope="module")
-def space(bundle: Bundle) -> FeatureSpace:
-    return feature_space_of(bundle)
 
 
 @pytest.fixture(scope="module")
