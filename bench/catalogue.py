@@ -32,7 +32,8 @@ from steerrec.v1 import recommender_pb2, recommender_pb2_grpc
 from bench import synthetic
 from bench.processes import service
 from bench.requests import encoded_requests
-from bench.synthetic import Workload
+from bench.serving import RECOMMEND
+from bench.synthetic import CACHE, Workload
 from loadtest.levels import Level
 from loadtest.load import Load
 from loadtest.processes import run
@@ -54,8 +55,6 @@ from training.bundle_files import load_model, load_sae
 from training.export import upper_graph, write_graphs
 from training.scan import write_scan
 
-CACHE = Path(__file__).parents[1] / ".cache" / "bench"
-RECOMMEND = "/steerrec.v1.RecommenderService/Recommend"
 BATCHES = (1, 8, 16, 32, 64)
 K = 20
 SEQ = 50

@@ -31,7 +31,7 @@ from bench import synthetic
 from bench.model_alone import graphs_rate, steered_rate
 from bench.processes import Running, service_process
 from bench.requests import encoded_requests
-from bench.serving import CACHE, RECOMMEND
+from bench.serving import RECOMMEND
 from model_store.bundle import Bundle
 from model_store.store import Store
 
@@ -186,9 +186,7 @@ def main() -> None:
     """Measures and prints."""
     chosen = _arguments()
     load_before = os.getloadavg()[0]
-    root = chosen.store or str(CACHE / chosen.workload)
-    if not chosen.store:
-        synthetic.publish(getattr(synthetic, chosen.workload), Store(root))
+    root = chosen.store or synthetic.stored(chosen.workload)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         bench = Bench(

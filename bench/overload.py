@@ -26,7 +26,7 @@ from rich.table import Table
 from bench import synthetic
 from bench.processes import service
 from bench.requests import encoded_requests
-from bench.serving import CACHE, RECOMMEND
+from bench.serving import RECOMMEND
 from loadtest.levels import Level
 from loadtest.load import Load
 from loadtest.processes import run
@@ -44,8 +44,7 @@ COLUMNS = ("asked of capacity", "offered", "answered", "of the peak", "refused",
 def main() -> None:
     """Measures and prints."""
     chosen = _arguments()
-    root = str(CACHE / chosen.workload)
-    synthetic.publish(getattr(synthetic, chosen.workload), Store(root))
+    root = synthetic.stored(chosen.workload)
     requests = tuple(encoded_requests(Store(root).load("production"), N_RULES))
     print(f"python -m bench.overload {shlex.join(sys.argv[1:])}")
     print(f"{os.cpu_count()} cores, load average before {os.getloadavg()[0]:.1f}")

@@ -19,8 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import synthetic
-from bench.serving import CACHE
-from bench.synthetic import Workload
+from bench.synthetic import CACHE, Workload
 from model_store.files import ENCODER_FILE, LOWER_FILE, SCAN_FILE, UPPER_FILE
 from model_store.graphs import Graphs, Int64
 from model_store.load import load_bundle

@@ -29,11 +29,10 @@ from steerrec.v1 import preset_pb2, preview_pb2, recommender_pb2
 from bench import synthetic
 from bench.processes import service
 from bench.requests import encoded_requests
+from bench.serving import RECOMMEND
 from model_store.store import Store
 
-RECOMMEND = "/steerrec.v1.RecommenderService/Recommend"
 PREVIEW = "/steerrec.v1.PreviewService/PreviewPreset"
-CACHE = Path(__file__).parents[1] / ".cache" / "bench"
 N_RULES = 5
 HISTORIES = 10_000
 
@@ -122,9 +121,7 @@ async def _followed(call: Any) -> int:
 def main() -> None:
     """Measures and prints."""
     chosen = _arguments()
-    root = chosen.store or str(CACHE / chosen.workload)
-    if not chosen.store:
-        synthetic.publish(getattr(synthetic, chosen.workload), Store(root))
+    root = chosen.store or synthetic.stored(chosen.workload)
     bundle = Store(root).load("production")
     requests = encoded_requests(bundle, N_RULES)
     with ExitStack() as stack:

@@ -28,7 +28,7 @@ from rich.table import Table
 from bench import empty_handler, synthetic
 from bench.processes import Running, empty_process, service_process
 from bench.requests import encoded_requests
-from bench.serving import CACHE, RECOMMEND
+from bench.serving import RECOMMEND
 from model_store.store import Store
 
 WARM_UP_S = 0.5
@@ -39,8 +39,7 @@ Figures = Mapping[str, float]
 def main() -> None:
     """Measures and prints."""
     chosen = _arguments()
-    root = str(CACHE / chosen.workload)
-    synthetic.publish(getattr(synthetic, chosen.workload), Store(root))
+    root = synthetic.stored(chosen.workload)
     measured: dict[tuple[str, int], list[Figures]] = {}
     load_before = os.getloadavg()[0]
     with ExitStack() as stack:

@@ -28,7 +28,6 @@ from steerrec.v1 import recommender_pb2
 
 from bench import synthetic
 from bench.requests import REPEATED_WITHIN, kept_bytes
-from bench.serving import CACHE
 from loadtest.requests import Wanted, requests_of
 from model_store.bundle import Bundle
 from model_store.graphs import Graph
@@ -277,10 +276,9 @@ def _run(pinned: Pinned, batch: int, column: Column) -> dict[str, float]:
 
 
 def _pinned(workload: str) -> Pinned:
-    store = Store(str(CACHE / workload))
-    synthetic.publish(getattr(synthetic, workload), store)
+    store = Store(synthetic.stored(workload))
     current = Current()
-    models = ServedModels(store, Settings(data_dir=CACHE), current, Metrics())
+    models = ServedModels(store, Settings(data_dir=synthetic.CACHE), current, Metrics())
     asyncio.run(models.load())
     recommender = Recommender(
         current, ByHand(Metrics(), max_batch=1, queue_limit=1), Fresh(), compile_condition, Limits()

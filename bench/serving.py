@@ -31,7 +31,6 @@ from model_store.bundle import Bundle
 from model_store.store import Store
 
 RECOMMEND = "/steerrec.v1.RecommenderService/Recommend"
-CACHE = Path(__file__).parents[1] / ".cache" / "bench"
 N_RULES = (0, 5)
 IN_FLIGHT = (1, 8, 64)
 BATCHES = (1, 8, 32)
@@ -111,9 +110,7 @@ def main() -> None:
     """Measures and prints."""
     chosen = _arguments()
     load_before = os.getloadavg()[0]
-    root = chosen.store or str(CACHE / chosen.workload)
-    if not chosen.store:
-        synthetic.publish(getattr(synthetic, chosen.workload), Store(root))
+    root = chosen.store or synthetic.stored(chosen.workload)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         bundle = Store(root).load("production")

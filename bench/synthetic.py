@@ -27,6 +27,7 @@ from training.dataset import Dataset, Item
 from training.sae import Sae
 from training.sasrec import Sasrec
 
+CACHE = Path(__file__).parents[1] / ".cache" / "bench"
 N_GROUPS = 20
 GROUP_SIZE = 10
 N_USERS = 2000
@@ -65,6 +66,7 @@ M_BELOW = Workload("M_BELOW", n_items=27_000, d_model=128, d_sae=2_048, blocks_a
 """M hooked before the last block."""
 L = Workload("L", n_items=100_000, d_model=64, d_sae=1_024)
 XL = Workload("XL", n_items=1_000_000, d_model=64, d_sae=1_024)
+WORKLOADS = {own.name: own for own in (S, M, M_BELOW, L, XL)}
 
 
 def histories(workload: Workload, seed: int = 0) -> tuple[NDArray[np.int32], ...]:
@@ -75,6 +77,13 @@ def histories(workload: Workload, seed: int = 0) -> tuple[NDArray[np.int32], ...
     lengths = np.minimum(3 + 5 * rng.pareto(LENGTH_EXPONENT, N_USERS), longest).astype(int)
     drawn = rng.choice(workload.n_items, size=int(lengths.sum()), p=weight / weight.sum()) + 1
     return tuple(np.split(drawn.astype(np.int32), np.cumsum(lengths)[:-1]))
+
+
+def stored(name: str) -> str:
+    """Root of a store whose production bundle is the workload's of that name, made if need be."""
+    root = str(CACHE / name)
+    publish(WORKLOADS[name], Store(root))
+    return root
 
 
 def publish(workload: Workload, store: Store) -> str:

@@ -30,7 +30,6 @@ from steerrec.v1 import recommender_pb2
 
 from bench import synthetic
 from bench.requests import encoded_requests
-from bench.serving import CACHE
 from model_store.store import Store
 from service.batcher import Batcher
 from service.metrics import Metrics
@@ -270,9 +269,7 @@ def main() -> None:
     if chosen.conditions:
         shown = condition_table()
     else:
-        root = chosen.store or str(CACHE / chosen.workload)
-        if not chosen.store:
-            synthetic.publish(getattr(synthetic, chosen.workload), Store(root))
+        root = chosen.store or synthetic.stored(chosen.workload)
         shown = asyncio.run(run(root, chosen.repetitions, chosen.requests))
     console = Console(width=100, highlight=False)
     console.print(f"python -m bench.targeting {shlex.join(sys.argv[1:])}", soft_wrap=True)

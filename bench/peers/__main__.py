@@ -26,9 +26,7 @@ from bench.peers import known, repeated
 from bench.peers.comparison import OPEN_SHARES, Measured, best_of_ours, show
 from bench.peers.contest import N_CHECKED, Contest
 from bench.peers.peer import Peer
-from bench.serving import CACHE
 from model_store.bundle import Bundle
-from model_store.store import Store
 
 BUSY = 64
 """Calls in flight of what open loops take their rates from."""
@@ -43,9 +41,7 @@ def main() -> None:
     # paused servers would outlive a run that just ended
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     load_before = os.getloadavg()[0]
-    root = chosen.store or str(CACHE / chosen.workload)
-    if not chosen.store:
-        synthetic.publish(getattr(synthetic, chosen.workload), Store(root))
+    root = chosen.store or synthetic.stored(chosen.workload)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         contest = Contest(root, folder, chosen.seconds, chosen.repeated_share, chosen.quick, stack)
