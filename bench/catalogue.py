@@ -55,7 +55,7 @@ from training.bundle_files import load_model, load_sae
 from training.export import upper_graph, write_graphs
 from training.scan import write_scan
 
-BATCHES = (1, 8, 16, 32, 64)
+BATCHES = (1, 2, 4, 8, 16, 32, 64)
 K = 20
 SEQ = 50
 BLOCK = 65_536

@@ -47,6 +47,11 @@ def drawn_histories(catalogue: Catalogue, max_seq: int, count: int, seed: int) -
 
 
 def histories_of(bundle: Bundle, dataset: Dataset | None) -> Histories:
+    """Validation users of the data, or histories drawn by popularity where there is none.
+
+    Raises:
+        OtherCatalogue: the data's items are not the bundle's.
+    """
     if dataset is None:
         max_seq = bundle.manifest.base_model.max_seq
         seen = drawn_histories(bundle.catalogue, max_seq, SEEN_HISTORIES, seed=0)
@@ -78,6 +83,13 @@ def overlap(before: NDArray[np.int64], after: NDArray[np.int64], k: int) -> floa
 def ndcg_kept(
     before: NDArray[np.int64], after: NDArray[np.int64], targets: NDArray[np.int32] | None
 ) -> float | None:
+    """NDCG@10 of the slates [n, places] after, over before; None: not known, or 0 before.
+
+    Args:
+        before: item indices, best first.
+        after: the same of the other bundle.
+        targets: [n] what came next; None: not known.
+    """
     if targets is None:
         return None
     base, kept = (ndcg(_ranks(slates, targets), 10) for slates in (before, after))
