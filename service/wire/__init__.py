@@ -1,0 +1,1 @@
+"""Our own gRPC server: HTTP/2 below, calls above (ADR 0018)."""

@@ -1,0 +1,47 @@
+"""One stream of a connection: a request and its answer."""
+
+from collections import deque
+from typing import Any
+
+
+class Stream:
+    """What is known of one stream that is open."""
+
+    __slots__ = (
+        "call",
+        "has_ended",
+        "id",
+        "is_over",
+        "owed",
+        "queue",
+        "room",
+        "unsent",
+        "window",
+    )
+
+    def __init__(self, stream_id: int, window: int, room: int, *, has_ended: bool) -> None:
+        """Open it.
+
+        Args:
+            stream_id: the peer's, odd.
+            window: bytes that we may send.
+            room: bytes that the peer may send.
+            has_ended: whether the peer sends nothing more.
+        """
+        self.id = stream_id
+        self.window = window
+        """Bytes that we may send; below 0 after the peer has taken some back."""
+        self.room = room
+        """Bytes that the peer may send."""
+        self.owed = 0
+        """Bytes that were taken, and that the peer has not been told of."""
+        self.has_ended = has_ended
+        """Whether the peer sends nothing more."""
+        self.is_over = False
+        """Whether both sides have ended, or it was reset."""
+        self.queue: deque[tuple[bytes, bool | None]] = deque()
+        """What waits for window: data (None), or frames of a header block and whether they end."""
+        self.unsent = 0
+        """Bytes of data that wait."""
+        self.call: Any = None
+        """The receiver's own."""
