@@ -1,7 +1,9 @@
 """Micro-batching: requests that wait while the model runs go into its next run together.
 
-An idle model starts at once; batches grow only as long as a run takes. One worker thread runs the
-model, so the event loop goes on reading requests meanwhile.
+An idle model starts at once; batches grow only as long as a run takes. The model runs on the event
+loop itself (ADR 0018): a turn of the loop reads what has come, runs it, and writes the answers.
+With a thread of its own it leaves the loop free meanwhile, which a server needs that takes in one
+call in a turn.
 
 A question that takes several rounds never holds others: what is finished is answered after each
 round, and where something waits, the next round runs together with it. Those who ask many questions
@@ -9,7 +11,7 @@ do not hold those who ask one (`service.lines`).
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from math import inf
 from time import perf_counter
@@ -44,6 +46,10 @@ class Single:
         """Whether nobody waits any more."""
         return self._future.done()
 
+    def question(self, _place: int) -> Question | None:
+        """None: it was read when it was asked."""
+        return None
+
     def tell(self, _place: int, outcome: Answer | Exception) -> None:
         """Hands the outcome to who awaits it."""
         if isinstance(outcome, Exception):
@@ -75,7 +81,13 @@ class Batcher:
     """Answers questions in batches; used from one event loop."""
 
     def __init__(
-        self, metrics: Metrics, *, max_batch: int, queue_limit: int, queue_wait_s: float = inf
+        self,
+        metrics: Metrics,
+        *,
+        max_batch: int,
+        queue_limit: int,
+        queue_wait_s: float = inf,
+        has_thread: bool = False,
     ) -> None:
         """Make it; it needs no start.
 
@@ -84,6 +96,7 @@ class Batcher:
             max_batch: most questions in one run.
             queue_limit: most questions that wait in each of the two lines.
             queue_wait_s: longest that a single question is expected to wait for whole runs.
+            has_thread: whether the model runs in a thread of its own.
         """
         self._metrics = metrics
         self.max_batch = max_batch
@@ -93,7 +106,9 @@ class Batcher:
         self._lines = Lines()
         self._freed = asyncio.Event()
         """Set whenever questions leave the lines."""
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="model") if has_thread else None
+        self.after_run: Callable[[], None] = _nothing
+        """Called on the loop once the askers of a run have been told."""
         self._is_busy = False
         self._is_draining = False
         self._run_s = 0.0
@@ -119,24 +134,46 @@ class Batcher:
             DeadlineGone: the deadline passed before the model ran.
         """
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._put(Single(future), 0, bundle, space, question, deadline)
+        self.put(Single(future), 0, bundle, space, question, deadline)
         return await future
 
     def put(
         self,
-        group: Group,
+        asker: Asker,
         place: int,
         bundle: Bundle,
         space: FeatureSpace,
-        question: Question,
+        question: Question | None,
         deadline: float | None,
     ) -> None:
-        """Takes one question of a group, which is told what becomes of it.
+        """Takes one question, whose asker is told what becomes of it.
+
+        Args:
+            asker: of it.
+            place: of the question among its asker's.
+            bundle: whose model to ask; a run never mixes two.
+            space: of the bundle.
+            question: what to ask; None: the asker reads it when its run begins.
+            deadline: on the clock of `time.perf_counter`; None: none.
 
         Raises:
-            Overloaded, Draining, DeadlineTooNear: as `ask`; the group is not told.
+            Overloaded, Draining, DeadlineTooNear: as `ask`; the asker is not told.
         """
-        self._put(group, place, bundle, space, question, deadline)
+        if self._is_draining:
+            raise Draining
+        lines = self._lines
+        if asker.line is None:
+            self.refuse_if_full()
+        elif lines.n_grouped >= self._queue_limit:
+            raise Overloaded(self._queue_limit)
+        if deadline is not None:
+            self._check_time(asker, deadline)
+        lines.put(Waiting(bundle, space, question, asker, place, deadline, since=perf_counter()))
+        if not self._is_busy:
+            self._is_busy = True
+            self._idle.clear()
+            # after the requests that this turn of the loop has yet to read
+            asyncio.get_running_loop().call_soon(self._run_next)
 
     async def room(self) -> int:
         """How many questions of a stream may be put now; waits until it is one or more.
@@ -155,31 +192,6 @@ class Batcher:
         if dropped := self._lines.drop(group):
             self._metrics.dropped.labels("cancelled").inc(dropped)
             self._freed.set()
-
-    def _put(
-        self,
-        asker: Asker,
-        place: int,
-        bundle: Bundle,
-        space: FeatureSpace,
-        question: Question,
-        deadline: float | None,
-    ) -> None:
-        if self._is_draining:
-            raise Draining
-        lines = self._lines
-        if asker.line is None:
-            self.refuse_if_full()
-        elif lines.n_grouped >= self._queue_limit:
-            raise Overloaded(self._queue_limit)
-        if deadline is not None:
-            self._check_time(asker, deadline)
-        lines.put(Waiting(bundle, space, question, asker, place, deadline, since=perf_counter()))
-        if not self._is_busy:
-            self._is_busy = True
-            self._idle.clear()
-            # after the requests that this turn of the loop has yet to read
-            asyncio.get_running_loop().call_soon(self._run_next)
 
     def refuse_if_full(self) -> None:
         """Refuses a single question that would wait too long; cheap, so that refusals are.
@@ -213,18 +225,38 @@ class Batcher:
         """Refuses new questions, answers those that wait, and ends the worker."""
         self._is_draining = True
         await self._idle.wait()
-        self._worker.shutdown()
+        if self._worker is not None:
+            self._worker.shutdown()
 
     def _run_next(self) -> None:
+        began = perf_counter()
         batch = self._next_batch()
         self._metrics.queued.set(len(self._lines))
         if not batch:
-            self._is_busy = False
-            self._idle.set()
+            self._is_busy = bool(self._lines)
+            if self._is_busy:  # those of this run needed no model
+                self._run_soon()
+            else:
+                self._idle.set()
+            self.after_run()
+            return
+        if self._worker is None:
+            run = Run(batch, *outcomes(batch))
+            self._deliver(run, began)
+            self._end(run)
             return
         loop = asyncio.get_running_loop()
-        run = loop.run_in_executor(self._worker, self._rounds, batch, loop)
-        run.add_done_callback(self._after)
+        running = loop.run_in_executor(self._worker, self._rounds, batch, loop)
+        running.add_done_callback(self._after)
+
+    def _run_soon(self) -> None:
+        """The next run, after the loop has read what came during this one.
+
+        The loop polls its sockets after a callback that it is given now, and before one that this
+        callback gives it.
+        """
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self._run_next)
 
     def _rounds(self, batch: list[Waiting], loop: asyncio.AbstractEventLoop) -> Run:
         """In the worker: rounds of a batch until it is answered or another question waits."""
@@ -239,13 +271,13 @@ class Batcher:
 
     def _next_batch(self) -> list[Waiting]:
         now = perf_counter()
-        batch = self._lines.take(self.max_batch, lambda waiting: self._is_gone(waiting, now))
+        taken = self._lines.take(self.max_batch, lambda waiting: self._is_gone(waiting, now))
         self._freed.set()
         queue = self._metrics.stages["queue"]
-        for waiting in batch:
+        for waiting in taken:
             if waiting.ongoing is None:
                 queue.observe(now - waiting.since)
-        return batch
+        return [waiting for waiting in taken if waiting.is_read()]
 
     def _is_gone(self, waiting: Waiting, now: float) -> bool:
         if waiting.asker.is_gone:
@@ -261,22 +293,35 @@ class Batcher:
         run = ended.result()
         self._deliver(run)
         self._lines.put_back(run.going())
+        self.after_run()
         self._run_next()
 
-    def _deliver(self, run: Run) -> None:
-        self._observe(run)
+    def _end(self, run: Run) -> None:
+        """Lets the loop read before the next run."""
+        self._lines.put_back(run.going())
+        self.after_run()
+        self._run_soon()
+
+    def _deliver(self, run: Run, began: float | None = None) -> None:
+        """Tells the askers; `began` is when their questions were read, where that is known."""
         for waiting, outcome in zip(run.batch, run.outcomes, strict=True):
             if not isinstance(outcome, Ongoing) and not waiting.asker.is_gone:
                 waiting.asker.tell(waiting.place, outcome)
+        self._observe(run, began)
 
-    def _observe(self, run: Run) -> None:
+    def _observe(self, run: Run, began: float | None = None) -> None:
         self._metrics.batch_size.observe(len(run.batch))
         if run.seconds is None:
             return
         for stage, duration in run.seconds._asdict().items():
             self._metrics.stages[stage].observe(duration)
+        took_s = sum(run.seconds) if began is None else perf_counter() - began
         share = 1 / RUNS_REMEMBERED if self._run_s else 1.0
-        self._run_s += share * (sum(run.seconds) - self._run_s)
+        self._run_s += share * (took_s - self._run_s)
+
+
+def _nothing() -> None:
+    """Nobody wants to know when a run has ended."""
 
 
 def outcomes(batch: list[Waiting]) -> tuple[list[Outcome], StageSeconds | None]:

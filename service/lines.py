@@ -7,7 +7,7 @@ take even parts among themselves, by turns.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, cast
 
 from model_store.bundle import Bundle
 from service.forward import Answer, Ongoing, Question
@@ -28,6 +28,10 @@ class Asker(Protocol):
     def tell(self, place: int, outcome: Answer | Exception) -> None:
         """Takes what became of the question at this place."""
 
+    def question(self, place: int) -> Question | None:
+        """The question that waits here unread, now that its run begins; None: it needs no run, and
+        its caller has been told."""
+
 
 @dataclass(eq=False, slots=True)
 class Waiting:
@@ -35,8 +39,8 @@ class Waiting:
 
     bundle: Bundle
     space: FeatureSpace
-    question: Question
-    """As it was asked."""
+    question: Question | None
+    """As it was asked; None: its asker reads it when its run begins."""
     asker: Asker
     place: int
     """Of the question among its asker's."""
@@ -47,10 +51,16 @@ class Waiting:
     ongoing: Ongoing | None = None
     """Between two rounds; None: it is new."""
 
+    def is_read(self) -> bool:
+        """Whether there is a question for the run that begins; reads it where nobody has."""
+        if self.question is None:
+            self.question = self.asker.question(self.place)
+        return self.question is not None
+
     @property
     def asks(self) -> Question | Ongoing:
-        """What the next run gets."""
-        return self.ongoing or self.question
+        """What the next run gets; it has been read."""
+        return self.ongoing or cast("Question", self.question)
 
 
 IsGone: TypeAlias = Callable[[Waiting], bool]

@@ -18,6 +18,11 @@ def reply_of(slate: Slate) -> recommender_pb2.RecommendResponse:
     return response
 
 
+def reply_bytes(slate: Slate) -> bytes:
+    """The same response, serialised."""
+    return reply_of(slate).SerializeToString()
+
+
 def tell_slate(response: recommender_pb2.RecommendResponse, slate: Slate) -> None:
     """Says in an empty response what the slate says."""
     response.model_version = slate.served.bundle.version

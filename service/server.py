@@ -46,17 +46,20 @@ from service.process import (
 )
 from service.recommend import Recommender
 from service.rpc.decisions import DecisionServicer
+from service.rpc.direct import METHOD, DirectRecommend
 from service.rpc.features import FeatureServicer
 from service.rpc.gate import Gate
 from service.rpc.health import Health
+from service.rpc.interceptor import CallInterceptor
 from service.rpc.models import ModelServicer
 from service.rpc.presets import PresetServicer
 from service.rpc.preview import PreviewServicer
 from service.rpc.recommender import RecommenderServicer
-from service.rpc.surface import SERVICES, Servicers, bound, grpc_server
-from service.settings import DECISIONS_IN_REDIS, PRODUCTION, Settings
+from service.rpc.surface import SERVICES, Servicers, bound, grpc_server, wire_server
+from service.settings import DECISIONS_IN_REDIS, PRODUCTION, Settings, Wire
 from service.snapshot import Current
 from service.state_cache import StateCache
+from service.wire.server import WireServer
 from service.worker_metrics import told_metrics
 
 LINGER_S = 0.3
@@ -143,13 +146,15 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
             max_batch=settings.max_batch,
             queue_limit=settings.queue_limit,
             queue_wait_s=settings.queue_wait_s,
+            # gRPC's own server takes in one call in a turn of the loop
+            has_thread=settings.wire is Wire.GRPCIO,
         )
         stack.push_async_callback(batcher.stop)
         recommender = Recommender(current, batcher, follower, compile_condition, settings.limits)
         decisions = _decision_log(settings, redis_url)
         share = settings.decision_sample_share
         recorder = await _recorder(stack, decisions, metrics, share, replica_id)
-        alone = Batcher(Metrics(), max_batch=1, queue_limit=REPLAYS_WAITING)
+        alone = Batcher(Metrics(), max_batch=1, queue_limit=REPLAYS_WAITING, has_thread=True)
         stack.push_async_callback(alone.stop)
         replayer = Replayer(
             models,
@@ -181,7 +186,14 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
             health,
         )
         gate = Gate()
-        server = grpc_server(servicers, settings, metrics, gate, shares_port=seat is not None)
+        calls = CallInterceptor(metrics, gate)
+        server: grpc.aio.Server | WireServer
+        if settings.wire is Wire.GRPCIO:
+            server = grpc_server(servicers, settings, calls, shares_port=seat is not None)
+        else:
+            server = wire_server(servicers, settings, calls, shares_port=seat is not None)
+            direct = DirectRecommend(recommender, metrics, gate, recorder, server.flush)
+            server.answer_directly(METHOD, direct.begin)
         page = stack.enter_context(_page(metrics, settings, seat))
         addresses = Addresses(grpc=bound(server, settings.bind), metrics=page)
         for follow in (
@@ -287,7 +299,9 @@ async def _show_redis(follower: PresetFollower, health: Health) -> None:
         await asyncio.sleep(REDIS_LOOK_S)
 
 
-async def _drain(server: grpc.aio.Server, health: Health, gate: Gate, timeout_s: float) -> None:
+async def _drain(
+    server: grpc.aio.Server | WireServer, health: Health, gate: Gate, timeout_s: float
+) -> None:
     """Refuses new calls, lets those in progress finish, then stops the server."""
     clock = asyncio.get_running_loop().time
     end = clock() + timeout_s

@@ -57,6 +57,13 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class Wire(StrEnum):
+    """What speaks gRPC on the port."""
+
+    OWN = "own"
+    GRPCIO = "grpcio"
+
+
 def _address(text: str) -> str:
     host, colon, port = text.rpartition(":")
     if not (host and colon and port.isdecimal() and int(port) <= 65535):
@@ -116,6 +123,8 @@ class Settings(BaseModel):
 
     bind: Address = "127.0.0.1:50051"
     """Address of the gRPC port; port 0 takes a free one."""
+    wire: Wire = Wire.OWN
+    """What speaks gRPC on the port: `own`, or gRPC's own server, `grpcio`; clients see no other."""
     metrics_bind: Address = "127.0.0.1:9464"
     """Address of the Prometheus port; port 0 takes a free one."""
     data_dir: Path = Field(default_factory=lambda: user_data_path("steerrec"))

@@ -29,16 +29,28 @@ class Gate:
         Raises:
             Draining: the gate is closed.
         """
+        self.enter()
+        try:
+            yield
+        finally:
+            self.leave()
+
+    def enter(self) -> None:
+        """A call comes in, and leaves once by `leave`.
+
+        Raises:
+            Draining: the gate is closed.
+        """
         if self._is_closed:
             self._knocked_at = monotonic()
             raise Draining
         self._inside += 1
-        try:
-            yield
-        finally:
-            self._inside -= 1
-            if self._is_closed and not self._inside:
-                self._empty.set()
+
+    def leave(self) -> None:
+        """A call that came in has ended."""
+        self._inside -= 1
+        if self._is_closed and not self._inside:
+            self._empty.set()
 
     def refuse_if_closed(self) -> None:
         """Ends a long call that is inside once the drain has begun.

@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, nullcontext
 from time import perf_counter
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 from urllib.parse import quote
 
 import grpc
@@ -60,19 +60,22 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
+        return self._wrapped.setdefault(method, self.around(method, handler))
+
+    def around(self, method: str, handler: Any) -> Any:
+        """The handler of a method with this interceptor around it."""
         if handler.unary_unary is not None:
             around = self._around(method, handler.unary_unary)
-            wrapped = _handler(grpc.unary_unary_rpc_method_handler, around, handler)
-        elif handler.unary_stream is not None and method.startswith(OUR_METHODS):
-            stream = self._around_stream(method, handler.unary_stream)
-            wrapped = _handler(grpc.unary_stream_rpc_method_handler, stream, handler)
-        elif handler.stream_stream is not None and method.startswith(OUR_METHODS):
-            both = self._around_both(method, handler.stream_stream)
-            wrapped = _handler(grpc.stream_stream_rpc_method_handler, both, handler)
-        else:
+            return _handler(grpc.unary_unary_rpc_method_handler, around, handler)
+        if not method.startswith(OUR_METHODS):
             return handler
-        self._wrapped[method] = wrapped
-        return wrapped
+        if handler.unary_stream is not None:
+            stream = self._around_stream(method, handler.unary_stream)
+            return _handler(grpc.unary_stream_rpc_method_handler, stream, handler)
+        if handler.stream_stream is not None:
+            both = self._around_both(method, handler.stream_stream)
+            return _handler(grpc.stream_stream_rpc_method_handler, both, handler)
+        return handler
 
     def _around(self, method: str, behaviour: Behaviour) -> Behaviour:
         # health is answered to the end, so that a drain can be seen
@@ -148,7 +151,7 @@ def _begun(request: Any, context: Context) -> str:
     """The call's id, told to whoever asks for it from here on."""
     request_id = request_id_of(request)
     REQUEST_ID.set(request_id)
-    context.set_trailing_metadata((_named(request_id),))
+    context.set_trailing_metadata((named(request_id),))
     return request_id
 
 
@@ -184,17 +187,33 @@ def _well_formed(request: Any) -> Any:
 
 async def refuse(context: Context, method: str, error: Exception, request_id: str) -> None:
     """Ends the call with the table's status for the error; an unknown one is logged."""
+    refusal = refusal_of(method, error, request_id)
+    await context.abort(refusal.code, refusal.details, refusal.metadata)
+
+
+class Refusal(NamedTuple):
+    """What a caller gets instead of an answer."""
+
+    code: grpc.StatusCode
+    details: str
+    metadata: tuple[tuple[str, str | bytes], ...]
+    """Trailing."""
+
+
+def refusal_of(method: str, error: Exception, request_id: str) -> Refusal:
+    """What the table makes of an error; an unknown one is logged."""
     answer = answer_to(error)
     if answer is UNKNOWN:
         log.error("%s failed", method, exc_info=error)
     status = rpc_status.to_status(status_of(error, request_id))
-    metadata = [_named(request_id), *(status.trailing_metadata or ())]
+    metadata = [named(request_id), *(status.trailing_metadata or ())]
     if answer.retry_after_s is not None:
         metadata.append((RETRY_PUSHBACK_KEY, str(round(answer.retry_after_s * 1000))))
-    await context.abort(status.code, status.details, tuple(metadata))
+    return Refusal(status.code, status.details, tuple(metadata))
 
 
-def _named(request_id: str) -> tuple[str, str]:
+def named(request_id: str) -> tuple[str, str]:
+    """The id as metadata."""
     # a header holds ASCII only, a caller's id anything
     return REQUEST_ID_KEY, quote(request_id, safe=PRINTABLE)
 

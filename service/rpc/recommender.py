@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Sequence
 from contextlib import suppress
 
@@ -18,9 +17,9 @@ from service.reply import reply_of, tell_slate
 from service.request_id import REQUEST_ID
 from service.rpc.deadline import deadline_of
 from service.rpc.interceptor import Context
+from service.rpc.tally import Tally
 from service.slate import Slate
 from service.status import UNKNOWN, answer_to, status_of
-from steering.report import statuses
 
 MAX_REQUESTS = 256
 MAX_UNANSWERED = 512
@@ -55,7 +54,7 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
             max_message_bytes: largest reply that gRPC sends.
         """
         self._recommender = recommender
-        self._metrics = metrics
+        self._tally = Tally(metrics)
         self._recorder = recorder
         self._max_message_bytes = max_message_bytes
 
@@ -68,7 +67,7 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
         query = query_of(request, REQUEST_ID.get())
         pinned = self._recommender.pin(query.model)
         slate = await self._recommender.answer(query, pinned, deadline_of(context))
-        self._count([slate])
+        self._tally.count([slate])
         reply = reply_of(slate)
         if self._recorder is not None:
             self._recorder.record(request, reply, pinned)
@@ -146,18 +145,7 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
             self._recorder.record(asked.request, message.response, asked.pinned)
 
     def _count_all(self, results: Sequence[Result]) -> None:
-        self._count([own.outcome for own in results if isinstance(own.outcome, Slate)])
-
-    def _count(self, slates: Sequence[Slate]) -> None:
-        # looking a label up costs more than making the report
-        fates = Counter(own for slate in slates for own in statuses(slate.reports))
-        for status, count in fates.items():
-            self._metrics.rule_status.labels(status.name).inc(count)
-        for slate in slates:
-            for degraded in slate.degraded:
-                self._metrics.degraded.labels(degraded.reason.name).inc()
-            if slate.findings is not None and slate.findings.target is not None:
-                self._metrics.target_status.labels(slate.findings.target.status.name).inc()
+        self._tally.count([own.outcome for own in results if isinstance(own.outcome, Slate)])
 
 
 async def _read(messages: AsyncIterable[RequestMessage], many: Many) -> None:

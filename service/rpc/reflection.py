@@ -4,12 +4,13 @@ ghz asks for the file that contains a *method's* symbol; Python's descriptor poo
 but not their methods, and the call would fail with "Symbol not found".
 """
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 import grpc
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
-from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
 V1 = "grpc.reflection.v1.ServerReflection"
 """The name that newer clients ask for; its messages are those of v1alpha on the wire."""
@@ -41,12 +42,14 @@ class MethodAwarePool:
 
 
 def add_reflection(
-    services: tuple[str, ...], server: grpc.aio.Server, pool: DescriptorPool
+    services: tuple[str, ...], server: Any, pool: DescriptorPool
 ) -> None:
     """Lets clients read the contract of these services, and of reflection itself."""
     aware = cast("DescriptorPool", MethodAwarePool(pool))
     names = (*services, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server, pool=aware)
+    servicer = reflection.aio.ReflectionServicer(names, aware)
+    add: Callable[[Any, Any], None] = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
+    add(servicer, server)
     server.add_generic_rpc_handlers((_v1_handler(names, aware),))
 
 

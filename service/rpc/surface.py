@@ -1,6 +1,6 @@
 """The gRPC server with everything that it offers."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -15,10 +15,8 @@ from steerrec.v1 import (
 )
 
 from service.errors import PortTaken
-from service.metrics import Metrics
 from service.rpc.decisions import DecisionServicer
 from service.rpc.features import FeatureServicer
-from service.rpc.gate import Gate
 from service.rpc.health import Health
 from service.rpc.interceptor import CallInterceptor
 from service.rpc.models import ModelServicer
@@ -27,6 +25,7 @@ from service.rpc.preview import PreviewServicer
 from service.rpc.recommender import RecommenderServicer
 from service.rpc.reflection import add_reflection
 from service.settings import Settings
+from service.wire.server import WireServer
 
 SERVICES = tuple(
     f"steerrec.v1.{name}"
@@ -53,24 +52,45 @@ class Servicers(NamedTuple):
 def grpc_server(
     servicers: Servicers,
     settings: Settings,
-    metrics: Metrics,
-    gate: Gate,
+    calls: CallInterceptor,
     *,
     shares_port: bool = False,
 ) -> grpc.aio.Server:
-    """The server, not yet bound nor started.
+    """gRPC's own server, not yet bound nor started.
 
     Args:
         servicers: what it offers.
         settings: of the replica.
-        metrics: where calls are counted.
-        gate: by which calls come in.
+        calls: what surrounds every call.
         shares_port: whether other workers of the same replica listen on its port.
     """
-    calls = CallInterceptor(metrics, gate)
     server = grpc.aio.server(
         interceptors=[calls], options=_options(settings, shares_port=shares_port)
     )
+    _offer(servicers, settings, server)
+    return server
+
+
+def wire_server(
+    servicers: Servicers,
+    settings: Settings,
+    calls: CallInterceptor,
+    *,
+    shares_port: bool = False,
+) -> WireServer:
+    """Our own server, not yet bound nor started; the arguments are those of `grpc_server`."""
+    server = WireServer(
+        max_message_bytes=settings.max_message_bytes,
+        shares_port=shares_port,
+        # the kernel spreads connections, not calls
+        max_connection_age_s=settings.max_connection_age_s if shares_port else None,
+        around=calls.around,
+    )
+    _offer(servicers, settings, server)
+    return server
+
+
+def _offer(servicers: Servicers, settings: Settings, server: Any) -> None:
     recommender_pb2_grpc.add_RecommenderServiceServicer_to_server(servicers.recommender, server)
     preset_pb2_grpc.add_PresetServiceServicer_to_server(servicers.presets, server)
     feature_pb2_grpc.add_FeatureServiceServicer_to_server(servicers.features, server)
@@ -80,10 +100,9 @@ def grpc_server(
     health_pb2_grpc.add_HealthServicer_to_server(servicers.health, server)
     if settings.reflection:
         add_reflection((*SERVICES, health.SERVICE_NAME), server, descriptor_pool.Default())
-    return server
 
 
-def bound(server: grpc.aio.Server, address: str) -> str:
+def bound(server: grpc.aio.Server | WireServer, address: str) -> str:
     """Binds the server; gives the address with the port that was bound.
 
     Raises:

@@ -109,7 +109,9 @@ class Connection(Generic[Head]):
         self._max_streams = max_streams
         self._max_block_bytes = 4 * max_header_bytes
         self._rest = b""
-        self._has_begun = self._has_settings = False
+        self._has_begun = False
+        self.has_settings = False
+        """Whether the peer has begun, by its settings."""
         self._last_id = 0
         self._window = frames.DEFAULT_WINDOW
         self._initial_window = frames.DEFAULT_WINDOW
@@ -183,10 +185,10 @@ class Connection(Generic[Head]):
         if self._block_of is not None:
             if kind != frames.CONTINUATION or stream_id != self._block_of[0]:
                 raise _Fault(frames.PROTOCOL_ERROR, "a header block is interrupted")
-        elif not self._has_settings:
+        elif not self.has_settings:
             if kind != frames.SETTINGS:
                 raise _Fault(frames.PROTOCOL_ERROR, "settings come first")
-            self._has_settings = True
+            self.has_settings = True
 
     # what comes in
 

@@ -67,8 +67,14 @@ Start = Callable[..., AbstractAsyncContextManager[Service]]
 
 
 @pytest.fixture
-def settings_for(tiny_store: Store, tmp_path: Path) -> Callable[..., Settings]:
-    """Settings of a replica on free ports with data of its own; fields can be given by name."""
+def settings_for(
+    tiny_store: Store, tmp_path: Path, request: pytest.FixtureRequest
+) -> Callable[..., Settings]:
+    """Settings of a replica on free ports with data of its own; fields can be given by name.
+
+    A model that is held would hold the loop, and so the test, where it has no thread of its own:
+    there gRPC's own server serves.
+    """
 
     def settings(**fields: Any) -> Settings:
         own = {
@@ -77,6 +83,7 @@ def settings_for(tiny_store: Store, tmp_path: Path) -> Callable[..., Settings]:
             "data_dir": tmp_path / "data",
             "bundles": tiny_store.root,
             "drain_timeout_s": 5,
+            "wire": "grpcio" if "held" in request.fixturenames else "own",
         }
         return load_settings({}, **(own | fields))
 

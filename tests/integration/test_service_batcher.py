@@ -33,7 +33,7 @@ def question(k: int) -> Question:
 
 
 def small_batcher(queue_limit: int = 10, max_batch: int = 4) -> Batcher:
-    return Batcher(Metrics(), max_batch=max_batch, queue_limit=queue_limit)
+    return Batcher(Metrics(), max_batch=max_batch, queue_limit=queue_limit, has_thread=True)
 
 
 def ask(
@@ -106,7 +106,7 @@ async def test_more_than_may_wait_are_refused(bundle: Bundle, held: HeldModel) -
 async def test_a_question_that_would_wait_too_long_for_whole_runs_is_refused(
     bundle: Bundle, held: HeldModel
 ) -> None:
-    own = Batcher(Metrics(), max_batch=2, queue_limit=10, queue_wait_s=1e-9)
+    own = Batcher(Metrics(), max_batch=2, queue_limit=10, queue_wait_s=1e-9, has_thread=True)
     await known_pace(own, bundle, held)
     first = await busy(own, bundle, held)
     outcomes = await finish(held, first, *(ask(own, bundle, k) for k in (2, 3, 4)))
@@ -114,7 +114,7 @@ async def test_a_question_that_would_wait_too_long_for_whole_runs_is_refused(
 
 
 async def test_before_any_run_is_timed_nothing_is_too_long(bundle: Bundle, held: HeldModel) -> None:
-    own = Batcher(Metrics(), max_batch=2, queue_limit=10, queue_wait_s=1e-9)
+    own = Batcher(Metrics(), max_batch=2, queue_limit=10, queue_wait_s=1e-9, has_thread=True)
     first = await busy(own, bundle, held)
     outcomes = await finish(held, first, *(ask(own, bundle, k) for k in (2, 3, 4)))
     assert not any(isinstance(outcome, Exception) for outcome in outcomes)
@@ -178,7 +178,7 @@ async def test_a_question_that_goes_into_the_next_run_is_not_refused(
 
 async def test_a_refusal_for_time_is_counted(bundle: Bundle, held: HeldModel) -> None:
     metrics = Metrics()
-    own = Batcher(metrics, max_batch=1, queue_limit=10)
+    own = Batcher(metrics, max_batch=1, queue_limit=10, has_thread=True)
     await known_pace(own, bundle, held)
     asked = [await busy(own, bundle, held), ask(own, bundle, 2)]
     await asyncio.sleep(0)

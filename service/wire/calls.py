@@ -1,0 +1,294 @@
+"""Calls that run as tasks: every kind of handler, with gRPC's semantics."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from inspect import isawaitable
+from typing import Any, Final, Protocol
+
+import grpc
+
+from service.wire.context import WireContext
+from service.wire.direct import Sender
+from service.wire.messages import Messages, Unacceptable, framed, not_one, too_large
+from service.wire.metadata import (
+    CallHead,
+    Metadata,
+    head_block,
+    refusal_block,
+    trailers_block,
+)
+from service.wire.stream import Stream
+
+UNSENT_BYTES: Final = 65_536
+"""What may wait for the caller's window before a handler that writes more has to wait."""
+QUEUED: Final = 1
+"""Messages of a streaming caller that wait for the handler before it is held back."""
+
+log = logging.getLogger(__name__)
+
+
+class Carrier(Sender, Protocol):
+    """The connection of a call, as far as the call knows it."""
+
+    peer: str
+    """Address of the caller, as gRPC writes it."""
+
+    def send_headers(self, stream: Stream, block: bytes, *, ends: bool = False) -> None:
+        """Sends a header block."""
+
+    def send_data(self, stream: Stream, data: bytes) -> None:
+        """Sends data, as windows allow."""
+
+    def cancel(self, stream: Stream) -> None:
+        """Ends a call at once."""
+
+    async def written(self) -> None:
+        """Waits until the socket takes more."""
+
+
+class TaskCall:
+    """One call whose handler runs as a task."""
+
+    def __init__(self, carrier: Carrier, stream: Stream, head: CallHead, handler: Any) -> None:
+        """Its request begins; the handler of a streaming request is called at once.
+
+        Args:
+            carrier: takes the answer.
+            stream: of the call.
+            head: of the request.
+            handler: `grpc.RpcMethodHandler`.
+        """
+        self._carrier = carrier
+        self._stream = stream
+        self._handler = handler
+        self._context = WireContext(self, head)
+        self._messages = Messages(head.encoding, carrier.max_message_bytes)
+        self._queue: deque[bytes] = deque()
+        self._has_ended = False
+        self._fault: Unacceptable | None = None
+        self._news = asyncio.Event()
+        """Set whenever something has come."""
+        self._room = asyncio.Event()
+        """Set whenever the caller has taken what waited."""
+        self._owed = 0
+        self._has_begun = False
+        """Whether initial metadata is sent."""
+        self._is_gone = self._is_late = False
+        self._task: asyncio.Task[None] | None = None
+        self._timer = self._timed(head.timeout_s)
+        if handler.request_streaming:
+            self._start()
+
+    @property
+    def peer(self) -> str:
+        """Address of the caller, as gRPC writes it."""
+        return self._carrier.peer
+
+    # what the connection tells
+
+    def data(self, data: bytes, *, is_ended: bool) -> None:
+        """Takes data of the request."""
+        self._owed += len(data)
+        self._has_ended = is_ended
+        try:
+            self._queue.extend(self._messages.take(data))
+        except Unacceptable as fault:
+            self._fault, self._has_ended = fault, True
+        self._give_back()
+        self._news.set()
+        if self._task is None and (self._has_ended or self._fault):
+            self._start()
+
+    def gone(self) -> None:
+        """The caller has reset the call, or its connection is lost."""
+        self._is_gone = True
+        self._room.set()
+        if self._task is not None:
+            self._task.cancel()
+        else:
+            self._close()
+
+    def flushed(self) -> None:
+        """Everything that waited for window is on its way."""
+        self._room.set()
+
+    # what the context and the handler use
+
+    def begin_answer(self, metadata: Metadata) -> None:
+        """Sends the initial metadata.
+
+        Raises:
+            RuntimeError: it was sent before.
+        """
+        if self._has_begun:
+            raise RuntimeError("initial metadata was sent already")
+        self._has_begun = True
+        self._carrier.send_headers(self._stream, head_block(metadata))
+
+    async def send(self, message: Any) -> None:
+        """Sends one message; waits where the caller does not read.
+
+        Raises:
+            Unacceptable: it is larger than may be sent.
+        """
+        body = self._serialised(message)
+        if not self._has_begun:
+            self.begin_answer(())
+        self._carrier.send_data(self._stream, body)
+        while self._stream.unsent > UNSENT_BYTES and not self._is_gone:
+            self._room.clear()
+            await self._room.wait()
+        await self._carrier.written()
+
+    async def receive(self) -> Any:
+        """The next message; EOF where there is none.
+
+        Raises:
+            Unacceptable: what came is no message.
+        """
+        while not self._queue and not self._has_ended:
+            self._news.clear()
+            await self._news.wait()
+        if self._queue:
+            message = self._queue.popleft()
+            self._give_back()
+            return self._parsed(message)
+        if self._fault is not None:
+            raise self._fault
+        return grpc.aio.EOF
+
+    async def _incoming(self) -> AsyncIterator[Any]:
+        while (message := await self.receive()) is not grpc.aio.EOF:
+            yield message
+
+    def _give_back(self) -> None:
+        """Lets the caller send more, unless what came still waits."""
+        if len(self._queue) <= QUEUED and self._owed:
+            self._carrier.consumed(self._stream, self._owed)
+            self._owed = 0
+
+    def _parsed(self, message: bytes) -> Any:
+        deserialise = self._handler.request_deserializer
+        return deserialise(message) if deserialise else message
+
+    def _serialised(self, message: Any) -> bytes:
+        serialise = self._handler.response_serializer
+        own = serialise(message) if serialise else message
+        if len(own) > self._carrier.max_message_bytes:
+            raise too_large(len(own), self._carrier.max_message_bytes)
+        return framed(own)
+
+    # its task
+
+    def _timed(self, timeout_s: float | None) -> asyncio.TimerHandle | None:
+        if timeout_s is None:
+            return None
+        return asyncio.get_running_loop().call_later(timeout_s, self._expire)
+
+    def _expire(self) -> None:
+        self._is_late = True
+        if self._task is None:
+            self._end(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+        else:
+            self._task.cancel()
+
+    def _start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            await self._answer()
+        except Unacceptable as fault:
+            self._end(fault.code, fault.details)
+        except grpc.aio.AbortError:
+            self._end(_code(self._context.code()), self._context.details())
+        except asyncio.CancelledError:
+            if self._is_late:
+                self._end(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+            else:
+                self._end(grpc.StatusCode.CANCELLED, "the server stops")
+        except Exception as error:
+            log.exception("a handler failed")
+            self._end(grpc.StatusCode.UNKNOWN, f"Unexpected {type(error)}: {error}")
+
+    async def _answer(self) -> None:
+        handler = self._handler
+        request = self._incoming() if handler.request_streaming else await self._only()
+        behaviour = _behaviour(handler)
+        outcome = behaviour(request, self._context)
+        if hasattr(outcome, "__aiter__"):
+            async for message in outcome:
+                await self.send(message)
+        else:
+            reply = await outcome if isawaitable(outcome) else outcome
+            if not handler.response_streaming:
+                self._reply(reply)
+                return
+        self._end(_code(self._context.code()), self._context.details())
+
+    async def _only(self) -> Any:
+        """The one message of a unary request.
+
+        Raises:
+            Unacceptable: there is none, or another one.
+        """
+        if self._fault is not None:
+            raise self._fault
+        if len(self._queue) != 1 or self._messages.is_partial:
+            raise not_one(len(self._queue))
+        return self._parsed(self._queue.popleft())
+
+    def _reply(self, reply: Any) -> None:
+        code = _code(self._context.code())
+        if code is not grpc.StatusCode.OK or self._has_begun:
+            if code is grpc.StatusCode.OK:
+                self._carrier.send_data(self._stream, self._serialised(reply))
+            self._end(code, self._context.details())
+            return
+        body = self._serialised(reply)
+        trailers = trailers_block(self._context.trailing_metadata(), 0, self._context.details())
+        self._carrier.respond(self._stream, head_block(), body, trailers)
+        self._close()
+
+    def _end(self, code: grpc.StatusCode, details: str) -> None:
+        metadata = self._context.trailing_metadata()
+        number = code.value[0]
+        if self._has_begun:
+            block = trailers_block(metadata, number, details)
+            self._carrier.send_headers(self._stream, block, ends=True)
+        else:
+            self._carrier.refuse(self._stream, refusal_block(number, details, metadata))
+        self._close()
+
+    def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._context.done():
+            self._context.end(is_cancelled=self._is_gone or self._is_late)
+
+    async def stop(self) -> None:
+        """Ends it; returns once its task has."""
+        if self._task is None:
+            self._carrier.cancel(self._stream)
+            self._close()
+            return
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+
+def _behaviour(handler: Any) -> Any:
+    return (
+        handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    )
+
+
+def _code(given: Any) -> grpc.StatusCode:
+    """The status of a code as handlers give it: a status, its number, or nothing."""
+    if isinstance(given, grpc.StatusCode):
+        return given
+    number = given if isinstance(given, int) else given[0] if given else 0
+    return next((own for own in grpc.StatusCode if own.value[0] == number), grpc.StatusCode.UNKNOWN)

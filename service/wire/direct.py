@@ -1,0 +1,114 @@
+"""A unary call that is answered without a task: its bytes are handed over once they are there."""
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Protocol
+
+from service.wire.messages import Messages, Unacceptable, framed, not_one, too_large
+from service.wire.metadata import RESPONSE_BLOCK, CallHead, refusal_block
+from service.wire.stream import Stream
+
+
+class Sender(Protocol):
+    """Where the parts of an answer go."""
+
+    max_message_bytes: int
+
+    def respond(self, stream: Stream, head: bytes, body: bytes, trailers: bytes) -> None:
+        """Sends a whole answer."""
+
+    def refuse(self, stream: Stream, block: bytes) -> None:
+        """Sends an answer that has no message."""
+
+    def consumed(self, stream: Stream, count: int) -> None:
+        """So many bytes were taken."""
+
+
+class DirectCall:
+    """One unary call; its message is there once `begin` is called with it."""
+
+    __slots__ = (
+        "_begin",
+        "_messages",
+        "_sender",
+        "_stream",
+        "_whole",
+        "deadline",
+        "is_gone",
+        "message",
+        "on_gone",
+    )
+
+    def __init__(
+        self, sender: Sender, stream: Stream, head: CallHead, begin: "Callable[[DirectCall], None]"
+    ) -> None:
+        """Its request begins.
+
+        Args:
+            sender: takes the answer.
+            stream: of the call.
+            head: of the request.
+            begin: takes the call once its message is there.
+        """
+        self.message = b""
+        """The request."""
+        self.deadline = None if head.timeout_s is None else perf_counter() + head.timeout_s
+        """On the clock of `time.perf_counter`; None: none."""
+        self.is_gone = False
+        """Whether nobody reads an answer any more."""
+        self.on_gone: Callable[[], None] | None = None
+        """Called once when the caller goes."""
+        self._sender = sender
+        self._stream = stream
+        self._begin = begin
+        self._messages = Messages(head.encoding, sender.max_message_bytes)
+        self._whole: list[bytes] = []
+
+    def data(self, data: bytes, *, is_ended: bool) -> None:
+        """Takes data of the request."""
+        try:
+            self._whole += self._messages.take(data)
+        except Unacceptable as fault:
+            self._refuse(fault)
+            return
+        self._sender.consumed(self._stream, len(data))
+        if not is_ended:
+            return
+        if len(self._whole) != 1 or self._messages.is_partial:
+            self._refuse(not_one(len(self._whole)))
+            return
+        self.message = self._whole.pop()
+        self._begin(self)
+
+    def gone(self) -> None:
+        """The caller has reset the call, or its connection is lost."""
+        self.is_gone = True
+        if (told := self.on_gone) is not None:
+            self.on_gone = None
+            told()
+
+    def flushed(self) -> None:
+        """Everything is on its way."""
+
+    def answer(self, reply: bytes, trailers: bytes) -> None:
+        """Answers.
+
+        Args:
+            reply: serialised.
+            trailers: an encoded header block, with the status.
+        """
+        if self.is_gone:
+            return
+        most = self._sender.max_message_bytes
+        if len(reply) > most:
+            self._refuse(too_large(len(reply), most))
+            return
+        self._sender.respond(self._stream, RESPONSE_BLOCK, framed(reply), trailers)
+
+    def refuse(self, block: bytes) -> None:
+        """Answers without a message; the block is all of it (`metadata.refusal_block`)."""
+        if not self.is_gone:
+            self._sender.refuse(self._stream, block)
+
+    def _refuse(self, fault: Unacceptable) -> None:
+        self.refuse(refusal_block(fault.code.value[0], fault.details))

@@ -1,0 +1,229 @@
+"""One client's connection on asyncio: bytes from the socket to calls, and back."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, Protocol, cast
+
+import grpc
+
+from service.wire import frames
+from service.wire.calls import TaskCall
+from service.wire.connection import Connection
+from service.wire.direct import DirectCall
+from service.wire.headers import Fields
+from service.wire.metadata import CallHead, call_head, http_block, refusal_block
+from service.wire.stream import Stream
+
+PREFACE_S: Final = 20.0
+"""What a client has to begin."""
+AGE_JITTER: Final = 0.1
+"""Part of its age by which a connection ends earlier or later, so that not all do at once."""
+WRITE_BYTES: Final = 2**20
+"""What waits for a socket before nothing more is read from it."""
+
+Begin = Callable[[DirectCall], None]
+
+
+class Routed(NamedTuple):
+    """A head, and what answers it."""
+
+    head: CallHead
+    handler: Any
+    """`grpc.RpcMethodHandler`; None: there is none."""
+    begin: Begin | None
+    """What takes a direct call; None: a task answers it."""
+
+
+class Host(Protocol):
+    """The server of a connection."""
+
+    max_message_bytes: int
+    max_connection_age_s: float | None
+
+    def route(self, head: CallHead) -> Routed:
+        """What answers a head."""
+
+    def mark(self, protocol: "WireProtocol") -> None:
+        """Has it flushed soon."""
+
+    def opened(self, protocol: "WireProtocol") -> None:
+        """A client has come."""
+
+    def lost(self, protocol: "WireProtocol") -> None:
+        """A client is gone."""
+
+
+class WireProtocol(asyncio.Protocol):
+    """The server's side of one connection."""
+
+    def __init__(self, host: Host) -> None:
+        """Make it; it begins once it is connected."""
+        self.max_message_bytes = host.max_message_bytes
+        self.peer = ""
+        self.connection: Connection[Routed] = Connection(self)
+        self.is_marked = False
+        """Whether it will be flushed."""
+        self._host = host
+        self._transport: asyncio.Transport
+        self._timers: list[asyncio.TimerHandle] = []
+        self._may_write = asyncio.Event()
+        self._may_write.set()
+
+    # asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has come."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(WRITE_BYTES)
+        self.peer = _peer(self._transport.get_extra_info("peername"))
+        loop = asyncio.get_running_loop()
+        self._timers = [loop.call_later(PREFACE_S, self._check_begun)]
+        if (age_s := self._host.max_connection_age_s) is not None:
+            own_s = age_s * random.uniform(1 - AGE_JITTER, 1 + AGE_JITTER)  # noqa: S311
+            self._timers.append(loop.call_later(own_s, self.shut))
+        self._host.opened(self)
+        self._mark()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        self.connection.receive(data)
+        self._mark()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """The client is gone."""
+        for timer in self._timers:
+            timer.cancel()
+        self._may_write.set()
+        self.connection.lost()
+        self._host.lost(self)
+
+    def pause_writing(self) -> None:
+        """The client does not read: nothing more is read from it."""
+        self._may_write.clear()
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        self._may_write.set()
+        self._transport.resume_reading()
+
+    # the connection
+
+    def head(self, fields: Fields) -> Routed:
+        """What a request's fields come to."""
+        return self._host.route(call_head(fields))
+
+    def begun(self, stream: Stream, head: Routed, *, is_ended: bool) -> None:
+        """A call begins."""
+        if head.begin is not None:
+            stream.call = DirectCall(self, stream, head.head, head.begin)
+        elif head.handler is not None:
+            stream.call = TaskCall(self, stream, head.head, head.handler)
+        else:
+            self._refuse_head(stream, head.head)
+            return
+        if is_ended:
+            stream.call.data(b"", is_ended=True)
+
+    def data(self, stream: Stream, data: bytes, *, is_ended: bool) -> None:
+        """Data of a call."""
+        stream.call.data(data, is_ended=is_ended)
+
+    def reset(self, stream: Stream) -> None:
+        """A call's caller is gone."""
+        if stream.call is not None:
+            stream.call.gone()
+
+    def flushed(self, stream: Stream) -> None:
+        """A call's data is on its way."""
+        stream.call.flushed()
+
+    def _refuse_head(self, stream: Stream, head: CallHead) -> None:
+        if head.http_status != 200:
+            self.refuse(stream, http_block(head.http_status))
+        else:
+            code = grpc.StatusCode.UNIMPLEMENTED.value[0]
+            self.refuse(stream, refusal_block(code, "Method not found!"))
+
+    # calls
+
+    def respond(self, stream: Stream, head: bytes, body: bytes, trailers: bytes) -> None:
+        """Sends a whole answer."""
+        self.connection.respond(stream, head, body, trailers)
+        self._mark()
+
+    def refuse(self, stream: Stream, block: bytes) -> None:
+        """Sends an answer that has no message."""
+        self.send_headers(stream, block, ends=True)
+
+    def send_headers(self, stream: Stream, block: bytes, *, ends: bool = False) -> None:
+        """Sends a header block."""
+        self.connection.send_headers(stream, block, ends=ends)
+        self._mark()
+
+    def send_data(self, stream: Stream, data: bytes) -> None:
+        """Sends data, as windows allow."""
+        self.connection.send_data(stream, data)
+        self._mark()
+
+    def cancel(self, stream: Stream) -> None:
+        """Ends a call at once."""
+        self.connection.reset(stream, frames.CANCEL)
+        self._mark()
+
+    def consumed(self, stream: Stream, count: int) -> None:
+        """So many bytes of a call were taken."""
+        self.connection.consumed(stream, count)
+        if self.connection.out:
+            self._mark()
+
+    async def written(self) -> None:
+        """Lets others have their turn; waits until the socket takes more."""
+        self.flush()
+        await asyncio.sleep(0)
+        await self._may_write.wait()
+
+    # the server
+
+    @property
+    def calls(self) -> list[Any]:
+        """Those in progress."""
+        return [own.call for own in self.connection.streams.values() if own.call is not None]
+
+    def shut(self) -> None:
+        """Takes no new calls; closes once those in progress have ended."""
+        self.connection.shut()
+        self._mark()
+
+    def flush(self) -> None:
+        """Writes what there is."""
+        self.is_marked = False
+        own = self.connection
+        if own.out:
+            self._transport.write(b"".join(own.out))
+            own.out.clear()
+        if own.is_closed or (own.is_shut and not own.streams):
+            self._transport.close()
+
+    def end(self) -> None:
+        """Closes, whatever is in progress."""
+        self.connection.lost()
+        self.flush()
+
+    def _mark(self) -> None:
+        if not self.is_marked:
+            self.is_marked = True
+            self._host.mark(self)
+
+    def _check_begun(self) -> None:
+        if not self.connection.has_settings:
+            self._transport.abort()
+
+
+def _peer(name: Any) -> str:
+    """An address as gRPC writes it."""
+    if not isinstance(name, tuple):
+        return "unix:"
+    host, port = name[:2]
+    return f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"

@@ -1,0 +1,189 @@
+"""The server: a port, its connections, and the handlers of every method."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from service.wire.calls import TaskCall
+from service.wire.metadata import CallHead
+from service.wire.protocol import Begin, Routed, WireProtocol
+
+BACKLOG: Final = 1024
+"""Connections that wait to be taken in."""
+
+Around = Callable[[str, Any], Any]
+log = logging.getLogger(__name__)
+
+
+class _Details(NamedTuple):
+    """What a generic handler is asked by (`grpc.HandlerCallDetails`)."""
+
+    method: str
+    invocation_metadata: tuple[tuple[str, str | bytes], ...]
+
+
+class WireServer:
+    """Serves gRPC; handlers are added as to `grpc.aio.Server`. Used from one event loop."""
+
+    def __init__(
+        self,
+        *,
+        max_message_bytes: int,
+        shares_port: bool = False,
+        max_connection_age_s: float | None = None,
+        around: Around = lambda _path, handler: handler,
+    ) -> None:
+        """Make it; it is neither bound nor started.
+
+        Args:
+            max_message_bytes: largest request and reply.
+            shares_port: whether other processes listen on its port.
+            max_connection_age_s: after which a client has to connect anew; None: never.
+            around: what surrounds the handler of a path; called once for each path.
+        """
+        self.max_message_bytes = max_message_bytes
+        self.max_connection_age_s = max_connection_age_s
+        self._shares_port = shares_port
+        self._around = around
+        self._generic: list[Any] = []
+        self._registered: dict[str, Any] = {}
+        self._direct: dict[str, Begin] = {}
+        self._wrapped: dict[str, Any] = {}
+        self._sockets: list[socket.socket] = []
+        self._listening: list[asyncio.Server] = []
+        self._protocols: set[WireProtocol] = set()
+        self._marked: list[WireProtocol] = []
+        self._quiet = asyncio.Event()
+        """Set whenever a connection is written to or lost."""
+
+    # before the start
+
+    def add_generic_rpc_handlers(self, handlers: Iterable[Any]) -> None:
+        """Takes handlers (`grpc.GenericRpcHandler`)."""
+        self._generic.extend(handlers)
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
+        """Takes the handlers of a service by method."""
+        self._registered |= {f"/{service}/{method}": own for method, own in handlers.items()}
+
+    def answer_directly(self, path: str, begin: Begin) -> None:
+        """Has a unary method answered without a task."""
+        self._direct[path] = begin
+
+    def add_insecure_port(self, address: str) -> int:
+        """Binds host:port; the port, a free one for 0.
+
+        Raises:
+            RuntimeError: it cannot be bound.
+        """
+        host, _, port = address.rpartition(":")
+        try:
+            bound = self._bound(host.strip("[]"), int(port))
+        except (OSError, ValueError) as error:
+            raise RuntimeError(f"Failed to bind to address {address}: {error}") from error
+        return bound
+
+    def _bound(self, host: str, port: int) -> int:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, _, _, _, place in dict.fromkeys(found):
+            own = socket.socket(family, socket.SOCK_STREAM)
+            self._sockets.append(own)
+            self._prepare(own, family)
+            own.bind((place[0], port, *place[2:]))
+            port = own.getsockname()[1]
+        return port
+
+    def _prepare(self, own: socket.socket, family: int) -> None:
+        own.setblocking(False)
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self._shares_port:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+
+    # running
+
+    async def start(self) -> None:
+        """Takes clients in from now on."""
+        loop = asyncio.get_running_loop()
+        for own in self._sockets:
+            listening = await loop.create_server(self._protocol, sock=own, backlog=BACKLOG)
+            self._listening.append(listening)
+
+    async def stop(self, grace: float | None) -> None:
+        """Takes nobody in any more; ends the calls that are in progress after the grace, s."""
+        for listening in self._listening:
+            listening.close()
+        for own in self._sockets:
+            own.close()
+        for protocol in [*self._protocols]:
+            protocol.shut()
+        self.flush()
+        try:
+            async with asyncio.timeout(grace or 0.0):
+                await self._all_lost()
+        except TimeoutError:
+            await self._end_calls()
+
+    async def _all_lost(self) -> None:
+        while self._protocols:
+            self._quiet.clear()
+            await self._quiet.wait()
+
+    async def _end_calls(self) -> None:
+        calls = [call for own in self._protocols for call in own.calls]
+        await asyncio.gather(*(call.stop() for call in calls if isinstance(call, TaskCall)))
+        self.flush()
+        for protocol in [*self._protocols]:
+            protocol.end()
+        await self._all_lost()
+
+    def flush(self) -> None:
+        """Writes every answer that waits."""
+        marked, self._marked = self._marked, []
+        for protocol in marked:
+            if protocol.is_marked:
+                protocol.flush()
+
+    def _protocol(self) -> WireProtocol:
+        return WireProtocol(self)
+
+    # its connections
+
+    def route(self, head: CallHead) -> Routed:
+        """What answers a head."""
+        path = head.path
+        if head.http_status != 200:
+            return Routed(head, None, None)
+        if (begin := self._direct.get(path)) is not None:
+            return Routed(head, None, begin)
+        if path not in self._wrapped:
+            handler = self._handler(head)
+            if handler is None:
+                return Routed(head, None, None)
+            self._wrapped[path] = self._around(path, handler)
+        return Routed(head, self._wrapped[path], None)
+
+    def _handler(self, head: CallHead) -> Any:
+        if (own := self._registered.get(head.path)) is not None:
+            return own
+        details = _Details(head.path, head.metadata)
+        found = (generic.service(details) for generic in self._generic)
+        return next((own for own in found if own is not None), None)
+
+    def mark(self, protocol: WireProtocol) -> None:
+        """Has it flushed in this turn of the loop or the next."""
+        if not self._marked:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._marked.append(protocol)
+
+    def opened(self, protocol: WireProtocol) -> None:
+        """A client has come."""
+        self._protocols.add(protocol)
+
+    def lost(self, protocol: WireProtocol) -> None:
+        """A client is gone."""
+        self._protocols.discard(protocol)
+        self._quiet.set()
