@@ -4,7 +4,15 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Protocol
 
-from service.wire.messages import Messages, Unacceptable, framed, not_one, too_large
+from service.wire.messages import (
+    PREFIX_BYTES,
+    Messages,
+    Unacceptable,
+    framed,
+    is_plain,
+    not_one,
+    too_large,
+)
 from service.wire.metadata import RESPONSE_BLOCK, CallHead, refusal_block
 from service.wire.stream import Stream
 
@@ -29,6 +37,7 @@ class DirectCall:
 
     __slots__ = (
         "_begin",
+        "_encoding",
         "_messages",
         "_sender",
         "_stream",
@@ -61,22 +70,36 @@ class DirectCall:
         self._sender = sender
         self._stream = stream
         self._begin = begin
-        self._messages = Messages(head.encoding, sender.max_message_bytes)
+        self._encoding = head.encoding
+        self._messages: Messages | None = None
+        """None: the message may yet come whole."""
         self._whole: list[bytes] = []
 
     def data(self, data: bytes, *, is_ended: bool) -> None:
         """Takes data of the request."""
+        if is_ended and self._messages is None and is_plain(data, self._sender.max_message_bytes):
+            self.message = data[PREFIX_BYTES:]
+            self._begin(self)
+            return
         try:
-            self._whole += self._messages.take(data)
+            self._take(data, is_ended=is_ended)
         except Unacceptable as fault:
             self._refuse(fault)
-            return
+
+    def _take(self, data: bytes, *, is_ended: bool) -> None:
+        """Takes data of a message in parts.
+
+        Raises:
+            Unacceptable: it is no message, or not one.
+        """
+        if self._messages is None:
+            self._messages = Messages(self._encoding, self._sender.max_message_bytes)
+        self._whole += self._messages.take(data)
         self._sender.consumed(self._stream, len(data))
         if not is_ended:
             return
         if len(self._whole) != 1 or self._messages.is_partial:
-            self._refuse(not_one(len(self._whole)))
-            return
+            raise not_one(len(self._whole))
         self.message = self._whole.pop()
         self._begin(self)
 

@@ -38,6 +38,12 @@ def framed(message: bytes) -> bytes:
     return b"\x00" + U32.pack(len(message)) + message
 
 
+def is_plain(data: bytes, most: int) -> bool:
+    """Whether the data are one whole message, not compressed, of at most so many bytes."""
+    size = len(data) - PREFIX_BYTES
+    return 0 <= size <= most and data[0] == 0 and int.from_bytes(data[1:PREFIX_BYTES]) == size
+
+
 class Messages:
     """Puts the messages of one request together."""
 
