@@ -27,6 +27,11 @@ UNSENT_BYTES: Final = 65_536
 QUEUED: Final = 1
 """Messages of a streaming caller that wait for the handler before it is held back."""
 
+FIRST_S: Final = 0.05
+"""What a streaming request has for its first message before it is answered all the same. An answer
+that ends the call earlier meets some clients while they write, who then tell of their own failure
+instead of our status."""
+
 log = logging.getLogger(__name__)
 
 
@@ -49,11 +54,37 @@ class Carrier(Sender, Protocol):
         """Waits until the socket takes more."""
 
 
+class RefusedCall:
+    """A call that nothing answers, refused once its request has come, or does not come."""
+
+    def __init__(self, carrier: Sender, stream: Stream, block: bytes) -> None:
+        """Its request begins; `block` is all of the answer."""
+        self._carrier = carrier
+        self._stream = stream
+        self._block = block
+        self._timer = asyncio.get_running_loop().call_later(FIRST_S, self._refuse)
+
+    def data(self, _data: bytes, *, is_ended: bool) -> None:  # noqa: ARG002
+        """Refuses."""
+        self._refuse()
+
+    def gone(self) -> None:
+        """Nobody waits for the refusal."""
+        self._timer.cancel()
+
+    def flushed(self) -> None:
+        """The refusal is on its way."""
+
+    def _refuse(self) -> None:
+        self._timer.cancel()
+        self._carrier.refuse(self._stream, self._block)
+
+
 class TaskCall:
     """One call whose handler runs as a task."""
 
     def __init__(self, carrier: Carrier, stream: Stream, head: CallHead, handler: Any) -> None:
-        """Its request begins; the handler of a streaming request is called at once.
+        """Its request begins; the handler of a streaming request is called with its first message.
 
         Args:
             carrier: takes the answer.
@@ -78,9 +109,12 @@ class TaskCall:
         """Whether initial metadata is sent."""
         self._is_gone = self._is_late = False
         self._task: asyncio.Task[None] | None = None
-        self._timer = self._timed(head.timeout_s)
+        self._timers: list[asyncio.TimerHandle] = []
+        loop = asyncio.get_running_loop()
+        if head.timeout_s is not None:
+            self._timers.append(loop.call_later(head.timeout_s, self._expire))
         if handler.request_streaming:
-            self._start()
+            self._timers.append(loop.call_later(FIRST_S, self._start))
 
     @property
     def peer(self) -> str:
@@ -99,7 +133,7 @@ class TaskCall:
             self._fault, self._has_ended = fault, True
         self._give_back()
         self._news.set()
-        if self._task is None and (self._has_ended or self._fault):
+        if self._has_ended or self._handler.request_streaming:
             self._start()
 
     def gone(self) -> None:
@@ -183,11 +217,6 @@ class TaskCall:
 
     # its task
 
-    def _timed(self, timeout_s: float | None) -> asyncio.TimerHandle | None:
-        if timeout_s is None:
-            return None
-        return asyncio.get_running_loop().call_later(timeout_s, self._expire)
-
     def _expire(self) -> None:
         self._is_late = True
         if self._task is None:
@@ -196,7 +225,8 @@ class TaskCall:
             self._task.cancel()
 
     def _start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        if self._task is None and not self._context.done():
+            self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
         try:
@@ -264,8 +294,8 @@ class TaskCall:
         self._close()
 
     def _close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in self._timers:
+            timer.cancel()
         if not self._context.done():
             self._context.end(is_cancelled=self._is_gone or self._is_late)
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol, cast
 import grpc
 
 from service.wire import frames
-from service.wire.calls import TaskCall
+from service.wire.calls import RefusedCall, TaskCall
 from service.wire.connection import Connection
 from service.wire.direct import DirectCall
 from service.wire.headers import Fields
@@ -121,8 +121,7 @@ class WireProtocol(asyncio.Protocol):
         elif head.handler is not None:
             stream.call = TaskCall(self, stream, head.head, head.handler)
         else:
-            self._refuse_head(stream, head.head)
-            return
+            stream.call = RefusedCall(self, stream, _refusal(head.head))
         if is_ended:
             stream.call.data(b"", is_ended=True)
 
@@ -138,13 +137,6 @@ class WireProtocol(asyncio.Protocol):
     def flushed(self, stream: Stream) -> None:
         """A call's data is on its way."""
         stream.call.flushed()
-
-    def _refuse_head(self, stream: Stream, head: CallHead) -> None:
-        if head.http_status != 200:
-            self.refuse(stream, http_block(head.http_status))
-        else:
-            code = grpc.StatusCode.UNIMPLEMENTED.value[0]
-            self.refuse(stream, refusal_block(code, "Method not found!"))
 
     # calls
 
@@ -219,6 +211,13 @@ class WireProtocol(asyncio.Protocol):
     def _check_begun(self) -> None:
         if not self.connection.has_settings:
             self._transport.abort()
+
+
+def _refusal(head: CallHead) -> bytes:
+    """What a call gets that nothing answers."""
+    if head.http_status != 200:
+        return http_block(head.http_status)
+    return refusal_block(grpc.StatusCode.UNIMPLEMENTED.value[0], "Method not found!")
 
 
 def _peer(name: Any) -> str:

@@ -82,6 +82,7 @@ class WireServer:
         try:
             bound = self._bound(host.strip("[]"), int(port))
         except (OSError, ValueError) as error:
+            self._close_sockets()
             raise RuntimeError(f"Failed to bind to address {address}: {error}") from error
         return bound
 
@@ -116,8 +117,7 @@ class WireServer:
         """Takes nobody in any more; ends the calls that are in progress after the grace, s."""
         for listening in self._listening:
             listening.close()
-        for own in self._sockets:
-            own.close()
+        self._close_sockets()
         for protocol in [*self._protocols]:
             protocol.shut()
         self.flush()
@@ -139,6 +139,11 @@ class WireServer:
         for protocol in [*self._protocols]:
             protocol.end()
         await self._all_lost()
+
+    def _close_sockets(self) -> None:
+        for own in self._sockets:
+            own.close()
+        self._sockets.clear()
 
     def flush(self) -> None:
         """Writes every answer that waits."""
