@@ -6,6 +6,7 @@ their tables in the caches (ADR 0018).
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from time import perf_counter
 from typing import Final
 
@@ -22,12 +23,13 @@ from service.recommend import Pinned, Prepared, Recommender
 from service.reply import reply_bytes, reply_of
 from service.request_id import request_id_of
 from service.rpc.gate import Gate
-from service.rpc.interceptor import NOT_A_MESSAGE, named, refusal_of
+from service.rpc.interceptor import NOT_A_MESSAGE, named
+from service.rpc.refusals import Refusals
 from service.rpc.tally import Tally
 from service.settings import PRODUCTION
 from service.slate import Slate
 from service.wire.direct import DirectCall
-from service.wire.metadata import refusal_block, trailers_block
+from service.wire.metadata import trailers_block
 
 METHOD: Final = "/steerrec.v1.RecommenderService/Recommend"
 NOT_READ: Final = recommender_pb2.RecommendRequest()
@@ -57,11 +59,12 @@ class DirectRecommend:
         self.recommender = recommender
         self.gate = gate
         self.recorder = recorder
-        self._metrics = metrics
+        self.refusals = Refusals(METHOD)
         self._tally = Tally(metrics)
         self._slates: list[Slate] = []
         """Answered since the last run ended."""
-        self._answered = metrics.requests.labels(METHOD, grpc.StatusCode.OK.name)
+        self._counter = lru_cache(lambda code: metrics.requests.labels(METHOD, code.name))
+        """Each status's child, looked up once."""
         self._total = metrics.stages["total"]
         self._flush = flush
         recommender.batcher.after_run = self._after_run
@@ -77,12 +80,12 @@ class DirectRecommend:
     def answered(self, slate: Slate, arrived: float) -> None:
         """Counts an answer."""
         self._slates.append(slate)
-        self._answered.inc()
+        self._counter(grpc.StatusCode.OK).inc()
         self._total.observe(perf_counter() - arrived)
 
     def ended(self, code: grpc.StatusCode, arrived: float) -> None:
         """Counts a call without an answer."""
-        self._metrics.requests.labels(METHOD, code.name).inc()
+        self._counter(code).inc()
         self._total.observe(perf_counter() - arrived)
 
     def _after_run(self) -> None:
@@ -170,10 +173,10 @@ class Call:
 
     def refuse(self, error: Exception) -> None:
         """Sends what the table makes of an error."""
-        refusal = refusal_of(METHOD, error, request_id_of(self._request))
+        refused = self._direct.refusals.of(error, request_id_of(self._request))
         self._leave()
-        self._wire.refuse(refusal_block(refusal.code.value[0], refusal.details, refusal.metadata))
-        self._direct.ended(refusal.code, self._arrived)
+        self._wire.refuse(refused.block)
+        self._direct.ended(refused.code, self._arrived)
 
     def _answer(self, slate: Slate) -> None:
         reply = self._reply(slate)
