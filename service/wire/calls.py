@@ -242,7 +242,8 @@ class TaskCall:
                 self._end(grpc.StatusCode.CANCELLED, "the server stops")
         except Exception as error:
             log.exception("a handler failed")
-            self._end(grpc.StatusCode.UNKNOWN, f"Unexpected {type(error)}: {error}")
+            code = _code(self._context.code() or grpc.StatusCode.UNKNOWN)
+            self._end(code, f"Unexpected {type(error)}: {error}")
 
     async def _answer(self) -> None:
         handler = self._handler
