@@ -17,8 +17,8 @@ ITEM_LEVELS = 127
 ROW_LEVELS = 63
 """Largest code of a history's component: with 7 bits two products fit the 16 in which processors
 without VNNI add them."""
-SLACK = 2.0**-20
-"""Relative; far above what float32 loses between the codes' product and a peak."""
+SLACK = 2.0**-19
+"""Relative; far above what float32 loses between the codes' product and a peak, and in bounds."""
 SMALLEST = 1e-37
 """What a bound is at least, for products that round to 0."""
 LARGEST = 1e30
@@ -36,14 +36,10 @@ class Bounds(NamedTuple):
     norm: Float64
     """[n_groups] largest norm of an int8 copy."""
 
-    def at(self, groups: NDArray[np.int64]) -> "Bounds":
-        """Of some groups."""
-        return Bounds(self.error[groups], self.norm[groups])
-
     @property
-    def largest(self) -> "Bounds":
-        """[1] of all groups together."""
-        return Bounds(self.error.max(keepdims=True), self.norm.max(keepdims=True))
+    def table(self) -> Float32:
+        """[3, n_groups] float32: 1, error, norm."""
+        return np.stack([np.ones_like(self.norm), self.error, self.norm]).astype(np.float32)
 
 
 class ItemCodes(NamedTuple):
@@ -80,16 +76,15 @@ def n_groups(n_items: int) -> int:
 
 def norms(rows: Float32 | Float64) -> Float64:
     """[n] Euclidean norms of the rows [n, d]."""
-    return np.asarray(np.linalg.norm(rows.astype(np.float64), axis=-1), dtype=np.float64)
+    rows = rows.astype(np.float64, copy=False)
+    return np.asarray(np.sqrt(np.vecdot(rows, rows)))
 
 
-def furthest(norm: Float64, changed: Float64, items: Bounds) -> Float64:
-    """What a score can differ by from the product of the copies.
+def further(norm: Float64, changed: Float64) -> tuple[Float64, Float64]:
+    """[batch] what a unit of a group's error, and of its norm, adds to what the copies miss.
 
     Args:
-        norm: of the history's final hidden state.
-        changed: norm of what rounding changed in it.
-        items: of the groups asked about, of a shape that fits.
+        norm: [batch] of the histories' final hidden states.
+        changed: [batch] norm of what rounding changed in them.
     """
-    off = norm * items.error + changed * items.norm
-    return off * (1 + SLACK) + SLACK * norm * items.norm + SMALLEST
+    return norm * (1 + SLACK), changed * (1 + SLACK) + SLACK * norm

@@ -50,9 +50,10 @@ class Scores(NamedTuple):
     score: Float32
     """[m]; -inf: must not be answered."""
 
-    def where(self, kept: NDArray[np.bool_]) -> "Scores":
+    def where(self, is_kept: NDArray[np.bool_]) -> "Scores":
         """Those that are kept."""
-        return Scores(self.row[kept], self.item[kept], self.score[kept])
+        kept = np.flatnonzero(is_kept)
+        return Scores(self.row.take(kept), self.item.take(kept), self.score.take(kept))
 
 
 class Shortlist(NamedTuple):
@@ -62,6 +63,17 @@ class Shortlist(NamedTuple):
     """Of everything that could."""
     whole: Int64
     """[rows] histories for which that may be anything: `scores` has none of their items."""
+
+
+class Reaching(NamedTuple):
+    """Groups that may hold one of the best items of some histories."""
+
+    pair: Int64
+    """[m] history * n_groups + group, ascending; not those of `whole`."""
+    lowest: Float32
+    """[m] what an item has to promise there, in steps."""
+    whole: Int64
+    """[rows] histories with so many that every item is to be scored."""
 
 
 class Scan:
@@ -86,7 +98,9 @@ class Scan:
         self._vectors = _item_vectors(folder, n_items)
         self._grouped, self._last = _in_groups(self._vectors)
         self.bounds = _bounds(folder, self.n_groups)
-        self._largest = self.bounds.largest
+        self._table = self.bounds.table
+        self._lost = 2 * (self._vectors.shape[1] + 8) * 2.0**-24
+        self._longest = float(self.bounds.error.max() + self.bounds.norm.max())
         self.graph = Graph(folder / SCAN_FILE, threads)
         self._outputs = [name for name in Scanned._fields if name in self.graph.outputs]
         self.least_rows = LEAST_LISTED_ROWS if "scores" in self._outputs else 1
@@ -119,78 +133,81 @@ class Scan:
     def _by_groups(self, scanned: Scanned, excluded: Int64, k: int, first: int) -> Shortlist:
         """The shortlist where groups are all that the copies tell."""
         batch = len(scanned.final)
-        groups = _largest(scanned.peaks, first)
-        sure = self._of_groups(scanned.final, excluded, np.arange(batch).repeat(first), groups)
-        enough = self._enough(scanned.final, _kth(sure.score.reshape(batch, -1), k))
-        np.put_along_axis(scanned.peaks, groups.reshape(batch, first), -np.inf, axis=1)
-        row, group, _ = self._reaching(scanned, enough)
-        is_whole = np.bincount(row, minlength=batch) > self._most
-        near = ~is_whole[row]
-        others = self._of_groups(scanned.final, excluded, row[near], group[near])
+        groups = np.sort(_largest(scanned.peaks, first), axis=1)
+        row = np.arange(batch).repeat(first)
+        sure = self._of_groups(scanned.final, excluded, row, groups.ravel())
+        np.put_along_axis(scanned.peaks, groups, -np.inf, axis=1)
+        enough, reaching = self._reaching(scanned, _kth(sure.score.reshape(batch, -1), k))
+        others = self._of_groups(scanned.final, excluded, *np.divmod(reaching.pair, self.n_groups))
         scores = _joined([sure, others])
-        is_kept = ~((scores.score < enough[scores.row]) | is_whole[scores.row])
-        return Shortlist(scores.where(is_kept), np.flatnonzero(is_whole))
+        is_kept = ~((scores.score < enough[scores.row]) | np.isin(scores.row, reaching.whole))
+        return Shortlist(scores.where(is_kept), reaching.whole)
 
     def _by_items(
         self, scanned: Scanned, promised: Float32, excluded: Int64, k: int, first: int
     ) -> Shortlist:
         """The shortlist where the copies tell every item's score; those of `excluded` go."""
-        batch = len(scanned.final)
-        rows = np.arange(batch)[:, np.newaxis]
-        promised[rows, excluded] = -np.inf
+        starts = np.arange(len(promised))[:, np.newaxis] * promised.shape[1]
+        promised.reshape(-1)[starts + excluded] = -np.inf
         promised[:, 0] = promised[:, self._n_items + 1 :] = -np.inf
-        grouped = promised.reshape(batch, self.n_groups, GROUP)
-        enough = self._enough(scanned.final, self._sure(scanned, grouped, k, first))
-        row, group, lowest = self._reaching(scanned, enough)
-        is_whole = np.bincount(row, minlength=batch) > self._most
-        near = ~is_whole[row]
-        row, group, lowest = row[near], group[near], lowest[near]
-        pair, place = np.nonzero(~(grouped[row, group] < lowest[:, np.newaxis]))
-        scores = self._of_items(scanned.final, row[pair], group[pair] * GROUP + place)
-        is_kept = ~(scores.score < enough[scores.row])
-        return Shortlist(scores.where(is_kept), np.flatnonzero(is_whole))
+        enough, reaching = self._reaching(scanned, self._sure(scanned, promised, k, first))
+        likely = promised.reshape(-1, GROUP).take(reaching.pair, axis=0)
+        found = np.flatnonzero(~(likely < reaching.lowest[:, np.newaxis]))
+        at = reaching.pair.take(found // GROUP) * GROUP + found % GROUP
+        scores = self._of_items(scanned.final, *np.divmod(at, promised.shape[1]))
+        return Shortlist(scores.where(~(scores.score < enough.take(scores.row))), reaching.whole)
 
-    def _sure(self, scanned: Scanned, grouped: Float32, k: int, first: int) -> Float32:
+    def _sure(self, scanned: Scanned, promised: Float32, k: int, first: int) -> Float32:
         """[batch] the lowest exact score of k items that promise much; -inf: there are fewer."""
-        rows = np.arange(len(grouped))[:, np.newaxis]
-        groups = _largest(scanned.peaks, first).reshape(len(grouped), first)
-        promised = grouped[rows, groups].reshape(len(grouped), -1)
-        best = np.argpartition(promised, promised.shape[1] - k, axis=1)[:, -k:]
-        item = groups[rows, best // GROUP] * GROUP + best % GROUP
-        inside = np.minimum(item, self._n_items).ravel()
-        score = self._of_items(scanned.final, rows.ravel().repeat(k), inside).score.reshape(-1, k)
-        score[promised[rows, best] == -np.inf] = -np.inf
-        return np.asarray(score.min(axis=1))
+        rows = np.arange(len(promised))[:, np.newaxis]
+        groups = _largest(scanned.peaks, first)
+        likely = promised.reshape(-1, GROUP).take(groups + rows * self.n_groups, axis=0)
+        likely = likely.reshape(len(rows), -1)
+        best = _largest(likely, k)
+        item = groups.take(best // GROUP + rows * first) * GROUP + best % GROUP
+        vectors = self._vectors.take(item, axis=0, mode="clip")
+        lowest: Float32 = np.vecdot(vectors, scanned.final[:, np.newaxis]).min(axis=1)
+        lowest[likely[rows[:, 0], best[:, 0]] == -np.inf] = -np.inf
+        return lowest
 
     def _top_k(self, scanned: Scanned, excluded: Int64, k: int) -> TopK:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is kept
-            found = self.shortlist(scanned, excluded, k)
-            whole = [self._of_all(scanned.final, excluded, int(row), k) for row in found.whole]
-            exact = self._exact(scanned.final, _joined([found.scores, *whole]))
-        return _best(exact, len(scanned.final), k)
+            scores, whole = self.shortlist(scanned, excluded, k)
+            if whole.size:
+                every = [self._of_all(scanned, excluded, int(row), k) for row in whole]
+                scores = _joined([scores, *every])
+            return _best(self._exact(scanned.final, scores), len(scanned.final), k)
 
-    def _reaching(self, scanned: Scanned, enough: Float64) -> tuple[Int64, Int64, Float32]:
-        """Rows and groups that may hold an item that scores enough, and its least copy's score."""
-        rounded, step = scanned.rounded(), scanned.step[:, 0].astype(np.float64)
-        lowest = (enough - rounded.furthest(self._largest, slice(None))) / step
-        row, group = np.nonzero(~(scanned.peaks < _rounded_down(lowest)[:, np.newaxis]))
-        near = rounded.furthest(self.bounds.at(group), row)
-        own = _rounded_down((enough[row] - near) / step[row])
-        within = ~(scanned.peaks[row, group] < own)
-        return row[within], group[within], own[within]
+    def _reaching(self, scanned: Scanned, kth: Float32) -> tuple[Float64, Reaching]:
+        """What an item has to score in float32 at least, and the groups that may hold one.
 
-    def _enough(self, final: Float32, kth: Float32) -> Float64:
+        Args:
+            scanned: by the copies.
+            kth: [batch] float32 score that k items of each history reach.
+        """
+        rounded = scanned.rounded()
+        enough = self._enough(rounded.norm, kth)
+        lowest = rounded.lowest(enough, scanned.step[:, 0], self._table)
+        pair = np.flatnonzero(~(scanned.peaks < lowest))
+        ends = np.searchsorted(pair, np.arange(len(kth) + 1) * self.n_groups)
+        whole = np.flatnonzero(ends[1:] - ends[:-1] > self._most)
+        if whole.size:
+            pair = pair[~np.isin(pair // self.n_groups, whole)]
+        return enough, Reaching(pair, lowest.take(pair), whole)
+
+    def _enough(self, norm: Float64, kth: Float32) -> Float64:
         """[batch] what an item has to score in float32 at least to be among the best."""
-        norm = (self._largest.error + self._largest.norm) * norms(final)
-        lost = (final.shape[1] + 8) * 2.0**-24 * norm
-        enough = kth - 2 * lost - SMALLEST
-        return np.where(norm < LARGEST_SCORE, enough, -np.inf)
+        largest = norm * self._longest
+        enough: Float64 = kth - largest * self._lost - SMALLEST
+        enough[~(largest < LARGEST_SCORE)] = -np.inf
+        return enough
 
     def _of_items(self, final: Float32, row: Int64, item: Int64) -> Scores:
         """Of some items, each for one history."""
         score = np.empty(len(item), dtype=np.float32)
         for own in _slices(len(item), GROUPS_AT_ONCE * GROUP):
-            np.vecdot(self._vectors[item[own]], final[row[own]], out=score[own])
+            vectors = self._vectors.take(item[own], axis=0)
+            np.vecdot(vectors, final.take(row[own], axis=0), out=score[own])
         return Scores(row, item, score)
 
     def _of_groups(self, final: Float32, excluded: Int64, row: Int64, group: Int64) -> Scores:
@@ -211,23 +228,26 @@ class Scan:
         vectors[group == len(self._grouped)] = self._last
         return vectors
 
-    def _of_all(self, final: Float32, excluded: Int64, row: int, k: int) -> Scores:
+    def _of_all(self, scanned: Scanned, excluded: Int64, row: int, k: int) -> Scores:
         """Of every item that could be among the best of one history, where any could."""
+        final = scanned.final[[row]]
         score = np.empty(self._n_items + 1, dtype=np.float32)
         for own in _slices(len(score), GROUPS_AT_ONCE * GROUP):
-            np.vecdot(self._vectors[own], final[row], out=score[own])
+            np.vecdot(self._vectors[own], final, out=score[own])
         allowed = np.ones(len(score), dtype=bool)
         allowed[0] = allowed[excluded[row]] = False
-        enough = self._enough(final[[row]], _kth(np.where(allowed, score, -np.inf)[np.newaxis], k))
+        left = np.where(allowed, score, np.float32(-np.inf))
+        enough = self._enough(norms(final), _kth(left[np.newaxis], k))
         item = np.flatnonzero(allowed & ~(score < enough))
         return Scores(np.full(len(item), row), item, score[item])
 
     def _exact(self, final: Float32, scores: Scores) -> Scores:
         """The same items, with their scores rounded once."""
+        final = final.astype(np.float64)
         exact = np.empty_like(scores.score)
         for own in _slices(len(exact), GROUPS_AT_ONCE * GROUP):
-            vectors = self._vectors[scores.item[own]].astype(np.float64)
-            exact[own] = np.vecdot(vectors, final[scores.row[own]].astype(np.float64))
+            vectors = self._vectors.take(scores.item[own], axis=0).astype(np.float64)
+            exact[own] = np.vecdot(vectors, final.take(scores.row[own], axis=0))
         return scores._replace(score=exact)
 
 
@@ -237,23 +257,27 @@ NO_SCORES = Scores(
 
 
 def _best(scores: Scores, batch: int, k: int) -> TopK:
-    """The best k of each row; ties: the smaller index first."""
-    order = np.lexsort((scores.item, -scores.score, scores.row))
-    row = scores.row[order]
-    place = np.arange(len(order)) - np.searchsorted(row, row)
-    kept = place < k
-    best = TopK(
-        np.zeros((batch, k), dtype=np.int64), np.full((batch, k), -np.inf, dtype=np.float32)
-    )
-    best.items[row[kept], place[kept]] = scores.item[order][kept]
-    best.scores[row[kept], place[kept]] = scores.score[order][kept]
-    return best
+    """The best k of each row; ties: the smaller index first.
+
+    Args:
+        scores: ascending by row and item.
+        batch: rows.
+        k: places.
+    """
+    counts = np.bincount(scores.row, minlength=batch)
+    width = max(k, *counts.tolist())
+    is_there = np.arange(width) < counts[:, np.newaxis]
+    items = np.zeros((batch, width), dtype=np.int64)
+    below = np.full((batch, width), np.inf, dtype=np.float32)
+    items[is_there], below[is_there] = scores.item, -scores.score
+    best = np.argsort(below, axis=1, kind="stable")[:, :k]
+    best += np.arange(batch)[:, np.newaxis] * width
+    return TopK(items.take(best), -below.take(best))
 
 
-def _largest(peaks: Float32, count: int) -> Int64:
-    """[batch * count] the groups of each row's largest peaks, ascending within the row."""
-    groups = np.argpartition(peaks, peaks.shape[1] - count, axis=1)[:, -count:]
-    return np.sort(groups, axis=1).ravel()
+def _largest(values: Float32, count: int) -> Int64:
+    """[batch, count] places of each row's largest values, the least of them first."""
+    return np.argpartition(values, values.shape[1] - count, axis=1)[:, -count:]
 
 
 def _kth(scores: Float32, k: int) -> Float32:
@@ -272,11 +296,10 @@ def _places(ascending: Int64, wanted: Int64) -> tuple[Int64, NDArray[np.bool_]]:
 
 
 def _joined(scores: Sequence[Scores]) -> Scores:
-    return Scores(*(np.concatenate(arrays) for arrays in zip(*scores, strict=True)))
-
-
-def _rounded_down(bounds: Float64) -> Float32:
-    return np.nextafter(bounds.astype(np.float32), np.float32(-np.inf))
+    """All of them, ascending by row and item."""
+    row, item, score = (np.concatenate(arrays) for arrays in zip(*scores, strict=True))
+    order = np.lexsort((item, row))
+    return Scores(row[order], item[order], score[order])
 
 
 def _slices(count: int, length: int) -> Iterator[slice]:

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model_store.bounds import ROW_LEVELS, Bounds, Float32, Float64, furthest, norms
-from model_store.graphs import Int64
+from model_store.bounds import ROW_LEVELS, SLACK, SMALLEST, Float32, Float64, further, norms
 
 
 class Scanned(NamedTuple):
@@ -25,8 +24,9 @@ class Scanned(NamedTuple):
 
     def rounded(self) -> "Rounded":
         """What rounding did to the final hidden states."""
-        copies = (self.codes - np.float32(ROW_LEVELS + 1)) * self.step.astype(np.float64)
-        return Rounded(norms(self.final), norms(self.final - copies))
+        final = self.final.astype(np.float64)
+        copies = (self.codes - np.float64(ROW_LEVELS + 1)) * self.step
+        return Rounded(norms(final), norms(final - copies))
 
 
 class Rounded(NamedTuple):
@@ -37,6 +37,16 @@ class Rounded(NamedTuple):
     changed: Float64
     """[batch] norm of what it changed."""
 
-    def furthest(self, items: Bounds, rows: Int64 | slice) -> Float64:
-        """What scores can differ by from the copies': of all rows, or one per row and group."""
-        return furthest(self.norm[rows], self.changed[rows], items)
+    def lowest(self, enough: Float64, step: Float32, groups: Float32) -> Float32:
+        """[batch, n_groups] what an item has to promise to score enough, in steps; rounded down.
+
+        Args:
+            enough: [batch].
+            step: [batch] what one unit of a history's codes is worth.
+            groups: see `Bounds.table`.
+        """
+        error, norm = further(self.norm, self.changed)
+        parts = np.concatenate([enough - SLACK * np.abs(enough) - SMALLEST, -error, -norm])
+        parts = parts.reshape(3, -1) / step
+        parts[0] -= SMALLEST
+        return parts.T.astype(np.float32) @ groups
