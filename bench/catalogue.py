@@ -60,6 +60,10 @@ K = 20
 SEQ = 50
 BLOCK = 65_536
 """Items of a block of the ways that go block by block."""
+WORKERS = (1, 2)
+"""Processes on the port."""
+CONNECTIONS = 16
+"""Of the generator: the kernel spreads them over the workers."""
 RATES = {"M": (500, 1000, 2000), "L": (250, 500, 1000), "XL": (100, 250, 500)}
 """Calls a second that are asked for; the last is the goal."""
 SECONDS = 5.0
@@ -262,15 +266,17 @@ def _start(workload: Workload, request: bytes) -> tuple[float, float]:
     return wall, used - before.children_user - before.children_system
 
 
-def rates(workload: Workload) -> Iterator[tuple[str, ...]]:
+def rates(workload: Workload, workers: int) -> Iterator[tuple[str, ...]]:
     """Rows: asked rate, answered share, p50, p90, p99 of an open loop."""
     requests = tuple(_requests(workload))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        address = stack.enter_context(service(_root(workload), folder))
+        served = service(_root(workload), folder, STEERREC_WORKERS=str(workers))
+        address = stack.enter_context(served)
         _loaded(address, requests, 50, 2.0)
         for rate in RATES[workload.name]:
-            yield workload.name, f"{rate:,}", *_loaded(address, requests, rate, SECONDS)
+            figures = _loaded(address, requests, rate, SECONDS)
+            yield workload.name, str(workers), f"{rate:,}", *figures
 
 
 def _loaded(
@@ -285,6 +291,7 @@ def _loaded(
         total=None,
         in_flight=IN_FLIGHT,
         profile="constant",
+        connections=CONNECTIONS,
     )
     whole = run(load).whole
     milliseconds = (1e3 * whole.latency.percentile_s(percent) for percent in (50, 90, 99))
@@ -341,8 +348,18 @@ def _show(part: str, workloads: Sequence[Workload], repetitions: int) -> None:
         columns = ("workload", "s", "processor s")
         _shown("Start to first answer", columns, starts([synthetic.S, *workloads], repetitions))
     else:
-        columns = ("workload", "asked a second", "answered", "p50 ms", "p90 ms", "p99 ms")
-        _shown("Rates", columns, (row for own in workloads for row in rates(own)))
+        columns = (
+            "workload",
+            "workers",
+            "asked a second",
+            "answered",
+            "p50 ms",
+            "p90 ms",
+            "p99 ms",
+        )
+        _shown(
+            "Rates", columns, (row for own in workloads for n in WORKERS for row in rates(own, n))
+        )
 
 
 def _arguments() -> argparse.Namespace:
