@@ -184,10 +184,13 @@ def _zone_names() -> frozenset[str]:
 
 def _moment(message: Timestamp, field: str, faults: list[Violation]) -> datetime | None:
     try:
-        return message.ToDatetime(UTC)
+        moment = message.ToDatetime(UTC)
     except (ValueError, OverflowError):
         faults.append(Violation(field, "is no moment of the years 1 to 9999"))
         return None
+    if message.nanos % 1000:
+        faults.append(Violation(field, "goes to the microsecond: round nanos to thousands"))
+    return moment
 
 
 def _window(

@@ -5,10 +5,19 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from steerrec.v1 import targeting_pb2
 
-from service.presets.schedule import Schedule, WeeklyWindow, compiled_schedule, zone_violations
+from service.errors import Violation
+from service.presets.schedule import (
+    Schedule,
+    WeeklyWindow,
+    compiled_schedule,
+    schedule_from_proto,
+    zone_violations,
+)
 
 BERLIN = "Europe/Berlin"
 MINUTE = timedelta(minutes=1)
@@ -168,3 +177,10 @@ def test_a_time_zone_that_is_misspelled_gets_the_nearest() -> None:
     assert faults == [
         ("s.time_zone", "'Europe/Berln' is no IANA time zone; did you mean 'Europe/Berlin'?")
     ]
+
+
+def test_a_moment_finer_than_a_microsecond_is_refused_and_not_rounded() -> None:
+    message = targeting_pb2.Schedule(end_time=Timestamp(seconds=1, nanos=1_500))
+    faults: list[Violation] = []
+    schedule_from_proto(message, "s", faults)
+    assert faults == [("s.end_time", "goes to the microsecond: round nanos to thousands")]
