@@ -111,6 +111,8 @@ class Scan:
     def top_k(self, hidden: Float32, items: Int64, excluded: Int64, k: int) -> TopK:
         """The best k items of each history; see `Graphs.top_k`."""
         k = min(k, self._n_items)
+        if len(hidden) <= BATCH:
+            return self._top_k(self.scanned(hidden, items), excluded, k)
         parts = [
             self._top_k(self.scanned(hidden[own], items[own]), excluded[own], k)
             for own in _slices(len(hidden), BATCH)

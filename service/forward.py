@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from time import perf_counter
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 import numpy as np
 
@@ -115,6 +115,11 @@ class StageSeconds(NamedTuple):
     top_k: float
     """Cutting the lists to each row's k, and unsteered ranks."""
 
+    @classmethod
+    def between(cls, laps: Sequence[float]) -> Self:
+        """From the moments at which each stage began, and the last ended."""
+        return cls(*(end - start for start, end in pairwise(laps)))
+
 
 class Encoded(NamedTuple):
     """Activations and edit of one row."""
@@ -125,9 +130,9 @@ class Encoded(NamedTuple):
     """None: the plan has no rules."""
 
     @property
-    def is_steered(self) -> bool:
-        """Whether the hidden state moves."""
-        return self.edit is not None and not self.edit.is_identity
+    def shift(self) -> Floats | None:
+        """[positions, d_model] by which the hidden state moves; None: it does not."""
+        return None if self.edit is None or self.edit.is_identity else self.edit.shift
 
 
 def forward(
@@ -155,20 +160,22 @@ def _answered(
     items = right_aligned([question.items for question in questions])
     laps.append(perf_counter())
     encoded = _encoded(bundle, space, questions, states)
-    rows = [*range(len(questions)), *_rows_wanted_bare(questions, encoded)]
-    steered = states.hidden[rows]
-    _steer(steered, encoded)
+    steered = _steered(states.hidden, encoded)
+    bare = _rows_wanted_bare(questions, encoded)
+    if bare:
+        steered = np.concatenate([steered, states.hidden[bare]])
+        items = np.concatenate([items, items[bare]])
     laps.append(perf_counter())
-    scored = _scored(bundle, [questions[row] for row in rows], steered, items[rows])
+    scored = _scored(bundle, [*questions, *(questions[row] for row in bare)], steered, items)
     laps.append(perf_counter())
-    bare = {row: place for place, row in enumerate(rows)}
     counts = _found(scored)
+    places = {row: place for place, row in enumerate(bare, len(questions))}
     answers = [
-        _answer(question, encoded.get(row), scored, row, counts[row], bare[row])
-        for row, question in enumerate(questions)
+        _answer(question, encoded.get(row), scored, row, count, places.get(row, row))
+        for row, (question, count) in enumerate(zip(questions, counts, strict=False))
     ]
     laps.append(perf_counter())
-    return answers, StageSeconds(*np.diff(laps).tolist())
+    return answers, StageSeconds.between(laps)
 
 
 def _states(bundle: Bundle, questions: Sequence[Question]) -> RunStates:
@@ -186,7 +193,7 @@ def _encoded(
     if not read:
         return {}
     hidden = states.hidden
-    counts = [_positions(bundle, questions[row], hidden) for row in read]
+    counts = _positions(bundle, [questions[row] for row in read], hidden)
     if max(counts) == 1:
         touched = hidden[read, -1] if len(read) < len(hidden) else hidden[:, -1]
     else:
@@ -194,10 +201,9 @@ def _encoded(
         touched = np.concatenate([hidden[row, -count:] for row, count in parts])
     ends = [0, *accumulate(counts)]
     activations = states.activations(read, ends, touched)
-    rows = [
-        Edited(questions[row].plan, *own) for row, own in zip(read, pairwise(ends), strict=True)
-    ]
-    ruled = [i for i, row in enumerate(read) if _is_ruled(questions[row])]
+    asked = [questions[row] for row in read]
+    rows = [Edited(own.plan, *ends[i : i + 2]) for i, own in enumerate(asked)]
+    ruled = [i for i, own in enumerate(asked) if _is_ruled(own)]
     made = edits([rows[i] for i in ruled], Model(space, activations, touched, bundle.W_dec))
     edited = dict(zip(ruled, made, strict=True))
     return {
@@ -206,11 +212,11 @@ def _encoded(
     }
 
 
-def _positions(bundle: Bundle, question: Question, hidden: Floats) -> int:
-    """Number of newest positions that the edit touches; never padding."""
+def _positions(bundle: Bundle, questions: Sequence[Question], hidden: Floats) -> list[int]:
+    """Per row, the number of newest positions that the edit touches; never padding."""
     if bundle.manifest.hook_point.positions is EditPositions.LAST:
-        return 1
-    return min(len(question.items), len(hidden[0]))
+        return [1] * len(questions)
+    return [min(len(question.items), hidden.shape[1]) for question in questions]
 
 
 def _is_ruled(question: Question) -> bool:
@@ -220,13 +226,18 @@ def _is_ruled(question: Question) -> bool:
 
 def _rows_wanted_bare(questions: Sequence[Question], encoded: Mapping[int, Encoded]) -> list[int]:
     """Rows that are steered, and whose unsteered scores are wanted too."""
-    return [row for row, own in encoded.items() if questions[row].is_full and own.is_steered]
+    return [row for row, own in encoded.items() if questions[row].is_full and own.shift is not None]
 
 
-def _steer(hidden: Floats, encoded: Mapping[int, Encoded]) -> None:
-    for row, own in encoded.items():
-        if own.edit is not None and own.is_steered:
-            hidden[row, -len(own.edit.shift) :] += own.edit.shift
+def _steered(hidden: Floats, encoded: Mapping[int, Encoded]) -> Floats:
+    """[batch, positions, d_model] the hidden states, moved where a plan moves them."""
+    shifts = {row: own.shift for row, own in encoded.items() if own.shift is not None}
+    if not shifts:
+        return hidden
+    steered = hidden.copy()
+    for row, shift in shifts.items():
+        steered[row, -len(shift) :] += shift
+    return steered
 
 
 def _scored(
@@ -290,10 +301,11 @@ class _Single:
 
     def variants(self) -> Floats:
         """[1 or 2, positions, d_model] steered, and bare where that is wanted too."""
+        shift = None if self.encoded is None else self.encoded.shift
+        if shift is None:
+            return self.hidden[np.newaxis]
         steered = self.hidden.copy()
-        if self.encoded is None or self.encoded.edit is None or not self.encoded.is_steered:
-            return steered[np.newaxis]
-        steered[-len(self.encoded.edit.shift) :] += self.encoded.edit.shift
+        steered[-len(shift) :] += shift
         return np.stack([steered, self.hidden] if self.question.is_full else [steered])
 
     def after(self, slates: Slates) -> Answer:
@@ -358,7 +370,7 @@ def _one_round(
     laps.append(perf_counter())
     answers = [row.after(own) for row, own in zip(rows, slates, strict=True)]
     laps.append(perf_counter())
-    return answers, StageSeconds(*np.diff(laps).tolist())
+    return answers, StageSeconds.between(laps)
 
 
 def _begun(

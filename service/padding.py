@@ -16,11 +16,22 @@ START = 12
 
 
 def right_aligned(rows: Sequence[Indices]) -> Indices:
-    """[batch, longest], each row at the right end, 0 to its left."""
-    padded = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
-    for i, row in enumerate(rows):
-        padded[i, padded.shape[1] - len(row) :] = row
-    return padded
+    """[batch, longest], each row at the right end, 0 to its left; read-only."""
+    width = max(map(len, rows)) * np.dtype(np.int64).itemsize
+    padded = b"".join([row.tobytes().rjust(width, b"\0") for row in rows])
+    return np.frombuffer(padded, dtype=np.int64).reshape(len(rows), -1)
+
+
+def joined(rows: Sequence[bytes], d_model: int) -> Floats:
+    """[batch, longest, d_model], each row at the right end, 0 to its left; read-only.
+
+    Args:
+        rows: float32 [positions, d_model] each, as bytes.
+        d_model: width of the hidden state.
+    """
+    longest = max(map(len, rows))
+    padded = b"".join([own.rjust(longest, b"\0") for own in rows])
+    return np.frombuffer(padded, dtype=np.float32).reshape(len(rows), -1, d_model)
 
 
 def hidden_states(bundle: Bundle, histories: Sequence[Indices]) -> Floats:
@@ -30,29 +41,27 @@ def hidden_states(bundle: Bundle, histories: Sequence[Indices]) -> Floats:
         bundle: whose model to run.
         histories: [n] item indices each, oldest first, 1 <= n <= max_seq.
     """
-    rows = hidden_by_row(bundle, histories)
-    hidden = np.zeros((len(rows), max(map(len, rows)), bundle.W_dec.shape[1]), dtype=np.float32)
-    for i, own in enumerate(rows):
-        hidden[i, -len(own) :] = own
-    return hidden
+    return joined(hidden_by_row(bundle, histories), bundle.W_dec.shape[1])
 
 
-def hidden_by_row(bundle: Bundle, histories: Sequence[Indices]) -> list[Floats]:
-    """[positions, d_model] of each history at the hook point, without padding.
+def hidden_by_row(bundle: Bundle, histories: Sequence[Indices]) -> list[bytes]:
+    """float32 [positions, d_model] of each history at the hook point, without padding, as bytes.
 
     Args:
         bundle: whose model to run.
         histories: as in `hidden_states`; at least one.
     """
-    if len(histories) == 1:
-        return [bundle.graphs.hidden(histories[0][np.newaxis])[0]]
     lengths = [len(own) for own in histories]
-    hidden: dict[int, Floats] = {}
+    hidden = [b""] * len(lengths)
     for rows in like_lengths(lengths):
         made = bundle.graphs.hidden(right_aligned([histories[row] for row in rows]))
         # one position where the hook is after the last block, else all of them
-        hidden |= {row: own[-lengths[row] :] for row, own in zip(rows, made, strict=True)}
-    return [hidden[row] for row in range(len(histories))]
+        batch, positions, _ = made.shape
+        whole, size = made.tobytes(), made.nbytes // batch
+        for end, row in zip(range(size, len(whole) + size, size), rows, strict=True):
+            own = size // positions * min(lengths[row], positions)
+            hidden[row] = whole[end - own : end]
+    return hidden
 
 
 def like_lengths(lengths: Sequence[int]) -> list[list[int]]:

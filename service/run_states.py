@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from model_store.bundle import Bundle
-from service.padding import hidden_by_row
+from service.padding import hidden_by_row, joined
 from service.state_cache import Lookups, Sparse, State, StateCache
 from steering.space import Floats, Indices
 
@@ -75,7 +75,7 @@ class RunStates:
 
     def _compute(self, missing: dict[bytes, Indices]) -> None:
         made = hidden_by_row(self._bundle, [*missing.values()])
-        states = {key: State(own.tobytes()) for key, own in zip(missing, made, strict=True)}
+        states = {key: State(own) for key, own in zip(missing, made, strict=True)}
         self._states |= states
         self._cache.keep(states)
 
@@ -141,21 +141,6 @@ def _parts(rows: Floats, spans: dict[bytes, slice]) -> tuple[Floats, dict[bytes,
     ends = np.cumsum([0, *(span.stop - span.start for span in spans.values())]).tolist()
     parts = np.concatenate([rows[span] for span in spans.values()])
     return parts, {key: slice(*own) for key, own in zip(spans, pairwise(ends), strict=True)}
-
-
-def joined(rows: Sequence[bytes], d_model: int) -> Floats:
-    """[batch, longest, d_model], each row at the right end, 0 to its left; read-only.
-
-    Args:
-        rows: float32 [positions, d_model] each, as bytes.
-        d_model: width of the hidden state.
-    """
-    longest = max(map(len, rows))
-    if all(len(own) == longest for own in rows):
-        whole: Floats = np.frombuffer(b"".join(rows), dtype=np.float32)
-        return whole.reshape(len(rows), -1, d_model)
-    padded = b"".join(own.rjust(longest, b"\0") for own in rows)
-    return np.frombuffer(padded, dtype=np.float32).reshape(len(rows), -1, d_model)
 
 
 def sparse_of(activations: Floats, ends: Sequence[int]) -> Iterator[Sparse | None]:

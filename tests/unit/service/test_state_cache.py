@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from service.run_states import joined, sparse_of
+from service.padding import joined
+from service.run_states import sparse_of
 from service.state_cache import Sparse, State, StateCache, size_of
 
 
