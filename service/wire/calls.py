@@ -155,10 +155,10 @@ class TaskCall:
         """Sends the initial metadata.
 
         Raises:
-            RuntimeError: it was sent before.
+            grpc.aio.UsageError: it was sent before.
         """
         if self._has_begun:
-            raise RuntimeError("initial metadata was sent already")
+            raise grpc.aio.UsageError("Send initial metadata failed: already sent")
         self._has_begun = True
         self._carrier.send_headers(self._stream, head_block(metadata))
 
@@ -218,10 +218,15 @@ class TaskCall:
     # its task
 
     def _expire(self) -> None:
+        """Ends the call, whatever its handler makes of that."""
         self._is_late = True
-        if self._task is None:
-            self._end(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+        if self._stream.unsent:
+            self._carrier.cancel(self._stream)  # who does not read is not told either
+            self._close()
         else:
+            self._end(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+        self._room.set()
+        if self._task is not None:
             self._task.cancel()
 
     def _start(self) -> None:
@@ -236,10 +241,7 @@ class TaskCall:
         except grpc.aio.AbortError:
             self._end(_code(self._context.code()), self._context.details())
         except asyncio.CancelledError:
-            if self._is_late:
-                self._end(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
-            else:
-                self._end(grpc.StatusCode.CANCELLED, "the server stops")
+            self._end(grpc.StatusCode.CANCELLED, "the server stops")
         except Exception as error:
             log.exception("a handler failed")
             code = _code(self._context.code() or grpc.StatusCode.UNKNOWN)

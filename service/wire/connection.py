@@ -29,7 +29,10 @@ from service.wire.stream import Stream
 MAX_STREAMS: Final = 1024
 """Streams that a peer may have open."""
 MAX_HEADER_BYTES: Final = 16_384
-"""Largest list of fields that is read."""
+"""Largest list of fields that a peer should send."""
+HEADER_SLACK: Final = 4
+"""How many times as large a list is read all the same, so that its request alone is refused and
+not the connection ended."""
 MAX_BLOCK_FRAMES: Final = 16
 """Frames that a header block may come in."""
 CONNECTION_ROOM: Final = 2**24
@@ -85,7 +88,7 @@ class Connection(Generic[Head]):
         Args:
             receiver: is told of requests.
             max_streams: most that may be open.
-            max_header_bytes: largest list of fields.
+            max_header_bytes: largest list of fields that a peer should send.
         """
         self.out: list[bytes] = [
             frames.settings(
@@ -105,9 +108,9 @@ class Connection(Generic[Head]):
         self.is_shut = False
         """Whether new streams are ignored."""
         self._receiver = receiver
-        self._reader = HeaderReader(receiver.head, max_header_bytes)
+        self._reader = HeaderReader(receiver.head, HEADER_SLACK * max_header_bytes)
         self._max_streams = max_streams
-        self._max_block_bytes = 4 * max_header_bytes
+        self._max_block_bytes = HEADER_SLACK * max_header_bytes
         self._rest = b""
         self._has_begun = False
         self.has_settings = False

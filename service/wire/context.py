@@ -95,8 +95,8 @@ class WireContext(grpc.aio.ServicerContext[Any, Any]):
         self._code = code
 
     def code(self) -> Any:
-        """What was set; 0: nothing."""
-        return self._code or 0
+        """What was set; None: nothing."""
+        return self._code
 
     def set_details(self, details: str) -> None:
         """The details that the call ends with."""

@@ -23,7 +23,7 @@ class Unacceptable(Exception):
 
 def too_large(count: int, most: int) -> Unacceptable:
     """That an answer is larger than may be sent."""
-    details = f"Sent message larger than max ({count} vs. {most})"
+    details = f"SERVER: Sent message larger than max ({count} vs. {most})"
     return Unacceptable(grpc.StatusCode.RESOURCE_EXHAUSTED, details)
 
 
@@ -93,7 +93,7 @@ class Messages:
 
     def _check(self, count: int) -> None:
         if count > self._max_bytes:
-            details = f"Received message larger than max ({count} vs. {self._max_bytes})"
+            details = f"SERVER: Received message larger than max ({count} vs. {self._max_bytes})"
             raise Unacceptable(grpc.StatusCode.RESOURCE_EXHAUSTED, details)
 
     def _plain(self, message: bytes) -> bytes:
@@ -108,7 +108,8 @@ class Messages:
         except zlib.error:
             raise Unacceptable(grpc.StatusCode.INTERNAL, "Failed to decompress") from None
         if len(plain) > self._max_bytes:
-            self._check(len(plain))
+            details = "Decompressed message larger than max"
+            raise Unacceptable(grpc.StatusCode.RESOURCE_EXHAUSTED, details)
         if not own.eof:
             raise Unacceptable(grpc.StatusCode.INTERNAL, "Failed to decompress")
         return plain

@@ -24,6 +24,8 @@ NOT_METADATA: Final = frozenset(
     )
 )
 """Fields that are the protocol's own."""
+FIELD_BYTES: Final = 32
+"""What each field counts beside its name and value (RFC 9113, section 10.5.1)."""
 PRINTABLE: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 ENCODINGS: Final = "identity, deflate, gzip"
 CONTENT_TYPE: Final = (b"content-type", b"application/grpc")
@@ -51,6 +53,8 @@ class CallHead:
     """The caller's own."""
     http_status: int = 200
     """What is answered instead of gRPC; 200: it is gRPC."""
+    size: int = 0
+    """Bytes of all fields, as HTTP/2 counts them."""
 
 
 def call_head(fields: Fields) -> CallHead:
@@ -65,6 +69,7 @@ def call_head(fields: Fields) -> CallHead:
         encoding=own.get(b"grpc-encoding", b"identity").decode("latin-1"),
         metadata=tuple(_metadata(fields)),
         http_status=status,
+        size=sum(len(name) + len(value) + FIELD_BYTES for name, value in fields),
     )
 
 

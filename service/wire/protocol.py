@@ -9,7 +9,7 @@ import grpc
 
 from service.wire import frames
 from service.wire.calls import RefusedCall, TaskCall
-from service.wire.connection import Connection
+from service.wire.connection import MAX_HEADER_BYTES, Connection
 from service.wire.direct import DirectCall
 from service.wire.headers import Fields
 from service.wire.metadata import CallHead, call_head, http_block, refusal_block
@@ -217,6 +217,9 @@ def _refusal(head: CallHead) -> bytes:
     """What a call gets that nothing answers."""
     if head.http_status != 200:
         return http_block(head.http_status)
+    if head.size > MAX_HEADER_BYTES:
+        details = f"received metadata size exceeds hard limit ({head.size} vs. {MAX_HEADER_BYTES})"
+        return refusal_block(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], details)
     return refusal_block(grpc.StatusCode.UNIMPLEMENTED.value[0], "Method not found!")
 
 

@@ -132,6 +132,15 @@ def asking(
     return ask
 
 
+def untold(ask: Ask) -> Ask:
+    """The same client; details are left out, where each client library has words of its own."""
+
+    async def without(own: Served) -> Outcome:
+        return (await ask(own))._replace(details="")
+
+    return without
+
+
 def streaming(
     *messages: bytes, gets_many: bool = True, path: str = METHOD, **call_options: Any
 ) -> Ask:
