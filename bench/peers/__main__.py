@@ -1,7 +1,7 @@
 """The service beside other servers that run the same steered graph: one table.
 
     python -m bench.peers [--workload S|M | --store ROOT] [--peers NAME ...] [--repetitions N]
-                          [--seconds S] [--repeated-share SHARE]
+                          [--seconds S] [--repeated-share SHARE] [--as-shipped]
     python -m bench.peers --quick
 
 Every server is loaded once per repetition, by turns; while one is, the others are paused. Ratios
@@ -46,7 +46,7 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         contest = Contest(root, folder, chosen.seconds, chosen.repeated_share, chosen.quick, stack)
         wanted = list(_peers(contest.bundle, chosen.peers))
-        measured = contest.start_ours()
+        measured = contest.start_ours(as_shipped=chosen.as_shipped)
         expected = contest.expected(measured[0])
         measured += contest.start_rivals(wanted, expected)
         measured = _measured(contest, measured, chosen.repetitions)
@@ -67,6 +67,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=1.0, help="of each load")
     parser.add_argument(
         "--repeated-share", type=float, default=0.0, help="of the histories, e.g. 0.3"
+    )
+    parser.add_argument(
+        "--as-shipped", action="store_true", help="also ours in int8 with hidden states kept"
     )
     parser.add_argument("--quick", action="store_true", help="once and briefly: a look, no figures")
     chosen = parser.parse_args()

@@ -24,6 +24,7 @@ from bench.serving import RECOMMEND
 from loadtest.requests import frame
 from model_store.bundle import Bundle
 
+OURS = "steerrec"
 GRPC_FRAME_BYTES = 5
 SCORE_ATOL = 1e-4
 OURS_READY_S = 180.0
@@ -123,12 +124,16 @@ def ours(
     workers: int,
     kept_bytes: int,
     folder: Path,
+    name: str = OURS,
 ) -> Contender:
-    """The service in so many processes, each with so much room for hidden states."""
+    """The service in so many processes, each with so much room for hidden states.
+
+    Under another name than the first it is measured as a peer is: beside ours.
+    """
     tuning = "one process" if workers == 1 else f"--workers {workers}"
     tuning += ", states kept" if kept_bytes else ""
     way = Way(Wire.GRPC, RECOMMEND, decode=lambda body: slate_of(bundle, body))
-    own = folder / f"service-{workers}"
+    own = folder / f"service-{name}-{workers}"
     own.mkdir()
 
     @contextmanager
@@ -148,7 +153,8 @@ def ours(
                 tree.resume()
 
     messages = [question.request.SerializeToString() for question in questions]
-    return Contender("steerrec", tuning, way, bodies_of(way, messages), start, is_ours=True)
+    bodies = bodies_of(way, messages)
+    return Contender(name, tuning, way, bodies, start, is_ours=name == OURS)
 
 
 def rival(
