@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import quote_from_bytes, unquote
 
+import grpc
+
+from service.wire.connection import MAX_HEADER_BYTES
 from service.wire.headers import Fields, encoded
 
 Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
 
-TIMEOUT: Final = re.compile(rb"(\d{1,8})([HMSmun])")
+TIMEOUT: Final = re.compile(rb" *(\d+) *([HMSmun]) *")
 UNIT_S: Final = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 NOT_METADATA: Final = frozenset(
     (
@@ -51,32 +54,53 @@ class CallHead:
     """Of compressed messages."""
     metadata: tuple[tuple[str, str | bytes], ...]
     """The caller's own."""
-    http_status: int = 200
-    """What is answered instead of gRPC; 200: it is gRPC."""
-    size: int = 0
-    """Bytes of all fields, as HTTP/2 counts them."""
+    refusal: bytes = b""
+    """All of the answer to a head that is none; empty: it is one."""
+
+
+class Unparsable(Exception):
+    """A field that gRPC cannot read; its text is what the caller is told."""
 
 
 def call_head(fields: Fields) -> CallHead:
     """The head of a request that HTTP/2 allows."""
     own = dict(fields)
-    content_type = own.get(b"content-type", b"")
-    is_grpc = content_type.startswith(b"application/grpc")
-    status = 405 if own[b":method"] != b"POST" else 200 if is_grpc else 415
-    return CallHead(
-        path=own[b":path"].decode("latin-1"),
-        timeout_s=timeout_of(own.get(b"grpc-timeout")),
-        encoding=own.get(b"grpc-encoding", b"identity").decode("latin-1"),
-        metadata=tuple(_metadata(fields)),
-        http_status=status,
-        size=sum(len(name) + len(value) + FIELD_BYTES for name, value in fields),
-    )
+    path = own[b":path"].decode("latin-1")
+    encoding = own.get(b"grpc-encoding", b"identity").decode("latin-1")
+    if refusal := _refusal(own, fields):
+        return CallHead(path, None, encoding, (), refusal)
+    try:
+        timeout_s = timeout_of(own.get(b"grpc-timeout"))
+        return CallHead(path, timeout_s, encoding, tuple(_metadata(fields)))
+    except Unparsable as fault:
+        refusal = refusal_block(grpc.StatusCode.INTERNAL.value[0], str(fault))
+        return CallHead(path, None, encoding, (), refusal)
+
+
+def _refusal(own: dict[bytes, bytes], fields: Fields) -> bytes:
+    """All of the answer to a request that is not gRPC's, or too large; else empty."""
+    if own[b":method"] != b"POST":
+        return http_block(405)
+    if not own.get(b"content-type", b"").startswith(CONTENT_TYPE[1]):
+        return http_block(415)
+    size = sum(len(name) + len(value) + FIELD_BYTES for name, value in fields)
+    if size <= MAX_HEADER_BYTES:
+        return b""
+    details = f"received metadata size exceeds hard limit ({size} vs. {MAX_HEADER_BYTES})"
+    return refusal_block(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], details)
 
 
 def timeout_of(text: bytes | None) -> float | None:
-    """Seconds; None: there is none, or it is none (as gRPC's own server takes it)."""
-    match = TIMEOUT.fullmatch(text) if text else None
-    return float(match[1]) * UNIT_S[match[2]] if match else None
+    """Seconds; None: there is none.
+
+    Raises:
+        Unparsable: it is no timeout.
+    """
+    if text is None:
+        return None
+    if (match := TIMEOUT.fullmatch(text)) is None:
+        raise Unparsable("Error parsing 'grpc-timeout' metadata")
+    return float(match[1]) * UNIT_S[match[2]]
 
 
 def _metadata(fields: Fields) -> Iterable[tuple[str, str | bytes]]:
@@ -85,17 +109,25 @@ def _metadata(fields: Fields) -> Iterable[tuple[str, str | bytes]]:
             continue
         key = name.decode("latin-1")
         if not key.endswith("-bin"):
-            yield key, value.decode("latin-1")
+            yield key, _text(value)
             continue
-        for part in value.split(b","):
-            yield key, _from_base64(part.strip())
+        try:
+            yield from ((key, _from_base64(part.strip())) for part in value.split(b","))
+        except NotBase64:
+            fault = f"Error parsing '{key}' metadata: illegal base64 encoding"
+            raise Unparsable(fault) from None
+
+
+def _text(value: bytes) -> str:
+    """As gRPC gives it to handlers."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _from_base64(text: bytes) -> bytes:
-    try:
-        return b64decode(text + b"=" * (-len(text) % 4))
-    except NotBase64:
-        return b""
+    return b64decode(text + b"=" * (-len(text) % 4), validate=True)
 
 
 def fields_of(metadata: Metadata) -> Iterable[tuple[bytes, bytes]]:

@@ -9,10 +9,10 @@ import grpc
 
 from service.wire import frames
 from service.wire.calls import RefusedCall, TaskCall
-from service.wire.connection import MAX_HEADER_BYTES, Connection
+from service.wire.connection import Connection
 from service.wire.direct import DirectCall
 from service.wire.headers import Fields
-from service.wire.metadata import CallHead, call_head, http_block, refusal_block
+from service.wire.metadata import CallHead, call_head, refusal_block
 from service.wire.stream import Stream
 
 PREFACE_S: Final = 20.0
@@ -21,6 +21,8 @@ AGE_JITTER: Final = 0.1
 """Part of its age by which a connection ends earlier or later, so that not all do at once."""
 WRITE_BYTES: Final = 2**20
 """What waits for a socket before nothing more is read from it."""
+NOT_FOUND: Final = refusal_block(grpc.StatusCode.UNIMPLEMENTED.value[0], "Method not found!")
+"""The answer to a call that nothing answers."""
 
 Begin = Callable[[DirectCall], None]
 
@@ -121,7 +123,7 @@ class WireProtocol(asyncio.Protocol):
         elif head.handler is not None:
             stream.call = TaskCall(self, stream, head.head, head.handler)
         else:
-            stream.call = RefusedCall(self, stream, _refusal(head.head))
+            stream.call = RefusedCall(self, stream, head.head.refusal or NOT_FOUND)
         if is_ended:
             stream.call.data(b"", is_ended=True)
 
@@ -211,16 +213,6 @@ class WireProtocol(asyncio.Protocol):
     def _check_begun(self) -> None:
         if not self.connection.has_settings:
             self._transport.abort()
-
-
-def _refusal(head: CallHead) -> bytes:
-    """What a call gets that nothing answers."""
-    if head.http_status != 200:
-        return http_block(head.http_status)
-    if head.size > MAX_HEADER_BYTES:
-        details = f"received metadata size exceeds hard limit ({head.size} vs. {MAX_HEADER_BYTES})"
-        return refusal_block(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], details)
-    return refusal_block(grpc.StatusCode.UNIMPLEMENTED.value[0], "Method not found!")
 
 
 def _peer(name: Any) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from service.wire.calls import TaskCall
-from service.wire.connection import MAX_HEADER_BYTES
 from service.wire.metadata import CallHead
 from service.wire.protocol import Begin, Routed, WireProtocol
 
@@ -161,7 +160,7 @@ class WireServer:
     def route(self, head: CallHead) -> Routed:
         """What answers a head."""
         path = head.path
-        if head.http_status != 200 or head.size > MAX_HEADER_BYTES:
+        if head.refusal:
             return Routed(head, None, None)
         if (begin := self._direct.get(path)) is not None:
             return Routed(head, None, begin)

@@ -78,10 +78,11 @@ async def test_a_stream_in_is_answered_alike() -> None:
 
 async def test_a_stream_in_by_reading_is_answered_alike() -> None:
     async def handler(_requests: AsyncIterator[bytes], context: Context) -> bytes:
-        read = []
+        read: list[bytes] = []
+        own: Any
         while (own := await context.read()) is not grpc.aio.EOF:
             read.append(own)
-        return b"".join(read)  # type: ignore[arg-type]
+        return b"".join(read)
 
     assert (await alike(in_stream(handler), streaming(b"a", b"b", gets_many=False))).messages == (
         b"ab",
@@ -252,5 +253,5 @@ async def test_a_serialiser_that_raises_is_told_alike(which: str) -> None:
     def broken(_message: bytes) -> bytes:
         raise ArithmeticError("inner")
 
-    handler = grpc.unary_unary_rpc_method_handler(echo, **{which: broken})  # type: ignore[arg-type]
+    handler = grpc.unary_unary_rpc_method_handler(echo, **{which: broken})
     assert (await alike(handler, asking(b"x"))).code is not grpc.StatusCode.OK

@@ -164,7 +164,7 @@ async def test_a_handler_that_ends_before_its_caller_is_told_alike() -> None:
 
     async def ask(own: Served) -> object:
         async with grpc.aio.insecure_channel(own.address) as channel:
-            call = channel.stream_stream(METHOD)()
+            call: Any = channel.stream_stream(METHOD)()
             await call.write(b"x")
             read = [await call.read(), await call.read() is grpc.aio.EOF]
             return read, await call.code()

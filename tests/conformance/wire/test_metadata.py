@@ -1,6 +1,7 @@
 """Metadata both ways, and what a handler knows of its call: at our server as at gRPC's own."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import pytest
@@ -112,7 +113,7 @@ async def test_initial_metadata_comes_alike_before_any_message_is_read() -> None
 
     async def ask(own: Served) -> object:
         async with grpc.aio.insecure_channel(own.address) as channel:
-            call = channel.stream_stream(METHOD)()
+            call: Any = channel.stream_stream(METHOD)()
             told = tuple(await call.initial_metadata())
             await call.done_writing()
             return told, await call.read() is grpc.aio.EOF
@@ -141,10 +142,10 @@ async def test_metadata_too_large_are_refused_alike(size: int) -> None:
 async def test_calls_in_progress_outlive_metadata_too_large_alike() -> None:
     async def ask(own: Served) -> object:
         async with grpc.aio.insecure_channel(own.address) as channel:
-            beside = channel.stream_stream(METHOD)()
+            beside: Any = channel.stream_stream(METHOD)()
             await beside.write(b"before")
             first = await beside.read()
-            call = channel.stream_stream(METHOD)(metadata=(("long", "x" * 40_000),))
+            call: Any = channel.stream_stream(METHOD)(metadata=(("long", "x" * 40_000),))
             code = await call.code()
             await beside.write(b"after")
             told = first, await beside.read(), code
@@ -204,7 +205,7 @@ async def test_callbacks_are_called_at_the_end_alike() -> None:
     ends: list[bool] = []
 
     async def handler(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
-        context.add_done_callback(lambda own: ends.append(own.done()))
+        context.add_done_callback(lambda _own: ends.append(context.done()))
         async for message in requests:
             yield message
 
