@@ -126,8 +126,8 @@ def asking(
     async def ask(own: Served) -> Outcome:
         async with grpc.aio.insecure_channel(own.address, [*channel_options]) as channel:
             kind = channel.unary_stream if gets_many else channel.unary_unary
-            call: Any = kind(path)(message, **call_options)
-            return await outcome(call)
+            method: Any = kind(path)
+            return await outcome(method(message, **call_options))
 
     return ask
 
@@ -153,8 +153,8 @@ def streaming(
     async def ask(own: Served) -> Outcome:
         async with grpc.aio.insecure_channel(own.address) as channel:
             kind = channel.stream_stream if gets_many else channel.stream_unary
-            call: Any = kind(path)(supply(), **call_options)
-            return await outcome(call)
+            method: Any = kind(path)
+            return await outcome(method(supply(), **call_options))
 
     return ask
 

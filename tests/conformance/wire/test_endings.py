@@ -1,6 +1,7 @@
 """How a call ends: for a client the same at our server as at gRPC's own."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import pytest
@@ -78,11 +79,10 @@ async def test_a_stream_in_is_answered_alike() -> None:
 
 async def test_a_stream_in_by_reading_is_answered_alike() -> None:
     async def handler(_requests: AsyncIterator[bytes], context: Context) -> bytes:
-        read: list[bytes] = []
-        own: Any
-        while (own := await context.read()) is not grpc.aio.EOF:
-            read.append(own)
-        return b"".join(read)
+        read: list[Any] = [await context.read()]
+        while read[-1] is not grpc.aio.EOF:
+            read.append(await context.read())
+        return b"".join(read[:-1])
 
     assert (await alike(in_stream(handler), streaming(b"a", b"b", gets_many=False))).messages == (
         b"ab",

@@ -205,7 +205,8 @@ async def test_callbacks_are_called_at_the_end_alike() -> None:
     ends: list[bool] = []
 
     async def handler(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
-        context.add_done_callback(lambda _own: ends.append(context.done()))
+        own: Any = context
+        own.add_done_callback(lambda _: ends.append(own.done()))
         async for message in requests:
             yield message
 
