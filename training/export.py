@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from torch import nn
+from torch import Tensor, nn
 
 from model_store.files import ITEM_VECTORS
 from model_store.manifest import SaeKind
@@ -189,23 +189,66 @@ def _block(
     graph: GraphBuilder, name: str, block: Block, hidden: str, mask: str, *, newest_only: bool
 ) -> str:
     context = _norm(graph, f"{name}.attention_norm", block.attention_norm, hidden)
-    queries = context
-    if newest_only:
-        hidden, queries = newest(graph, hidden), newest(graph, context)
-        mask = newest(graph, mask, axis=2)
-    attended = _attention(graph, f"{name}.attention", block.attention, queries, context, mask)
-    hidden = graph.node("Add", hidden, attended)
+    attend = _newest_attention if newest_only else _attention
+    attended = attend(graph, f"{name}.attention", block.attention, context, mask)
+    hidden = graph.node("Add", newest(graph, hidden) if newest_only else hidden, attended)
     normed = _norm(graph, f"{name}.feed_forward_norm", block.feed_forward_norm, hidden)
     widened = graph.node("Gelu", _linear(graph, f"{name}.widen", block.widen, normed))
     return graph.node("Add", hidden, _linear(graph, f"{name}.narrow", block.narrow, widened))
 
 
+def _newest_attention(
+    graph: GraphBuilder, name: str, attention: Attention, context: str, mask: str
+) -> str:
+    """What the newest position attends to, [batch, 1, d_model], without keys and values.
+
+    A score is (query K) context, and the mean of values V (mean of context), so that both matrices
+    are folded into those of the one query and of the output. What the keys' bias adds to all scores
+    alike cancels in the softmax.
+    """
+    axis = graph.constant("axis_1", np.array([1]))
+    by_head = graph.constant("by_head", np.array([0, attention.n_heads, -1]))
+    one_row = graph.constant("one_row", np.array([0, 1, -1]))
+    queries = graph.product(f"{name}.read", newest(graph, context), *_read(attention))
+    turned = graph.node("Transpose", context, perm=[0, 2, 1])
+    scores = graph.node("MatMul", graph.node("Reshape", queries, by_head), turned)
+    visible = graph.node("Squeeze", newest(graph, mask, axis=2), axis)
+    weights = graph.node("Softmax", graph.node("Add", scores, visible), axis=-1)
+    means = graph.node("Reshape", graph.node("MatMul", weights, context), one_row)
+    return graph.product(f"{name}.told", means, *_told(attention))
+
+
+def _read(attention: Attention) -> tuple[Tensor, Tensor]:
+    """[d_model, heads * d_model] and its bias: queries of contexts instead of keys."""
+    (query, shift), (key, _) = (
+        _by_head(attention, own) for own in (attention.query, attention.key)
+    )
+    scale = query.shape[1] ** -0.5
+    weight = (query.mT @ key * scale).transpose(0, 1).flatten(1)
+    return weight, (shift.mT @ key * scale).flatten()
+
+
+def _told(attention: Attention) -> tuple[Tensor, Tensor]:
+    """[heads * d_model, d_model] and its bias: the output of means of context, not of values."""
+    value, shift = _by_head(attention, attention.value)
+    output = attention.output.weight.double().T.reshape_as(value)
+    bias = (shift.mT @ output).sum(dim=(0, 1)) + attention.output.bias.double()
+    return (value.mT @ output).flatten(0, 1), bias
+
+
+def _by_head(attention: Attention, layer: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Weight [heads, d_head, d_model] and bias [heads, d_head, 1], in double precision."""
+    heads, d_model = attention.n_heads, layer.in_features
+    weight, bias = layer.weight.double(), layer.bias.double()
+    return weight.reshape(heads, -1, d_model), bias.reshape(heads, -1, 1)
+
+
 def _attention(
-    graph: GraphBuilder, name: str, attention: Attention, queries: str, context: str, mask: str
+    graph: GraphBuilder, name: str, attention: Attention, context: str, mask: str
 ) -> str:
     heads = attention.n_heads
     scale = (attention.query.out_features / heads) ** -0.5
-    q = _heads(graph, _linear(graph, f"{name}.query", attention.query, queries, scale), heads)
+    q = _heads(graph, _linear(graph, f"{name}.query", attention.query, context, scale), heads)
     k = _heads(graph, _linear(graph, f"{name}.key", attention.key, context), heads, (0, 2, 3, 1))
     v = _heads(graph, _linear(graph, f"{name}.value", attention.value, context), heads)
     scores = graph.node("Add", graph.node("MatMul", q, k), mask)

@@ -38,6 +38,7 @@ class GraphBuilder:
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
         self._stored: dict[str, onnx.TensorProto] = {}
+        self._names: dict[str, str] = {}
 
     def input(self, name: str, dtype: npt.DTypeLike, shape: Sequence[int | str]) -> str:
         """An input of the graph; a text in `shape` names a dynamic axis."""
@@ -48,7 +49,11 @@ class GraphBuilder:
         self, value: str, name: str, dtype: npt.DTypeLike, shape: Sequence[int | str]
     ) -> None:
         """Gives a value out of the graph under a name."""
-        self._nodes.append(helper.make_node("Identity", [value], [name]))
+        is_made_here = any(value in node.output for node in self._nodes)
+        if is_made_here and value not in self._names:
+            self._names[value] = name  # a node that hands it on would copy it
+        else:
+            self._nodes.append(helper.make_node("Identity", [value], [name]))
         self._outputs.append(_value_info(name, dtype, shape))
 
     def weight(self, name: str, tensor: Tensor) -> str:
@@ -103,6 +108,9 @@ class GraphBuilder:
         Raises:
             onnx.checker.ValidationError: the graph breaks the ONNX specification.
         """
+        for node in self._nodes:
+            for values in (node.input, node.output):
+                values[:] = [self._names.get(value, value) for value in values]
         graph = helper.make_graph(
             self._nodes, self._name, self._inputs, self._outputs, list(self._stored.values())
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from model_store.bounds import GROUP, ROW_LEVELS, Bounds, Float32, ItemCodes, n_groups
@@ -18,6 +19,8 @@ BLOCK = 400 * GROUP
 """Items scored at once: 32 histories' scores of them stay in a core's cache."""
 LISTED_ITEMS = 100_000
 """Items from which the scan tells no item's score: writing them all costs what they save."""
+CODES = "codes_"
+"""Before a block's number, in the name of its codes."""
 SMALLEST_STEP = 1e-30
 """Of a history whose final hidden state is 0."""
 
@@ -33,12 +36,14 @@ def write_scan(folder: Path, model: Sasrec, block: int, *, lists: bool | None = 
             LISTED_ITEMS.
     """
     vectors = model.item_embedding.weight.detach().float().cpu().numpy()
-    blocks = [vectors[start : start + BLOCK] for start in range(0, len(vectors), BLOCK)]
+    lists = model.shape.n_items < LISTED_ITEMS if lists is None else lists
+    # all at once where every score is given out: joining those of blocks would copy them
+    size = len(vectors) if lists else BLOCK
+    blocks = [vectors[start : start + size] for start in range(0, len(vectors), size)]
     coded = [ItemCodes.of(own) for own in blocks]
     bounds = [codes.bounds(own) for codes, own in zip(coded, blocks, strict=True)]
     path = folder / SCAN_WEIGHTS_FILE
     save_file({**_rounded_up(bounds), **_weights(coded)}, path)
-    lists = model.shape.n_items < LISTED_ITEMS if lists is None else lists
     onnx.save(scan_graph(model, block, path, lists=lists), folder / SCAN_FILE)
 
 
@@ -47,7 +52,8 @@ def scan_graph(
 ) -> onnx.ModelProto:
     """`hidden`, (`items`) -> the fields of `model_store.scan.Scanned`, `scores` if it `lists`."""
     graph = builder("scan", weights)
-    n_blocks = -(-(model.shape.n_items + 1) // BLOCK)
+    with safe_open(weights, "numpy") as stored:
+        n_blocks = sum(name.startswith(CODES) for name in stored.keys())  # noqa: SIM118 - not a dict
     d_model, groups = model.shape.d_model, n_groups(model.shape.n_items)
     final = final_state(graph, model, block)
     step, codes = _coded(graph, final)
@@ -58,7 +64,7 @@ def scan_graph(
     graph.output(codes, "codes", np.uint8, ["batch", d_model])
     graph.output(peaks, "peaks", np.float32, ["batch", groups])
     if lists:
-        joined = graph.node("Concat", *scores, axis=1)
+        joined = scores[0] if n_blocks == 1 else graph.node("Concat", *scores, axis=1)
         graph.output(joined, "scores", np.float32, ["batch", groups * GROUP])
     return graph.model()
 
@@ -80,7 +86,7 @@ def _scores(graph: GraphBuilder, codes: str, block: int) -> str:
     return graph.node(
         "MatMulIntegerToFloat",
         codes,
-        graph.mapped(f"codes_{block}"),
+        graph.mapped(f"{CODES}{block}"),
         graph.constant("one", np.float32(1)),
         graph.mapped(f"steps_{block}"),
         graph.constant("row_zero_code", np.uint8(ROW_LEVELS + 1)),
@@ -100,7 +106,7 @@ def _weights(blocks: list[ItemCodes]) -> dict[str, NDArray[np.generic]]:
     for number, own in enumerate(blocks):
         missing = -len(own.steps) % GROUP
         filled = np.pad(own.codes, ((0, missing), (0, 0)))
-        weights[f"codes_{number}"] = np.ascontiguousarray(filled.T)
+        weights[f"{CODES}{number}"] = np.ascontiguousarray(filled.T)
         weights[f"steps_{number}"] = np.pad(own.steps, (0, missing))
     return weights
 
