@@ -11,7 +11,7 @@ import numpy as np
 from model_store.bundle import Bundle
 from steering.space import Floats, Indices
 
-START = 12
+START = 20
 """What starting a run costs, in positions of one row (measured on workloads S and M)."""
 
 

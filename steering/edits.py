@@ -4,11 +4,10 @@ Every touched feature of every row lies in one line of numbers, row by row and p
 so a batch costs about as many calls of numpy as one row. Nothing is as wide as the SAE.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from steering import few
 from steering.columns import operations_of
@@ -23,6 +22,8 @@ from steering.touched import Row, Touched
 
 NONE = np.full(1, np.nan)
 """What no rule says, for every feature."""
+IN_ORDER = (Operation.SCALE, Operation.ADD, Operation.SET, Operation.FLOOR, Operation.CAP)
+"""As `Merged` has them."""
 
 
 class Model(NamedTuple):
@@ -104,11 +105,10 @@ def _at_once(rows: Sequence[Row], limits: Limits, model: Model) -> Iterator[Edit
     shifted = _shifted(touched, before, steps.limited[0], limits.max_shift_share, model)
     told = fates(touched, line, steps, shifted.after, shifted.is_clipped, model.activations)
     for i, row in enumerate(rows):
-        part, shape = slice(*touched.ends[i : i + 2]), (row.end - row.start, touched.widths[i])
         yield Edit(
             features=row.plan.merged.features,
-            before=before[part].reshape(shape),
-            after=shifted.after[part].reshape(shape),
+            before=touched.of_row(before, i),
+            after=touched.of_row(shifted.after, i),
             shift=shifted.shift[row.start : row.end],
             norm_share=shifted.norm_share[i],
             is_shift_clipped=shifted.is_clipped[i],
@@ -120,18 +120,11 @@ def _at_once(rows: Sequence[Row], limits: Limits, model: Model) -> Iterator[Edit
 def _line(touched: Touched, kinds: Collection[Operation]) -> Merged:
     """The rules of every row as if they were one row's; what is of no kind stays empty."""
     merges = [row.plan.merged for row in touched.rows]
-
-    def line(operation: Operation, arrays: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
-        return touched.spread(list(arrays)) if operation in kinds else NONE
-
-    return Merged(
-        touched.features,
-        line(Operation.SCALE, (own.factor for own in merges)),
-        line(Operation.ADD, (own.addend for own in merges)),
-        line(Operation.SET, (own.pin for own in merges)),
-        line(Operation.FLOOR, (own.floor for own in merges)),
-        line(Operation.CAP, (own.cap for own in merges)),
+    columns = (
+        touched.spread([own.of(operation) for own in merges]) if operation in kinds else NONE
+        for operation in IN_ORDER
     )
+    return Merged(touched.features, *columns)
 
 
 def _shifted(
@@ -165,16 +158,12 @@ def _add_decoded(
     shift: Floats, touched: Touched, rows: Sequence[int], delta: Activations, w_dec: Floats
 ) -> None:
     """Writes the shift of each of the rows."""
-    change = delta.astype(np.float32)
+    change, directions = delta.astype(np.float32), w_dec.take(touched.own, axis=0)
     for i in rows:
-        if (width := touched.widths[i]) == 0:
-            continue
-        row, line = touched.rows[i], slice(*touched.ends[i : i + 2])
-        np.matmul(
-            change[line].reshape(-1, width),
-            w_dec[row.plan.merged.features],
-            out=shift[row.start : row.end],
-        )
+        own, (start, end) = touched.rows[i], touched.starts[i : i + 2]
+        if start < end:
+            out = shift[own.start : own.end]
+            np.matmul(touched.of_row(change, i), directions[start:end], out=out)
 
 
 def lengths(vectors: Floats) -> Floats:

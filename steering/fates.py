@@ -160,8 +160,7 @@ def _found(
     place[place == len(known)] = 0
     is_touched = known[place] == wanted if len(known) else np.zeros(len(wanted), dtype=bool)
     if touched.places is not None:
-        starts = np.array([0, *accumulate(touched.widths)])
-        place += (np.array(touched.ends) - starts)[row]
+        place += np.subtract(touched.ends, touched.starts)[row]
     return is_touched, np.where(is_touched, place, 0)
 
 

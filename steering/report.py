@@ -193,7 +193,7 @@ def changed(
         case Operation.SCALE:
             return np.asarray((steps.before[:, own] != 0) & (values != 1))
         case Operation.ADD:
-            return np.broadcast_to(values != 0, (len(steps.before), len(own)))
+            return np.repeat(values[np.newaxis] != 0, len(steps.before), axis=0)
         case Operation.SET:
             return np.asarray(steps.moved[:, own] != values)
         case Operation.FLOOR:

@@ -76,4 +76,4 @@ def limited(
     """Edited activations within +-largest reference units, or what the encoder itself gave."""
     bound = np.where(reference > 0, largest * reference, np.inf)
     reach = np.maximum(bound, np.abs(before))
-    return np.clip(edited, -reach, reach)
+    return np.minimum(np.maximum(edited, -reach), reach)

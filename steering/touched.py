@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steering.plan import Plan
 from steering.space import Indices
+
+Number = TypeVar("Number", bound=np.floating[Any])
 
 
 class Row(NamedTuple):
@@ -38,6 +40,8 @@ class Touched(NamedTuple):
     """[line] position among those of all rows."""
     ends: list[int]
     """[rows + 1] where each row begins, and the last ends."""
+    starts: list[int]
+    """[rows + 1] the same in `own`."""
     newest: Indices
     """[rows] the newest position of each."""
 
@@ -48,19 +52,28 @@ class Touched(NamedTuple):
         counts = [row.end - row.start for row in rows]
         own = np.concatenate([row.plan.merged.features for row in rows])
         newest = np.array([row.end - 1 for row in rows])
+        starts = [0, *accumulate(widths)]
         if max(counts) == 1:
-            ends = [0, *accumulate(widths)]
-            return cls(rows, widths, None, own, own, np.repeat(newest, widths), ends, newest)
+            positions = newest.repeat(widths)
+            return cls(rows, widths, None, own, own, positions, starts, starts, newest)
         places = _places(widths, counts)
         every = np.concatenate([np.arange(row.start, row.end) for row in rows])
         positions = np.repeat(every, np.repeat(widths, counts))
         ends = [0, *accumulate(n * p for n, p in zip(widths, counts, strict=True))]
-        return cls(rows, widths, places, own, own[places], positions, ends, newest)
+        return cls(rows, widths, places, own, own[places], positions, ends, starts, newest)
 
     def spread(self, arrays: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
         """[line] from one array [features] of each row."""
         own = np.concatenate(arrays)
         return own if self.places is None else own[self.places]
+
+    def of_row(self, line: NDArray[Number], row: int) -> NDArray[Number]:
+        """[positions, features] of one row."""
+        start, end = self.ends[row : row + 2]
+        if self.places is None:
+            return line[np.newaxis, start:end]
+        own = self.rows[row]
+        return line[start:end].reshape(own.end - own.start, self.widths[row])
 
     def any_position(self, holds: NDArray[np.bool_]) -> list[bool]:
         """Per row, whether something holds at any of its positions [positions of all rows]."""
