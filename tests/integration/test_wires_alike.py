@@ -39,7 +39,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 OWN = frozenset(
     (
         *("requestId", "request_id", "decisionId", "replicaId", "answeredBy"),
-        *("etag", "auditSequence", "hash", "contentHash", "ageS", "decisions"),
+        *("etag", "auditSequence", "hash", "previousHash", "contentHash", "ageS", "decisions"),
     )
 )
 """Fields that each replica makes up, beside times."""
@@ -352,7 +352,8 @@ BAD: list[tuple[str, Message, grpc.StatusCode]] = [
     (f"{HEALTH}/Check", health_pb2.HealthCheckRequest(service="x"), grpc.StatusCode.NOT_FOUND),
 ]
 """Requests that are refused, and how."""
-METHODS = sorted({own for own, *_ in (*GOOD, *BAD) if not own.startswith("grpc.")})
+ASKED = {method for method, _ in GOOD} | {method for method, _, _ in BAD}
+METHODS = sorted(own for own in ASKED if not own.startswith("grpc."))
 """All of our own."""
 
 
