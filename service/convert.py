@@ -118,7 +118,7 @@ def _tell_columns(
     for place, unit in enumerate(rules.rules.units):
         status, message = reports.fate(place)
         told = add(
-            origin=_origin_to_proto("", 0, place),
+            origin=origin_to_proto("", 0, place),
             status=rule_pb2.RuleStatus.ValueType(status),
             activation_before=reports.before[place],
             activation_after=reports.after[place],
@@ -132,7 +132,7 @@ def _tell_report(response: recommender_pb2.RecommendResponse, report: RuleReport
     """Adds what became of a rule to a response."""
     rule, origin = report.rule, report.origin
     message = response.rule_reports.add(
-        origin=_origin_to_proto(origin.preset, origin.revision, origin.index),
+        origin=origin_to_proto(origin.preset, origin.revision, origin.index),
         status=rule_pb2.RuleStatus.ValueType(report.status),
         activation_before=report.activation_before,
         activation_after=report.activation_after,
@@ -145,5 +145,6 @@ def _tell_report(response: recommender_pb2.RecommendResponse, report: RuleReport
 
 
 @lru_cache(maxsize=1024)
-def _origin_to_proto(preset: str, revision: int, index: int) -> rule_pb2.RuleOrigin:
+def origin_to_proto(preset: str, revision: int, index: int) -> rule_pb2.RuleOrigin:
+    """Where a rule came from, as a message that nobody changes."""
     return rule_pb2.RuleOrigin(preset=preset, revision=revision, index=index)

@@ -18,13 +18,19 @@ def reply_of(slate: Slate) -> recommender_pb2.RecommendResponse:
     return response
 
 
-def reply_bytes(slate: Slate) -> bytes:
-    """The same response, serialised."""
-    return reply_of(slate).SerializeToString()
-
-
 def tell_slate(response: recommender_pb2.RecommendResponse, slate: Slate) -> None:
     """Says in an empty response what the slate says."""
+    tell_frame(response, slate)
+    _tell_items(response, slate)
+    tell_reports(response, slate.reports)
+    if slate.unsteered is not None:
+        _tell_unsteered(response.items, slate.unsteered)
+    if slate.findings is not None:
+        tell_findings(response, slate.findings, slate.served)
+
+
+def tell_frame(response: recommender_pb2.RecommendResponse, slate: Slate) -> None:
+    """Says in an empty response what the slate says beside items, reports and findings."""
     response.model_version = slate.served.bundle.version
     response.request_id = slate.request_id
     shift = response.shift
@@ -43,12 +49,6 @@ def tell_slate(response: recommender_pb2.RecommendResponse, slate: Slate) -> Non
         response.active_features.add(
             feature_index=feature.index, label=feature.label, activation=feature.activation
         )
-    _tell_items(response, slate)
-    tell_reports(response, slate.reports)
-    if slate.unsteered is not None:
-        _tell_unsteered(response.items, slate.unsteered)
-    if slate.findings is not None:
-        tell_findings(response, slate.findings, slate.served)
 
 
 def attributes_to_proto(attributes: Mapping[str, Sequence[str]]) -> Iterator[rule_pb2.Attribute]:

@@ -11,6 +11,7 @@ from model_store.bundle import Bundle
 from service.directions import ItemDirections
 from service.errors import ModelNotServed
 from service.feature_search import FeatureSearch
+from service.item_heads import ItemHeads
 from service.presets.compiled import Bench, CompiledPresets
 from service.state_cache import StateCache
 from service.steerable import Steerable
@@ -39,6 +40,8 @@ class ServedModel:
     """Hidden states of histories asked about lately."""
     loaded_at: datetime
     """When this replica began to serve it, UTC."""
+    item_heads: ItemHeads = field(default_factory=ItemHeads)
+    """Its items as replies have them."""
 
     @property
     def space(self) -> FeatureSpace:

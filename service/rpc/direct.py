@@ -20,7 +20,8 @@ from service.forward import Answer, Question
 from service.metrics import Metrics
 from service.query import query_of
 from service.recommend import Pinned, Prepared, Recommender
-from service.reply import reply_bytes, reply_of
+from service.reply import reply_of
+from service.reply_bytes import reply_bytes
 from service.request_id import request_id_of
 from service.rpc.gate import Gate
 from service.rpc.interceptor import NOT_A_MESSAGE, named

@@ -1,0 +1,81 @@
+"""A plain slate as bytes: what `reply_of` says, without a message for each item and report.
+
+Items and reports of plain rules are most of a reply, and all alike but for their numbers. Protobuf
+writes one of each, and the numbers of others are put where it wrote its own. Parts of a message may
+come in any order, so they are put side by side.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
+from struct import Struct
+from typing import Final, NamedTuple
+
+import numpy as np
+from steerrec.v1 import recommender_pb2, rule_pb2
+
+from service.convert import origin_to_proto, tell_reports
+from service.item_heads import SCORE_BYTES
+from service.reply import reply_of, tell_frame
+from service.slate import Slate
+from steering.columns import ResolvedColumns
+from steering.report import Reports
+
+A_NUMBER: Final = 1.5
+"""Stands for an activation, where its bytes are looked for."""
+DOUBLE: Final = Struct("<d")
+
+
+class _ReportParts(NamedTuple):
+    """A report around its two activations."""
+
+    head: bytes
+    between: bytes
+    tail: bytes
+
+
+@lru_cache(maxsize=4096)
+def _report_parts(place: int, status: int, message: str, unit: int) -> _ReportParts:
+    report = rule_pb2.RuleReport(
+        origin=origin_to_proto("", 0, place),
+        status=rule_pb2.RuleStatus.ValueType(status),
+        activation_before=A_NUMBER,
+        activation_after=A_NUMBER,
+        unit=rule_pb2.Unit.ValueType(unit),
+        message=message,
+    )
+    own = recommender_pb2.RecommendResponse(rule_reports=[report]).SerializeToString()
+    return _ReportParts(*own.split(DOUBLE.pack(A_NUMBER)))
+
+
+def reply_bytes(slate: Slate) -> bytes:
+    """The response that says what the slate says, serialised."""
+    if slate.is_full or slate.findings is not None or slate.unsteered is not None:
+        return reply_of(slate).SerializeToString()
+    response = recommender_pb2.RecommendResponse()
+    tell_frame(response, slate)
+    parts = _item_parts(slate)
+    reports = slate.reports
+    if isinstance(reports, Reports) and isinstance(reports.rules, ResolvedColumns):
+        parts += _told(reports, reports.rules.rules.units)
+    else:
+        tell_reports(response, reports)
+    parts.append(response.SerializeToString())
+    return b"".join(parts)
+
+
+def _item_parts(slate: Slate) -> list[bytes]:
+    heads = slate.served.item_heads.of(slate.served.bundle.catalogue.item_ids, slate.items.tolist())
+    scores = slate.scores.astype(np.dtype("<f4"), copy=False).tobytes()
+    ends = [scores[at : at + SCORE_BYTES] for at in range(0, len(scores), SCORE_BYTES)]
+    return [*chain.from_iterable(zip(heads, ends, strict=True))]
+
+
+def _told(reports: Reports, units: Sequence[int]) -> list[bytes]:
+    told: list[bytes] = []
+    pack = DOUBLE.pack
+    for place, unit in enumerate(units):
+        status, message = reports.fate(place)
+        head, between, tail = _report_parts(place, status, message, unit)
+        told += (head, pack(reports.before[place]), between, pack(reports.after[place]), tail)
+    return told
