@@ -14,12 +14,12 @@ import argparse
 import asyncio
 import shlex
 import sys
-from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import median
 from time import thread_time
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from rich import box
 from rich.console import Console
@@ -37,17 +37,14 @@ from service.batcher import Batcher
 from service.forward import Answer, Ongoing, Question, forward
 from service.metrics import Metrics
 from service.models import ServedModels
-from service.planning import planned
 from service.presets.conditions import compile_condition
-from service.query import Query, query_of
-from service.recommend import Pinned, Recommender
-from service.reply import reply_of
+from service.query import query_of
+from service.recommend import Pinned, Prepared, Recommender
+from service.reply_bytes import reply_bytes
 from service.settings import PRODUCTION, Settings
-from service.slate import Slate
 from service.snapshot import Current
 from service.state_cache import Lookups, StateCache
 from steering.plan import Limits
-from steering.space import FeatureSpace
 
 Made = TypeVar("Made")
 N_REQUESTS = 256
@@ -72,31 +69,6 @@ class Column:
     """For hidden states."""
     is_warm: bool = False
     """Whether every history was asked about twice before."""
-
-
-class AskedFor:
-    """A question that waits for its answer: what the batcher gives the caller to wait on."""
-
-    def __init__(self, question: Question) -> None:
-        self._question = question
-
-    def __await__(self) -> Generator[Question, Answer, Answer]:
-        """Hands the question out and takes the answer."""
-        return (yield self._question)
-
-
-class ByHand(Batcher):
-    """Gives questions to whoever drives the request, who answers them."""
-
-    async def ask(
-        self,
-        bundle: Bundle,  # noqa: ARG002
-        space: FeatureSpace,  # noqa: ARG002
-        question: Question,
-        deadline: float | None,  # noqa: ARG002
-    ) -> Answer:
-        """The answer that was handed in."""
-        return await AskedFor(question)
 
 
 class Fresh:
@@ -129,32 +101,26 @@ class Path:
     def __init__(self, pinned: Pinned, batch: int) -> None:
         self._pinned = pinned
         self._batch = batch
-        by_hand = ByHand(Metrics(), max_batch=batch, queue_limit=batch)
-        self._recommender = Recommender(
-            Current(), by_hand, Fresh(), compile_condition, pinned.limits
-        )
+        idle = Batcher(Metrics(), max_batch=batch, queue_limit=batch)
+        self._recommender = Recommender(Current(), idle, Fresh(), compile_condition, pinned.limits)
 
     def run(self, messages: Sequence[bytes]) -> dict[str, float]:
         """Microseconds per request of every stage."""
-        clock = Clock(len(messages))
+        clock, own, pinned = Clock(len(messages)), self._recommender, self._pinned
         parse = recommender_pb2.RecommendRequest.FromString
-        requests = clock.timed("parse", lambda: [parse(own) for own in messages])
-        queries = clock.timed("query", lambda: [query_of(own, "bench") for own in requests])
-        # once more by itself: it is part of what comes next
-        clock.timed("plan", lambda: [self._planned(own) for own in queries])
-        answering = [self._recommender.answer(own, self._pinned, None) for own in queries]
-        asked = clock.timed("question", lambda: [own.send(None) for own in answering])
-        clock.spent["question"] -= clock.spent["plan"]
-        answers = self._answers(clock, cast("list[Question]", asked))
-        pairs = list(zip(answering, answers, strict=True))
-        slates = clock.timed("slate", lambda: [_ended(own, answer) for own, answer in pairs])
-        replies = clock.timed("reply", lambda: [reply_of(own) for own in slates])
-        clock.timed("serialise", lambda: [own.SerializeToString() for own in replies])
+        requests = clock.timed("parse", lambda: [*map(parse, messages)])
+        queries = clock.timed("query", lambda: [query_of(one, "bench") for one in requests])
+        plans = clock.timed("plan", lambda: [own.plan(one, pinned) for one in queries])
+        pairs = list(zip(queries, plans, strict=True))
+        prepared = cast(
+            "list[Prepared]",
+            clock.timed("question", lambda: [own.prepared(q, pinned, plan) for q, plan in pairs]),
+        )
+        answers = cast("list[Answer]", self._answers(clock, [one.question for one in prepared]))
+        told = list(zip(prepared, answers, strict=True))
+        slates = clock.timed("slate", lambda: [one.slate(answer) for one, answer in told])
+        clock.timed("reply", lambda: [*map(reply_bytes, slates)])
         return clock.spent
-
-    def _planned(self, query: Query) -> object:
-        pinned = self._pinned
-        return planned(query, pinned.served, compile_condition, pinned.limits, pinned.moment)
 
     def _answers(self, clock: Clock, questions: Sequence[Question]) -> list[Answer | Ongoing]:
         bundle, space = self._pinned.served.bundle, self._pinned.served.space
@@ -187,15 +153,6 @@ def _time_runs(graph: Graph, stage: str, clock: Clock) -> None:
     vars(graph)["run"] = lambda outputs, **inputs: clock.timed(
         stage, lambda: run(outputs, **inputs)
     )
-
-
-def _ended(answering: Coroutine[Any, Any, Slate], answer: Answer | Ongoing) -> Slate:
-    try:
-        answering.send(answer)
-    except StopIteration as ended:
-        slate: Slate = ended.value
-        return slate
-    raise RuntimeError("a request asked for a second question")
 
 
 class Found:
@@ -280,9 +237,8 @@ def _pinned(workload: str) -> Pinned:
     current = Current()
     models = ServedModels(store, Settings(data_dir=synthetic.CACHE), current, Metrics())
     asyncio.run(models.load())
-    recommender = Recommender(
-        current, ByHand(Metrics(), max_batch=1, queue_limit=1), Fresh(), compile_condition, Limits()
-    )
+    idle = Batcher(Metrics(), max_batch=1, queue_limit=1)
+    recommender = Recommender(current, idle, Fresh(), compile_condition, Limits())
     return recommender.pin(PRODUCTION)
 
 
