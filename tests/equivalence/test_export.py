@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import pytest
 import torch
 
@@ -98,6 +99,13 @@ def _assert_same_slates(
     np.testing.assert_allclose(answer.all_scores, expected, atol=TOLERANCE, rtol=0)
     best = np.argsort(-expected, axis=1, kind="stable")[:, :K]
     np.testing.assert_array_equal(answer.items, best)
+
+
+@pytest.mark.parametrize("block", range(1, SHAPE.n_blocks + 2))
+def test_what_a_graph_gives_out_is_not_copied(tmp_path: Path, block: int) -> None:
+    write_graphs(tmp_path, _model(), _sae(SAE_SHAPES[0]), block)
+    for path in tmp_path.glob("*.onnx"):
+        assert "Identity" not in {node.op_type for node in onnx.load(path).graph.node}
 
 
 @pytest.mark.parametrize("length", [1, 2, 5, 11, 12], ids="length {}".format)

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
 
 from model_store.bounds import Float32
+from model_store.files import SCAN_FILE, SCAN_WEIGHTS_FILE
 from model_store.graphs import Graphs, Int64, TopK
 from model_store.manifest import BaseModelShape, SaeKind, SaeShape
 from model_store.scan import Scan
@@ -21,7 +24,7 @@ from training.bundle_files import save_model
 from training.export import write_graphs
 from training.sae import Sae
 from training.sasrec import Sasrec
-from training.scan import write_scan
+from training.scan import scan_graph, write_scan
 
 N_ITEMS, D_MODEL = 13_001, 32
 """More than one block of items, the last group not full."""
@@ -114,6 +117,7 @@ class Case:
     """A scan and what it scans."""
 
     def __init__(self, folder: Path, kind: Vectors, *, lists: bool) -> None:
+        self.folder = folder
         self.vectors = kind(np.random.default_rng(0))
         self.scan = _scan(folder, self.vectors, lists=lists)
 
@@ -244,6 +248,25 @@ def test_no_promise_is_broken(case: Case) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
             lowest = rounded.lowest(best, step, case.scan.bounds.table).diagonal()
         assert not (scanned.peaks[row] < lowest).any()
+
+
+def test_a_scan_that_tells_every_score_has_one_block(normal: Case, *, lists: bool) -> None:
+    with safe_open(normal.folder / SCAN_WEIGHTS_FILE, "numpy") as stored:
+        blocks = [name for name in stored.keys() if name.startswith("codes_")]  # noqa: SIM118
+    assert len(blocks) == (1 if lists else 2)
+
+
+def test_every_score_may_be_told_of_several_blocks(tmp_path: Path) -> None:
+    """As in bundles that were trained before all items made one block."""
+    vectors = _normal(np.random.default_rng(0))
+    scan = _scan(tmp_path, vectors, lists=False)
+    graph = scan_graph(_model(vectors), ABOVE_NORM, tmp_path / SCAN_WEIGHTS_FILE, lists=True)
+    onnx.save(graph, tmp_path / SCAN_FILE)
+    listing = Scan(tmp_path, n_items=N_ITEMS)
+    assert listing.least_rows > scan.least_rows
+    expected, answer = _asked(scan, FINAL, NOTHING, 20), _asked(listing, FINAL, NOTHING, 20)
+    np.testing.assert_array_equal(expected.items, answer.items)
+    np.testing.assert_array_equal(expected.scores, answer.scores)
 
 
 @pytest.mark.parametrize("block", [1, 2, 3])

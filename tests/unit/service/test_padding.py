@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.padding import START, like_lengths, right_aligned
+from service.padding import START, joined, like_lengths, right_aligned
 
 rows = st.lists(st.integers(1, 50), min_size=1, max_size=12)
 
@@ -36,3 +36,16 @@ def test_one_long_history_runs_apart_from_many_short_ones() -> None:
 def test_rows_are_padded_at_the_left() -> None:
     padded = right_aligned([np.array([1, 2, 3]), np.array([], dtype=np.int64), np.array([4])])
     assert padded.tolist() == [[1, 2, 3], [0, 0, 0], [0, 0, 4]]
+
+
+def test_padded_rows_cannot_be_written_to() -> None:
+    assert not right_aligned([np.array([1, 2, 3])]).flags.writeable
+
+
+def test_rows_are_joined_at_the_right_end() -> None:
+    rows = [np.full((count, 2), count, dtype=np.float32).tobytes() for count in (1, 3)]
+    assert joined(rows, 2)[:, :, 0].tolist() == [[0, 0, 1], [3, 3, 3]]
+
+
+def test_joined_rows_cannot_be_written_to() -> None:
+    assert not joined([np.ones((1, 2), dtype=np.float32).tobytes()], 2).flags.writeable

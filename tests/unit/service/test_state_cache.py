@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from service.padding import joined
 from service.run_states import sparse_of
 from service.state_cache import Sparse, State, StateCache, size_of
 
@@ -67,15 +66,6 @@ def test_python_takes_no_more_than_is_counted() -> None:
     finally:
         tracemalloc.stop()
     assert 0.8 * cache.size_bytes < taken <= cache.size_bytes
-
-
-def test_rows_are_joined_at_the_right_end() -> None:
-    rows = [np.full((count, 2), count, dtype=np.float32).tobytes() for count in (1, 3)]
-    assert joined(rows, 2)[:, :, 0].tolist() == [[0, 0, 1], [3, 3, 3]]
-
-
-def test_joined_rows_cannot_be_written_to() -> None:
-    assert not joined([np.ones((1, 2), dtype=np.float32).tobytes()], 2).flags.writeable
 
 
 def test_places_count_from_each_rows_own_beginning() -> None:
