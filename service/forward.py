@@ -33,8 +33,7 @@ from steering.space import FeatureSpace, Floats, Indices
 from steering.touched import Row as Edited
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Question:
+class Question(NamedTuple):
     """One history for the model."""
 
     items: Indices
@@ -67,8 +66,7 @@ class Unsteered(NamedTuple):
     """[n]."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What the model says of one history."""
 
     items: Indices

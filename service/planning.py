@@ -1,9 +1,9 @@
 """The plan of one request: presets and inline rules found, targeted, resolved, merged."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from typing import NamedTuple
 
 from service.errors import PresetNotHonoured, PresetNotInForce
 from service.layers import AppliedPreset, KeptOutPreset, Layer, SkippedPreset
@@ -22,8 +22,7 @@ from steering.resolved import Condition, Context, ResolvedRule, resolve_rules
 from steering.rules import Operation
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """What applies to one request, and what it was made of."""
 
     plan: Plan

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from google.protobuf.struct_pb2 import Struct, Value
@@ -38,8 +37,7 @@ class PresetReference(NamedTuple):
     """From 1; None: the one in force."""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """One question: what comes after this history?"""
 
     history: Sequence[str]
@@ -85,21 +83,23 @@ def query_of(
     Raises:
         InvalidRequest: with every field that breaks the contract.
     """
-    rules: list[Rule] = []
     plain = alike.rules if alike else plain_rules(request.rules)
-    violations = [
-        *_size_violations(request),
-        *_enum_violations(request),
-        *(() if alike else _preset_violations(request.presets)),
-        *(_rule_violations(request.rules, rules) if plain is None else ()),
-        *wish_violations(request),
-    ]
-    if violations:
-        raise InvalidRequest(violations)
+    rules: list[Rule] = []
+    if plain is None or not _is_sound(request) or (request.presets and not alike):
+        violations = [
+            *_size_violations(request),
+            *_enum_violations(request),
+            *(() if alike else _preset_violations(request.presets)),
+            *(_rule_violations(request.rules, rules) if plain is None else ()),
+            *wish_violations(request),
+        ]
+        if violations:
+            raise InvalidRequest(violations)
+    k = request.k if request.HasField("k") else DEFAULT_K
     return Query(
-        history=request.history,
-        k=request.k if request.HasField("k") else DEFAULT_K,
-        excluded=request.exclude_item_ids,
+        history=[*request.history],
+        k=k,
+        excluded=[*request.exclude_item_ids],
         may_repeat_history=request.include_history,
         presets=alike.presets if alike else tuple(_references(request.presets)),
         rules=tuple(rules) if plain is None else plain,
@@ -110,7 +110,21 @@ def query_of(
         is_full=request.view == recommender_pb2.VIEW_FULL,
         model=request.model or PRODUCTION,
         request_id=request.request_id or request_id,
-        wishes=wishes_of(request, request.k if request.HasField("k") else DEFAULT_K),
+        wishes=wishes_of(request, k),
+    )
+
+
+def _is_sound(request: recommender_pb2.RecommendRequest) -> bool:
+    """Whether one look shows that nothing is wrong beside presets and rules; most requests."""
+    has = request.HasField
+    return (
+        len(request.history) <= MAX_HISTORY
+        and len(request.exclude_item_ids) <= MAX_EXCLUDED
+        and (not has("k") or 1 <= request.k <= MAX_K)
+        and is_request_id(request.request_id)
+        and request.view in VIEWS
+        and request.on_unknown_preset in SKIPS
+        and not (has("context") or has("target") or has("budget"))
     )
 
 

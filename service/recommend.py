@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -41,8 +41,7 @@ class PresetFreshness(Protocol):
         """Why its presets may not be those of Redis, and their age; empty: they are."""
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """A history in item indices."""
 
     known: list[int]
@@ -69,8 +68,7 @@ class Pinned:
     """When schedules are read, UTC."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A query on its way to the model."""
 
     query: Query
@@ -195,17 +193,19 @@ def _log_once(fault: str) -> None:
 
 def history_of(item_ids: Sequence[str], catalogue: Catalogue, max_seq: int) -> History:
     """The history in item indices, unknown ids left out."""
-    found = map(catalogue.index_of.get, item_ids)
-    known = [index for index in found if index is not None]
-    return History(known, known[-max_seq:], len(item_ids) - len(known))
+    known = [*map(catalogue.index_of.get, item_ids)]
+    if None in known:
+        known = [index for index in known if index is not None]
+    own = cast("list[int]", known)
+    return History(own, own[-max_seq:], len(item_ids) - len(own))
 
 
 def _excluded(query: Query, history: History, catalogue: Catalogue) -> Indices:
     """Item indices never to answer, each once, in order."""
-    index_of = catalogue.index_of
-    indices = {index_of[item_id] for item_id in query.excluded if item_id in index_of}
-    if not query.may_repeat_history:
-        indices.update(history.known)
+    indices = set(() if query.may_repeat_history else history.known)
+    if query.excluded:
+        index_of = catalogue.index_of
+        indices.update(index_of[item_id] for item_id in query.excluded if item_id in index_of)
     return np.array(sorted(indices), dtype=np.int64)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from service.findings import Findings
 from service.forward import Unsteered
@@ -44,8 +45,7 @@ class ActiveFeature:
     """In reference units, before all rules."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Slate:
+class Slate(NamedTuple):
     """The answer."""
 
     served: ServedModel

@@ -66,17 +66,26 @@ def wishes_of(request: recommender_pb2.RecommendRequest, k: int) -> Wishes | Non
         request: as received.
         k: items wanted.
     """
-    wishes = Wishes(
+    if not wishes_anything(request):
+        return None
+    return Wishes(
         target=_target(request.target) if request.HasField("target") else None,
         budget=_budget(request.budget, k) if request.HasField("budget") else None,
         wants_counterfactual=request.with_counterfactual,
         wants_rule_contributions=request.with_rule_contributions,
         wants_feature_contributions=request.with_feature_contributions,
     )
-    return wishes if wishes != NO_WISHES else None
 
 
-NO_WISHES = Wishes(None, None, False, False, False)
+def wishes_anything(request: recommender_pb2.RecommendRequest) -> bool:
+    """Whether a request has any wish."""
+    return (
+        request.with_counterfactual
+        or request.with_rule_contributions
+        or request.with_feature_contributions
+        or request.HasField("target")
+        or request.HasField("budget")
+    )
 
 
 def _target(message: recommender_pb2.Target) -> WantedTarget:

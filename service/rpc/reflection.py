@@ -41,9 +41,7 @@ class MethodAwarePool:
         return getattr(self._pool, name)
 
 
-def add_reflection(
-    services: tuple[str, ...], server: Any, pool: DescriptorPool
-) -> None:
+def add_reflection(services: tuple[str, ...], server: Any, pool: DescriptorPool) -> None:
     """Lets clients read the contract of these services, and of reflection itself."""
     aware = cast("DescriptorPool", MethodAwarePool(pool))
     names = (*services, reflection.SERVICE_NAME)

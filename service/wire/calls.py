@@ -2,10 +2,9 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import suppress
-from inspect import isawaitable
+from contextlib import aclosing, suppress
+from inspect import isasyncgen, isawaitable
 from typing import Any, Final, Protocol
 
 import grpc
@@ -28,9 +27,9 @@ QUEUED: Final = 1
 """Messages of a streaming caller that wait for the handler before it is held back."""
 
 FIRST_S: Final = 0.05
-"""What a streaming request has for its first message before it is answered all the same. An answer
-that ends the call earlier meets some clients while they write, who then tell of their own failure
-instead of our status."""
+"""What a streaming request has for its first message before it is answered all the same, and for
+its end before it is told how its call has ended. An end that comes earlier meets some clients while
+they write, who then tell of their own failure instead of our status."""
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +63,10 @@ class RefusedCall:
         self._block = block
         self._timer = asyncio.get_running_loop().call_later(FIRST_S, self._refuse)
 
-    def data(self, _data: bytes, *, is_ended: bool) -> None:  # noqa: ARG002
-        """Refuses."""
-        self._refuse()
+    def data(self, _data: bytes, *, is_ended: bool) -> None:
+        """Refuses at the end."""
+        if is_ended:
+            self._refuse()
 
     def gone(self) -> None:
         """Nobody waits for the refusal."""
@@ -97,9 +97,10 @@ class TaskCall:
         self._handler = handler
         self._context = WireContext(self, head)
         self._messages = Messages(head.encoding, carrier.max_message_bytes)
-        self._queue: deque[bytes] = deque()
         self._has_ended = False
         self._fault: Unacceptable | None = None
+        self._last: tuple[grpc.StatusCode, str] | None = None
+        """How the call ends, once that is known."""
         self._news = asyncio.Event()
         """Set whenever something has come."""
         self._room = asyncio.Event()
@@ -124,11 +125,17 @@ class TaskCall:
     # what the connection tells
 
     def data(self, data: bytes, *, is_ended: bool) -> None:
-        """Takes data of the request."""
+        """Takes data of the request; drops what comes after a fault or the end of the answer."""
+        if self._fault is not None or self._last is not None:
+            if is_ended and self._last is not None:
+                self._finish()
+            return
+        if self._fault is not None:
+            return
         self._owed += len(data)
         self._has_ended = is_ended
         try:
-            self._queue.extend(self._messages.take(data))
+            self._messages.add(data)
         except Unacceptable as fault:
             self._fault, self._has_ended = fault, True
         self._give_back()
@@ -140,7 +147,7 @@ class TaskCall:
         """The caller has reset the call, or its connection is lost."""
         self._is_gone = True
         self._room.set()
-        if self._task is not None:
+        if self._task is not None and not self._task.done():
             self._task.cancel()
         else:
             self._close()
@@ -183,11 +190,11 @@ class TaskCall:
         Raises:
             Unacceptable: what came is no message.
         """
-        while not self._queue and not self._has_ended:
+        while not self._messages and not self._has_ended:
             self._news.clear()
             await self._news.wait()
-        if self._queue:
-            message = self._queue.popleft()
+        if self._messages:
+            message = self._messages.take()
             self._give_back()
             return self._parsed(message)
         if self._fault is not None:
@@ -200,7 +207,7 @@ class TaskCall:
 
     def _give_back(self) -> None:
         """Lets the caller send more, unless what came still waits."""
-        if len(self._queue) <= QUEUED and self._owed:
+        if len(self._messages) <= QUEUED and self._owed:
             self._carrier.consumed(self._stream, self._owed)
             self._owed = 0
 
@@ -252,9 +259,10 @@ class TaskCall:
         request = self._incoming() if handler.request_streaming else await self._only()
         behaviour = _behaviour(handler)
         outcome = behaviour(request, self._context)
-        if hasattr(outcome, "__aiter__"):
-            async for message in outcome:
-                await self.send(message)
+        if isasyncgen(outcome):
+            async with aclosing(outcome):
+                async for message in outcome:
+                    await self.send(message)
         else:
             reply = await outcome if isawaitable(outcome) else outcome
             if not handler.response_streaming:
@@ -270,9 +278,9 @@ class TaskCall:
         """
         if self._fault is not None:
             raise self._fault
-        if len(self._queue) != 1 or self._messages.is_partial:
-            raise not_one(len(self._queue))
-        return self._parsed(self._queue.popleft())
+        if len(self._messages) != 1 or self._messages.is_partial:
+            raise not_one(len(self._messages))
+        return self._parsed(self._messages.take())
 
     def _reply(self, reply: Any) -> None:
         code = _code(self._context.code())
@@ -287,6 +295,20 @@ class TaskCall:
         self._close()
 
     def _end(self, code: grpc.StatusCode, details: str) -> None:
+        """Ends the call; a caller who still writes is told a little later (see `FIRST_S`)."""
+        self._last = code, details
+        is_told_now = self._stream.has_ended or self._is_gone or self._is_late
+        if is_told_now or not self._handler.request_streaming:
+            self._finish()
+        else:
+            later = asyncio.get_running_loop().call_later(FIRST_S, self._finish)
+            self._timers.append(later)
+
+    def _finish(self) -> None:
+        """Tells how the call has ended, once."""
+        if self._last is None or self._context.done():
+            return
+        code, details = self._last
         metadata = self._context.trailing_metadata()
         number = code.value[0]
         if self._has_begun:
@@ -311,6 +333,7 @@ class TaskCall:
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
+        self._finish()
 
 
 def _behaviour(handler: Any) -> Any:

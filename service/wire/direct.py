@@ -1,8 +1,11 @@
 """A unary call that is answered without a task: its bytes are handed over once they are there."""
 
+import logging
 from collections.abc import Callable
 from time import perf_counter
-from typing import Protocol
+from typing import Final, Protocol
+
+import grpc
 
 from service.wire.messages import (
     PREFIX_BYTES,
@@ -15,6 +18,11 @@ from service.wire.messages import (
 )
 from service.wire.metadata import RESPONSE_BLOCK, CallHead, refusal_block
 from service.wire.stream import Stream
+
+FAILED: Final = refusal_block(grpc.StatusCode.INTERNAL.value[0], "internal error")
+"""The answer to a call whose handler fails; the cause is in the log."""
+
+log = logging.getLogger(__name__)
 
 
 class Sender(Protocol):
@@ -41,7 +49,6 @@ class DirectCall:
         "_messages",
         "_sender",
         "_stream",
-        "_whole",
         "deadline",
         "is_gone",
         "message",
@@ -73,13 +80,12 @@ class DirectCall:
         self._encoding = head.encoding
         self._messages: Messages | None = None
         """None: the message may yet come whole."""
-        self._whole: list[bytes] = []
 
     def data(self, data: bytes, *, is_ended: bool) -> None:
         """Takes data of the request."""
         if is_ended and self._messages is None and is_plain(data, self._sender.max_message_bytes):
             self.message = data[PREFIX_BYTES:]
-            self._begin(self)
+            self._hand_over()
             return
         try:
             self._take(data, is_ended=is_ended)
@@ -94,14 +100,24 @@ class DirectCall:
         """
         if self._messages is None:
             self._messages = Messages(self._encoding, self._sender.max_message_bytes)
-        self._whole += self._messages.take(data)
-        self._sender.consumed(self._stream, len(data))
-        if not is_ended:
-            return
-        if len(self._whole) != 1 or self._messages.is_partial:
-            raise not_one(len(self._whole))
-        self.message = self._whole.pop()
-        self._begin(self)
+        own = self._messages
+        own.add(data)
+        count = len(own)
+        if count > 1 or (is_ended and (count != 1 or own.is_partial)):
+            raise not_one(count)
+        if is_ended:
+            self.message = own.take()
+            self._hand_over()
+        else:
+            self._sender.consumed(self._stream, len(data))
+
+    def _hand_over(self) -> None:
+        """Has it answered; what fails there is this call's alone."""
+        try:
+            self._begin(self)
+        except Exception:
+            log.exception("a direct call failed")
+            self.refuse(FAILED)
 
     def gone(self) -> None:
         """The caller has reset the call, or its connection is lost."""

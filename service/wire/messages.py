@@ -1,6 +1,7 @@
 """gRPC's messages within the data of a stream: a flag, a length, bytes."""
 
 import zlib
+from collections import deque
 from typing import Final
 
 import grpc
@@ -45,7 +46,7 @@ def is_plain(data: bytes, most: int) -> bool:
 
 
 class Messages:
-    """Puts the messages of one request together."""
+    """Puts the messages of one request together; each is decompressed only once it is taken."""
 
     def __init__(self, encoding: str, max_bytes: int) -> None:
         """Nothing has come.
@@ -56,45 +57,57 @@ class Messages:
         """
         self._encoding = encoding
         self._max_bytes = max_bytes
+        self._whole: deque[tuple[bool, bytes]] = deque()
+        """Whether it is compressed, and a message."""
         self._parts: list[bytes] = []
         self._size = 0
+        self._needed = PREFIX_BYTES
+        """Bytes that tell more than is known."""
+
+    def __len__(self) -> int:
+        """Messages that are whole."""
+        return len(self._whole)
 
     @property
     def is_partial(self) -> bool:
         """Whether there is the beginning of a message."""
         return self._size > 0
 
-    def take(self, data: bytes) -> list[bytes]:
-        """The messages that are whole with this data.
+    def add(self, data: bytes) -> None:
+        """Takes data of the request.
 
         Raises:
-            Unacceptable: one is too large, or cannot be decompressed.
+            Unacceptable: a message is too large; nothing may be added after it.
         """
-        if data:
-            self._parts.append(data)
-            self._size += len(data)
-        whole: list[bytes] = []
-        while (size := self._next_size()) is not None and self._size >= size:
-            buffer = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-            message, rest = buffer[PREFIX_BYTES:size], buffer[size:]
-            whole.append(self._plain(message) if buffer[0] & 1 else message)
-            self._parts, self._size = [rest] if rest else [], len(rest)
-        return whole
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size < self._needed:
+            return
+        buffer, at = b"".join(self._parts), 0
+        while len(buffer) - at >= (size := self._size_at(buffer, at)):
+            self._whole.append((bool(buffer[at] & 1), buffer[at + PREFIX_BYTES : at + size]))
+            at += size
+        rest = buffer[at:]
+        self._parts, self._size, self._needed = [rest], len(rest), size
 
-    def _next_size(self) -> int | None:
-        """Bytes of the next message with its prefix; None: not known yet."""
-        if self._size < PREFIX_BYTES:
-            return None
-        if len(self._parts[0]) < PREFIX_BYTES:
-            self._parts = [b"".join(self._parts)]
-        count = int(U32.unpack_from(self._parts[0], 1)[0])
-        self._check(count)
-        return PREFIX_BYTES + count
+    def take(self) -> bytes:
+        """The first message that is whole; it is forgotten.
 
-    def _check(self, count: int) -> None:
+        Raises:
+            Unacceptable: it cannot be decompressed.
+        """
+        is_packed, message = self._whole.popleft()
+        return self._plain(message) if is_packed else message
+
+    def _size_at(self, buffer: bytes, at: int) -> int:
+        """Bytes of the message there with its prefix, or those that would tell."""
+        if len(buffer) - at < PREFIX_BYTES:
+            return PREFIX_BYTES
+        count = int(U32.unpack_from(buffer, at + 1)[0])
         if count > self._max_bytes:
             details = f"SERVER: Received message larger than max ({count} vs. {self._max_bytes})"
             raise Unacceptable(grpc.StatusCode.RESOURCE_EXHAUSTED, details)
+        return PREFIX_BYTES + count
 
     def _plain(self, message: bytes) -> bytes:
         """The message, decompressed."""
