@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import aclosing, suppress
-from inspect import isasyncgen, isawaitable
+from contextlib import suppress
+from inspect import isawaitable
 from typing import Any, Final, Protocol
 
 import grpc
@@ -259,16 +259,22 @@ class TaskCall:
         request = self._incoming() if handler.request_streaming else await self._only()
         behaviour = _behaviour(handler)
         outcome = behaviour(request, self._context)
-        if isasyncgen(outcome):
-            async with aclosing(outcome):
-                async for message in outcome:
-                    await self.send(message)
+        if hasattr(outcome, "__aiter__"):
+            await self._send_all(outcome)
         else:
             reply = await outcome if isawaitable(outcome) else outcome
             if not handler.response_streaming:
                 self._reply(reply)
                 return
         self._end(_code(self._context.code()), self._context.details())
+
+    async def _send_all(self, outcome: Any) -> None:
+        try:
+            async for message in outcome:
+                await self.send(message)
+        finally:
+            if hasattr(outcome, "aclose"):
+                await outcome.aclose()
 
     async def _only(self) -> Any:
         """The one message of a unary request.
