@@ -1,0 +1,142 @@
+"""Messages within the data of a stream, however they are cut."""
+
+import gzip
+import zlib
+
+import grpc
+import pytest
+
+from service.wire.messages import Messages, Unacceptable, framed, is_plain
+
+MOST = 1000
+PACKED = {"gzip": gzip.compress, "deflate": zlib.compress}
+
+
+def put_together(*parts: bytes, encoding: str = "identity") -> Messages:
+    messages = Messages(encoding, MOST)
+    for part in parts:
+        messages.add(part)
+    return messages
+
+
+def taken(messages: Messages) -> list[bytes]:
+    return [messages.take() for _ in range(len(messages))]
+
+
+def packed(message: bytes, encoding: str) -> bytes:
+    own = PACKED[encoding](message)
+    return b"\x01" + len(own).to_bytes(4, "big") + own
+
+
+def refusal(*parts: bytes, encoding: str = "identity") -> Unacceptable:
+    with pytest.raises(Unacceptable) as caught:
+        taken(put_together(*parts, encoding=encoding))
+    return caught.value
+
+
+def test_a_whole_message_is_there_at_once() -> None:
+    assert taken(put_together(framed(b"whole"))) == [b"whole"]
+
+
+def test_an_empty_message_is_a_message() -> None:
+    assert taken(put_together(framed(b""))) == [b""]
+
+
+def test_a_message_in_single_bytes_is_put_together() -> None:
+    parts = [bytes((byte,)) for byte in framed(b"apart")]
+    assert taken(put_together(*parts)) == [b"apart"]
+
+
+@pytest.mark.parametrize("cut", range(1, 24))
+def test_two_messages_cut_anywhere_are_two(cut: int) -> None:
+    data = framed(b"first") + framed(b"and second")
+    assert taken(put_together(data[:cut], data[cut:])) == [b"first", b"and second"]
+
+
+def test_many_messages_of_one_part_come_in_their_order() -> None:
+    own = [b"%d" % number for number in range(100)]
+    assert taken(put_together(b"".join(map(framed, own)))) == own
+
+
+def test_the_beginning_of_a_message_is_no_message() -> None:
+    messages = put_together(framed(b"cut off")[:-1])
+    assert (len(messages), messages.is_partial) == (0, True)
+
+
+def test_nothing_is_left_behind_a_whole_message() -> None:
+    assert not put_together(framed(b"whole")).is_partial
+
+
+def test_no_data_is_no_message() -> None:
+    messages = put_together(b"", b"")
+    assert (len(messages), messages.is_partial) == (0, False)
+
+
+def test_a_message_of_the_largest_size_is_taken() -> None:
+    assert taken(put_together(framed(b"x" * MOST))) == [b"x" * MOST]
+
+
+def test_a_message_too_large_is_refused_by_its_prefix() -> None:
+    fault = refusal(framed(b"x" * (MOST + 1))[:5])
+    assert (fault.code, fault.details) == (
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "SERVER: Received message larger than max (1001 vs. 1000)",
+    )
+
+
+def test_messages_before_one_too_large_can_be_taken() -> None:
+    messages = Messages("identity", MOST)
+    with pytest.raises(Unacceptable):
+        messages.add(framed(b"good") + framed(b"x" * (MOST + 1)))
+    assert taken(messages) == [b"good"]
+
+
+@pytest.mark.parametrize("encoding", PACKED)
+def test_a_compressed_message_is_decompressed(encoding: str) -> None:
+    assert taken(put_together(packed(b"smaller", encoding), encoding=encoding)) == [b"smaller"]
+
+
+@pytest.mark.parametrize("encoding", PACKED)
+def test_a_message_that_grows_beyond_the_limit_is_refused(encoding: str) -> None:
+    fault = refusal(packed(b"\x00" * (MOST + 1), encoding), encoding=encoding)
+    assert fault.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize("encoding", PACKED)
+def test_a_message_that_is_cut_off_within_its_compression_is_refused(encoding: str) -> None:
+    whole = PACKED[encoding](b"cut off")[:-3]
+    fault = refusal(b"\x01" + len(whole).to_bytes(4, "big") + whole, encoding=encoding)
+    assert fault.code is grpc.StatusCode.INTERNAL
+
+
+def test_bytes_that_do_not_decompress_are_refused() -> None:
+    fault = refusal(b"\x01\x00\x00\x00\x04none", encoding="gzip")
+    assert fault.code is grpc.StatusCode.INTERNAL
+
+
+def test_a_compressed_message_without_an_encoding_is_refused() -> None:
+    fault = refusal(packed(b"of what", "gzip"))
+    assert fault.code is grpc.StatusCode.INTERNAL
+
+
+def test_a_message_is_decompressed_only_once_it_is_taken() -> None:
+    messages = put_together(packed(b"good", "gzip"), b"\x01\x00\x00\x00\x04none", encoding="gzip")
+    assert (messages.take(), len(messages)) == (b"good", 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (framed(b"whole"), True),
+        (framed(b""), True),
+        (framed(b"x" * MOST), True),
+        (framed(b"x" * (MOST + 1)), False),
+        (framed(b"cut off")[:-1], False),
+        (framed(b"one") + framed(b"two"), False),
+        (packed(b"smaller", "gzip"), False),
+        (b"\x00\x00", False),
+        (b"", False),
+    ],
+)
+def test_only_one_whole_message_is_plain(data: bytes, expected: bool) -> None:
+    assert is_plain(data, MOST) is expected
