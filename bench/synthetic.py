@@ -88,7 +88,7 @@ def stored(name: str) -> str:
 
 def publish(workload: Workload, store: Store) -> str:
     """The version of the workload's bundle in the store, promoted to production."""
-    version = f"synthetic-{workload.name.lower()}-3"
+    version = f"synthetic-{workload.name.lower()}-4"
     if version not in store.versions():
         with TemporaryDirectory() as folder:
             _write(workload, Path(folder), version, store)

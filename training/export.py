@@ -160,14 +160,34 @@ def _run(
     *,
     newest_only: bool,
 ) -> str:
-    mask = _mask(graph, model.shape.max_seq, items)
+    """Hidden states [batch, positions, d_model] after some blocks.
+
+    Between blocks the positions of all histories are rows of one matrix: ONNX Runtime adds a bias
+    within the product of two matrices, and in a pass of its own elsewhere.
+    """
+    d_model, mask = model.shape.d_model, _mask(graph, model.shape.max_seq, items)
+    sizes = graph.node("Shape", items)
+    split = _with(graph, sizes, model.shape.n_heads, d_model // model.shape.n_heads)
+    whole = _with(graph, sizes, d_model)
+    rows = _rows(graph, hidden, d_model)
     for index in blocks:
-        is_cut = newest_only and index == model.shape.n_blocks - 1
-        block = model.blocks[index]
+        name, block = f"block_{index + 1}", model.blocks[index]
         if not isinstance(block, Block):
             raise TypeError(f"cannot export a {type(block).__name__}")
-        hidden = _block(graph, f"block_{index + 1}", block, hidden, mask, newest_only=is_cut)
-    return hidden
+        if newest_only and index == model.shape.n_blocks - 1:
+            rows = _newest_block(graph, name, block, graph.node("Reshape", rows, whole), mask)
+            return graph.node("Unsqueeze", rows, graph.constant("axis_1", np.array([1])))
+        rows = _block(graph, name, block, rows, mask, split)
+    return graph.node("Reshape", rows, whole)
+
+
+def _with(graph: GraphBuilder, sizes: str, *more: int) -> str:
+    """A shape: batch, seq, and what follows."""
+    return graph.node("Concat", sizes, graph.constant(f"sizes {more}", np.array(more)), axis=0)
+
+
+def _rows(graph: GraphBuilder, x: str, width: int) -> str:
+    return graph.node("Reshape", x, graph.constant(f"rows of {width}", np.array([-1, width])))
 
 
 def _mask(graph: GraphBuilder, max_seq: int, items: str) -> str:
@@ -185,13 +205,21 @@ def _mask(graph: GraphBuilder, max_seq: int, items: str) -> str:
     return graph.node("Where", visible, nothing, graph.constant("blind", np.float32(BLIND)))
 
 
-def _block(
-    graph: GraphBuilder, name: str, block: Block, hidden: str, mask: str, *, newest_only: bool
-) -> str:
+def _block(graph: GraphBuilder, name: str, block: Block, hidden: str, mask: str, split: str) -> str:
+    """[batch x seq, d_model] after one block."""
     context = _norm(graph, f"{name}.attention_norm", block.attention_norm, hidden)
-    attend = _newest_attention if newest_only else _attention
-    attended = attend(graph, f"{name}.attention", block.attention, context, mask)
-    hidden = graph.node("Add", newest(graph, hidden) if newest_only else hidden, attended)
+    attended = _attention(graph, f"{name}.attention", block.attention, context, mask, split)
+    return _fed_forward(graph, name, block, graph.node("Add", hidden, attended))
+
+
+def _newest_block(graph: GraphBuilder, name: str, block: Block, hidden: str, mask: str) -> str:
+    """[batch, d_model] at the newest position after one block, of [batch, seq, d_model]."""
+    context = _norm(graph, f"{name}.attention_norm", block.attention_norm, hidden)
+    attended = _newest_attention(graph, f"{name}.attention", block.attention, context, mask)
+    return _fed_forward(graph, name, block, graph.node("Add", _last(graph, hidden, 1), attended))
+
+
+def _fed_forward(graph: GraphBuilder, name: str, block: Block, hidden: str) -> str:
     normed = _norm(graph, f"{name}.feed_forward_norm", block.feed_forward_norm, hidden)
     widened = graph.node("Gelu", _linear(graph, f"{name}.widen", block.widen, normed))
     return graph.node("Add", hidden, _linear(graph, f"{name}.narrow", block.narrow, widened))
@@ -200,22 +228,20 @@ def _block(
 def _newest_attention(
     graph: GraphBuilder, name: str, attention: Attention, context: str, mask: str
 ) -> str:
-    """What the newest position attends to, [batch, 1, d_model], without keys and values.
+    """What the newest position attends to, [batch, d_model], without keys and values.
 
     A score is (query K) context, and the mean of values V (mean of context), so that both matrices
     are folded into those of the one query and of the output. What the keys' bias adds to all scores
     alike cancels in the softmax.
     """
-    axis = graph.constant("axis_1", np.array([1]))
+    read, told = _read(attention), _told(attention)
     by_head = graph.constant("by_head", np.array([0, attention.n_heads, -1]))
-    one_row = graph.constant("one_row", np.array([0, 1, -1]))
-    queries = graph.product(f"{name}.read", newest(graph, context), *_read(attention))
+    queries = graph.product(f"{name}.read", _last(graph, context, 1), *read)
     turned = graph.node("Transpose", context, perm=[0, 2, 1])
     scores = graph.node("MatMul", graph.node("Reshape", queries, by_head), turned)
-    visible = graph.node("Squeeze", newest(graph, mask, axis=2), axis)
-    weights = graph.node("Softmax", graph.node("Add", scores, visible), axis=-1)
-    means = graph.node("Reshape", graph.node("MatMul", weights, context), one_row)
-    return graph.product(f"{name}.told", means, *_told(attention))
+    visible = graph.node("Add", scores, _last(graph, mask, 2))
+    means = graph.node("MatMul", graph.node("Softmax", visible, axis=-1), context)
+    return graph.product(f"{name}.told", _rows(graph, means, len(told[0])), *told)
 
 
 def _read(attention: Attention) -> tuple[Tensor, Tensor]:
@@ -244,22 +270,20 @@ def _by_head(attention: Attention, layer: nn.Linear) -> tuple[Tensor, Tensor]:
 
 
 def _attention(
-    graph: GraphBuilder, name: str, attention: Attention, context: str, mask: str
+    graph: GraphBuilder, name: str, attention: Attention, context: str, mask: str, split: str
 ) -> str:
-    heads = attention.n_heads
-    scale = (attention.query.out_features / heads) ** -0.5
-    q = _heads(graph, _linear(graph, f"{name}.query", attention.query, context, scale), heads)
-    k = _heads(graph, _linear(graph, f"{name}.key", attention.key, context), heads, (0, 2, 3, 1))
-    v = _heads(graph, _linear(graph, f"{name}.value", attention.value, context), heads)
+    d_model = attention.query.out_features
+    scale = (d_model / attention.n_heads) ** -0.5
+    q = _heads(graph, _linear(graph, f"{name}.query", attention.query, context, scale), split)
+    k = _heads(graph, _linear(graph, f"{name}.key", attention.key, context), split, (0, 2, 3, 1))
+    v = _heads(graph, _linear(graph, f"{name}.value", attention.value, context), split)
     scores = graph.node("Add", graph.node("MatMul", q, k), mask)
     attended = graph.node("MatMul", graph.node("Softmax", scores, axis=-1), v)
-    rows = graph.node("Transpose", attended, perm=[0, 2, 1, 3])
-    merged = graph.node("Reshape", rows, graph.constant("merge_heads", np.array([0, 0, -1])))
-    return _linear(graph, f"{name}.output", attention.output, merged)
+    turned = graph.node("Transpose", attended, perm=[0, 2, 1, 3])
+    return _linear(graph, f"{name}.output", attention.output, _rows(graph, turned, d_model))
 
 
-def _heads(graph: GraphBuilder, x: str, heads: int, perm: Sequence[int] = (0, 2, 1, 3)) -> str:
-    split = graph.constant("split_heads", np.array([0, 0, heads, -1]))
+def _heads(graph: GraphBuilder, x: str, split: str, perm: Sequence[int] = (0, 2, 1, 3)) -> str:
     return graph.node("Transpose", graph.node("Reshape", x, split), perm=list(perm))
 
 
@@ -275,11 +299,15 @@ def _norm(graph: GraphBuilder, name: str, norm: nn.LayerNorm, x: str) -> str:
     return graph.node("LayerNormalization", x, gain, bias, axis=-1, epsilon=norm.eps)
 
 
-def newest(graph: GraphBuilder, x: str, *, axis: int = 1) -> str:
-    """The last of an axis, which stays."""
+def newest(graph: GraphBuilder, x: str) -> str:
+    """The last position of [batch, positions, d_model], as one position."""
     minus_one = graph.constant("minus_one", np.array([-1]))
-    end = graph.constant("end", np.array([np.iinfo(np.int64).max]))
-    return graph.node("Slice", x, minus_one, end, graph.constant(f"axis_{axis}", np.array([axis])))
+    return graph.node("Gather", x, minus_one, axis=1)
+
+
+def _last(graph: GraphBuilder, x: str, axis: int) -> str:
+    """The last of an axis, which goes."""
+    return graph.node("Gather", x, graph.constant("last", np.array(-1)), axis=axis)
 
 
 def _score(graph: GraphBuilder, model: Sasrec, final: str) -> str:

@@ -146,7 +146,7 @@ class WatchedGraph(GraphBuilder):
     def model(self) -> onnx.ModelProto:
         """The checked graph, as a model."""
         for name, (value, width) in self._watched.items():
-            self.output(value, name, np.float32, [f"{name} rows", f"{name} positions", width])
+            self.output(value, name, np.float32, [f"{name} rows", width])
         return super().model()
 
 

@@ -50,7 +50,7 @@ def test_a_variant_loads_and_answers_its_own_golden_request(store: Store, made: 
 def test_a_variant_says_what_it_was_made_of_and_what_it_keeps(store: Store, made: Made) -> None:
     variant = store.manifest(made.manifest.version).variant
     assert variant is not None
-    assert (variant.of, variant.histories) == ("synthetic-t-3", "drawn by popularity")
+    assert (variant.of, variant.histories) == ("synthetic-t-4", "drawn by popularity")
     assert 0.95 <= variant.overlap_at_10 <= 1
     assert variant.ndcg_kept_share is None
 
@@ -58,19 +58,19 @@ def test_a_variant_says_what_it_was_made_of_and_what_it_keeps(store: Store, made
 def test_the_contract_tells_precision_and_variant(made: Made) -> None:
     model = model_to_proto(made.manifest, [])
     assert model.precision > 1
-    assert model.variant.base_version == "synthetic-t-3"
+    assert model.variant.base_version == "synthetic-t-4"
     assert not model.variant.HasField("ndcg_kept_share")
 
 
 def test_rules_mean_the_same(store: Store, made: Made) -> None:
-    base = store.manifest("synthetic-t-3")
+    base = store.manifest("synthetic-t-4")
     assert made.manifest.feature_space == base.feature_space
     for name in ("encoder.onnx", "sae.safetensors", "feature_cards.json", "upper.onnx"):
         assert made.manifest.files[name] == base.files[name]
 
 
 def test_lower_graphs_are_smaller(store: Store, made: Made) -> None:
-    base = store.manifest("synthetic-t-3")
+    base = store.manifest("synthetic-t-4")
     assert made.manifest.files["lower.onnx"].size_bytes < base.files["lower.onnx"].size_bytes
 
 
@@ -89,12 +89,12 @@ def test_a_variant_that_keeps_too_little_is_refused_by_figure(store: Store, figu
         publish_variant(store, "production", Precision.INT8, least=least)
     assert refused.value.figure == figure
     assert f"--least-{figure.replace('_', '-')}" in str(refused.value)
-    assert store.versions() == ("synthetic-t-3",)
+    assert store.versions() == ("synthetic-t-4",)
 
 
 def test_a_variant_is_not_rounded_once_more(store: Store) -> None:
     made = publish_variant(store, "production", Precision.BFLOAT16)
-    with pytest.raises(VariantOfVariant, match="make variants of synthetic-t-3"):
+    with pytest.raises(VariantOfVariant, match="make variants of synthetic-t-4"):
         publish_variant(store, made.manifest.version, Precision.INT8)
 
 
@@ -138,7 +138,7 @@ def test_every_hook_point_can_be_lowered(
 
 def _cut_after(block: int, store: Store, folder: Path) -> Path:
     """The store's bundle, trained anew with another hook point."""
-    manifest = store.manifest("synthetic-t-3")
+    manifest = store.manifest("synthetic-t-4")
     cards = store.load("production").cards
     items = tuple(Item(str(i), "", {}) for i in range(1, 601))
     users = tuple(np.random.default_rng(5).integers(1, 601, (50, 12)).astype(np.int32))
@@ -158,10 +158,10 @@ def _sealed(folder: Path, like: Manifest) -> Manifest:
 
 
 def test_a_float32_manifest_is_one_that_older_replicas_read(store: Store) -> None:
-    text = (_folder(store, "synthetic-t-3") / "manifest.json").read_text()
+    text = (_folder(store, "synthetic-t-4") / "manifest.json").read_text()
     assert "precision" not in text
     assert "variant" not in text
-    assert read_manifest(_folder(store, "synthetic-t-3")).precision is Precision.FLOAT32
+    assert read_manifest(_folder(store, "synthetic-t-4")).precision is Precision.FLOAT32
 
 
 def test_an_altered_int8_graph_is_refused(store: Store) -> None:
