@@ -16,7 +16,7 @@ from steerrec.v1 import recommender_pb2, rule_pb2
 
 from service.convert import origin_to_proto, tell_reports
 from service.item_heads import SCORE_BYTES
-from service.reply import reply_of, tell_frame
+from service.reply import reply_of, tell_frame, tell_slate
 from service.slate import Slate
 from steering.columns import ResolvedColumns
 from steering.report import Reports
@@ -50,8 +50,23 @@ def _report_parts(place: int, status: int, message: str, unit: int) -> _ReportPa
 
 def reply_bytes(slate: Slate) -> bytes:
     """The response that says what the slate says, serialised."""
-    if slate.is_full or slate.findings is not None or slate.unsteered is not None:
-        return reply_of(slate).SerializeToString()
+    return _plain_bytes(slate) if _is_plain(slate) else reply_of(slate).SerializeToString()
+
+
+def tell_reply(response: recommender_pb2.RecommendResponse, slate: Slate) -> None:
+    """Says in an empty response what the slate says."""
+    if _is_plain(slate):
+        # protobuf reads bytes faster than Python fills messages
+        response.MergeFromString(_plain_bytes(slate))
+    else:
+        tell_slate(response, slate)
+
+
+def _is_plain(slate: Slate) -> bool:
+    return not slate.is_full and slate.findings is None and slate.unsteered is None
+
+
+def _plain_bytes(slate: Slate) -> bytes:
     response = recommender_pb2.RecommendResponse()
     tell_frame(response, slate)
     parts = _item_parts(slate)

@@ -20,8 +20,7 @@ from service.forward import Answer, Question
 from service.metrics import Metrics
 from service.query import query_of
 from service.recommend import Pinned, Prepared, Recommender
-from service.reply import reply_of
-from service.reply_bytes import reply_bytes
+from service.reply_bytes import reply_bytes, tell_reply
 from service.request_id import request_id_of
 from service.rpc.gate import Gate
 from service.rpc.interceptor import NOT_A_MESSAGE, named
@@ -189,7 +188,8 @@ class Call:
         recorder = self._direct.recorder
         if recorder is None:
             return reply_bytes(slate)
-        reply = reply_of(slate)
+        reply = recommender_pb2.RecommendResponse()
+        tell_reply(reply, slate)
         recorder.record(self._request, reply, self._pinned)
         return reply.SerializeToString()
 

@@ -13,7 +13,8 @@ from service.many import Many, Result
 from service.metrics import Metrics
 from service.query import query_of
 from service.recommend import Recommender
-from service.reply import reply_of, tell_slate
+from service.reply import reply_of
+from service.reply_bytes import tell_reply
 from service.request_id import REQUEST_ID
 from service.rpc.deadline import deadline_of
 from service.rpc.interceptor import Context
@@ -140,7 +141,7 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
                 log.error("a request of many failed", exc_info=outcome)
             message.error.CopyFrom(status_of(outcome, asked.request_id))
             return
-        tell_slate(message.response, outcome)
+        tell_reply(message.response, outcome)
         if self._recorder is not None and asked.pinned is not None:
             self._recorder.record(asked.request, message.response, asked.pinned)
 

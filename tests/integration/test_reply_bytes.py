@@ -1,10 +1,13 @@
-"""A single call's reply, made as bytes, says what the same request's reply of a batch says."""
+"""A reply put together from bytes says what a reply of messages says.
+
+The single call behind gRPC's own server fills messages, a batch's results come from bytes.
+"""
 
 import pytest
 from steerrec.v1 import recommender_pb2, rule_pb2
 
 from tests.integration.asking import add, add_genre, request, scale
-from tests.integration.conftest import Service
+from tests.integration.conftest import Start
 
 SET = rule_pb2.Rule(feature_index=1, operation=rule_pb2.OPERATION_SET, value=0.5)
 REQUESTS = {
@@ -30,10 +33,11 @@ REQUESTS = {
 
 @pytest.mark.parametrize("asked", REQUESTS.values(), ids=REQUESTS.keys())
 async def test_a_reply_says_the_same_as_bytes_and_as_a_message(
-    service: Service, asked: recommender_pb2.RecommendRequest
+    start: Start, asked: recommender_pb2.RecommendRequest
 ) -> None:
     asked.request_id = "the same"
-    single = await service.recommender.Recommend(asked)
     batch = recommender_pb2.BatchRecommendRequest(requests=[asked])
-    (result,) = (await service.recommender.BatchRecommend(batch)).results
+    async with start(wire="grpcio") as service:
+        single = await service.recommender.Recommend(asked)
+        (result,) = (await service.recommender.BatchRecommend(batch)).results
     assert single == result.response
