@@ -26,7 +26,7 @@ from steering.resolved import ResolvedRule
 from steering.rules import Operation
 from steering.space import FeatureSpace, Floats
 
-MOST = 24
+MOST = 16
 """Touched features of a whole batch up to which this is faster (`bench.request_path`)."""
 
 
