@@ -19,6 +19,8 @@ PREFACE_S: Final = 20.0
 """What a client has to begin."""
 AGE_JITTER: Final = 0.1
 """Part of its age by which a connection ends earlier or later, so that not all do at once."""
+CLOSE_S: Final = 5.0
+"""What a client has to read the last of it; then its connection is cut off."""
 WRITE_BYTES: Final = 2**20
 """What waits for a socket before nothing more is read from it."""
 NOT_FOUND: Final = refusal_block(grpc.StatusCode.UNIMPLEMENTED.value[0], "Method not found!")
@@ -198,12 +200,23 @@ class WireProtocol(asyncio.Protocol):
             self._transport.write(b"".join(own.out))
             own.out.clear()
         if own.is_closed or (own.is_shut and not own.streams):
-            self._transport.close()
+            self._close()
 
     def end(self) -> None:
         """Closes, whatever is in progress."""
         self.connection.lost()
         self.flush()
+
+    def abort(self) -> None:
+        """Cuts it off: what waits for the socket is not sent."""
+        self._transport.abort()
+
+    def _close(self) -> None:
+        """Closes once everything is sent, or too late."""
+        if not self._transport.is_closing():
+            self._transport.close()
+            loop = asyncio.get_running_loop()
+            self._timers.append(loop.call_later(CLOSE_S, self._transport.abort))
 
     def _mark(self) -> None:
         if not self.is_marked:

@@ -1,6 +1,7 @@
 """The server: a port, its connections, and the handlers of every method."""
 
 import asyncio
+import errno
 import logging
 import socket
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +13,10 @@ from service.wire.protocol import Begin, Routed, WireProtocol
 
 BACKLOG: Final = 1024
 """Connections that wait to be taken in."""
+LAST_S: Final = 1.0
+"""What clients have at a stop to read the last that was sent."""
+NOT_HERE: Final = frozenset((errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT))
+"""That a machine has no such address."""
 
 Around = Callable[[str, Any], Any]
 log = logging.getLogger(__name__)
@@ -56,7 +61,8 @@ class WireServer:
         self._protocols: set[WireProtocol] = set()
         self._marked: list[WireProtocol] = []
         self._quiet = asyncio.Event()
-        """Set whenever a connection is written to or lost."""
+        """Set whenever a connection is lost."""
+        self._is_stopped = False
 
     # before the start
 
@@ -73,7 +79,7 @@ class WireServer:
         self._direct[path] = begin
 
     def add_insecure_port(self, address: str) -> int:
-        """Binds host:port; the port, a free one for 0.
+        """Binds host:port; the port, a free one for 0. Who comes before the start waits for it.
 
         Raises:
             RuntimeError: it cannot be bound.
@@ -81,20 +87,40 @@ class WireServer:
         host, _, port = address.rpartition(":")
         try:
             bound = self._bound(host.strip("[]"), int(port))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, OverflowError) as error:
             self._close_sockets()
             raise RuntimeError(f"Failed to bind to address {address}: {error}") from error
         return bound
 
     def _bound(self, host: str, port: int) -> int:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        """The port that every address of the host is bound to, of those that this machine has."""
+        found = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        has_any, missing = False, OSError("no address")
         for family, _, _, _, place in dict.fromkeys(found):
-            own = socket.socket(family, socket.SOCK_STREAM)
-            self._sockets.append(own)
-            self._prepare(own, family)
-            own.bind((place[0], port, *place[2:]))
-            port = own.getsockname()[1]
+            try:
+                port = self._listens(family, (place[0], port, *place[2:]))
+                has_any = True
+            except OSError as error:
+                if error.errno not in NOT_HERE:
+                    raise
+                missing = error
+        if not has_any:
+            raise missing
         return port
+
+    def _listens(self, family: int, place: tuple[Any, ...]) -> int:
+        own = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            self._prepare(own, family)
+            own.bind(place)
+            own.listen(BACKLOG)
+        except (OSError, OverflowError):
+            own.close()
+            raise
+        self._sockets.append(own)
+        return int(own.getsockname()[1])
 
     def _prepare(self, own: socket.socket, family: int) -> None:
         own.setblocking(False)
@@ -115,6 +141,7 @@ class WireServer:
 
     async def stop(self, grace: float | None) -> None:
         """Takes nobody in any more; ends the calls that are in progress after the grace, s."""
+        self._is_stopped = True
         for listening in self._listening:
             listening.close()
         self._close_sockets()
@@ -138,7 +165,13 @@ class WireServer:
         self.flush()
         for protocol in [*self._protocols]:
             protocol.end()
-        await self._all_lost()
+        try:
+            async with asyncio.timeout(LAST_S):
+                await self._all_lost()
+        except TimeoutError:
+            for protocol in [*self._protocols]:
+                protocol.abort()
+            await self._all_lost()
 
     def _close_sockets(self) -> None:
         for own in self._sockets:
@@ -187,6 +220,8 @@ class WireServer:
     def opened(self, protocol: WireProtocol) -> None:
         """A client has come."""
         self._protocols.add(protocol)
+        if self._is_stopped:
+            protocol.abort()
 
     def lost(self, protocol: WireProtocol) -> None:
         """A client is gone."""

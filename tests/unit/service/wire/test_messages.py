@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from collections.abc import Callable
 
 import grpc
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from service.wire.messages import Messages, Unacceptable, framed, is_plain
 
 MOST = 1000
-PACKED = {"gzip": gzip.compress, "deflate": zlib.compress}
+PACKED: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
 
 
 def put_together(*parts: bytes, encoding: str = "identity") -> Messages:
