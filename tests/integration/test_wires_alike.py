@@ -4,8 +4,9 @@ What each replica makes up itself (ids, times, etags) is left out.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import grpc
@@ -32,6 +33,7 @@ from model_store.store import Store
 from service.rpc.surface import SERVICES
 from service.server import replica
 from service.settings import load_settings
+from tests.conformance.wire.raw import framed, head, raw
 from tests.integration.asking import add, add_genre, preset, request
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -67,11 +69,18 @@ class Told(NamedTuple):
     replies: list[Any]
 
 
-class Wires(NamedTuple):
-    """Channels to two replicas, which have had the same calls."""
+@dataclass(frozen=True)
+class Wires:
+    """Two replicas, which have had the same calls."""
 
     oracle: grpc.aio.Channel
     ours: grpc.aio.Channel
+    addresses: list[str]
+    """Of both, in this order."""
+
+    def __iter__(self) -> Iterator[grpc.aio.Channel]:
+        """Channels to both."""
+        return iter((self.oracle, self.ours))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -80,7 +89,7 @@ async def wires(
 ) -> AsyncIterator[Wires]:
     """A replica with gRPC's own server and one with ours; each has the preset "scary"."""
     async with AsyncExitStack() as stack:
-        channels = []
+        channels, addresses = [], []
         for wire in ("grpcio", "own"):
             settings = load_settings(
                 {},
@@ -93,10 +102,11 @@ async def wires(
                 wire=wire,
             )
             own = await stack.enter_async_context(replica(settings))
+            addresses.append(own.addresses.grpc)
             channel = grpc.aio.insecure_channel(own.addresses.grpc)
             channels.append(await stack.enter_async_context(channel))
             await told(channel, "PresetService/CreatePreset", created("scary"))
-        yield Wires(*channels)
+        yield Wires(channels[0], channels[1], addresses)
 
 
 def created(name: str, *, value: float = 0.5) -> preset_pb2.CreatePresetRequest:
@@ -489,6 +499,68 @@ async def test_a_compressed_request_is_answered_alike(
         reply = await method(asked, compression=compression)
         replies.append(scrubbed(plain(path_of("RecommenderService/Recommend"), reply)))
     assert replies[0] == replies[1]
+
+
+async def recommended(channel: grpc.aio.Channel, asked: bytes, **options: Any) -> object:
+    """How one call of Recommend ends, as a stock client makes it."""
+    method: Any = channel.unary_unary(path_of("RecommenderService/Recommend"))
+    call = method(asked, **options)
+    trailing = dict(await call.trailing_metadata() or ())
+    return await call.code(), await call.details(), sorted(trailing)
+
+
+async def test_a_request_larger_than_a_message_may_be_is_refused_alike(wires: Wires) -> None:
+    asked = bytes(20 * 2**20)
+    ends = [await recommended(channel, asked) for channel in wires]
+    assert ends[0] == ends[1]
+
+
+async def test_a_request_too_large_once_decompressed_is_refused_alike(wires: Wires) -> None:
+    asked = bytes(20 * 2**20)
+    ends = [
+        await recommended(channel, asked, compression=grpc.Compression.Gzip) for channel in wires
+    ]
+    assert ends[0] == ends[1]
+
+
+async def test_a_large_request_is_answered_alike(wires: Wires) -> None:
+    large = recommender_pb2.RecommendRequest(history=["i3"] * 9000 + ["x" * 200] * 900)
+    ends = [await recommended(channel, large.SerializeToString()) for channel in wires]
+    assert ends[0] == ends[1]
+
+
+async def test_a_deadline_that_is_over_ends_alike(wires: Wires) -> None:
+    fields = head(("grpc-timeout", "1n"), __path=path_of("RecommenderService/Recommend"))
+    codes = []
+    for address in wires.addresses:
+        async with raw(address) as client:
+            codes.append((await client.asked(fields, framed(request().SerializeToString()))).status)
+    # gRPC's own resets the call, whose client has given up
+    assert codes in ([None, "4"], ["4", "4"])
+
+
+@pytest.mark.parametrize("size", [1000, 30_000])
+async def test_metadata_large_and_too_large_end_a_call_alike(wires: Wires, size: int) -> None:
+    asked = request().SerializeToString()
+    metadata = (("long", "x" * size), ("some-bin", b"\x00\xff"))
+    codes = []
+    for channel in wires:
+        method: Any = channel.unary_unary(path_of("RecommenderService/Recommend"))
+        codes.append(await method(asked, metadata=metadata).code())
+    assert codes[0] == codes[1]
+
+
+async def test_a_cancelled_call_leaves_the_connection_to_others_alike(wires: Wires) -> None:
+    asked = request().SerializeToString()
+    ends = []
+    for channel in wires:
+        method: Any = channel.unary_unary(path_of("RecommenderService/Recommend"))
+        calls = [method(asked) for _ in range(50)]
+        await asyncio.sleep(0)
+        for call in calls[::2]:
+            call.cancel()
+        ends.append([await call.code() for call in calls[1::2]])
+    assert ends[0] == ends[1] == [grpc.StatusCode.OK] * 25
 
 
 async def test_calls_side_by_side_get_what_each_gets_alone(wires: Wires) -> None:

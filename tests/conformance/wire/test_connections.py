@@ -239,3 +239,48 @@ async def test_many_channels_are_answered() -> None:
         return list(await asyncio.gather(*(once(own, number) for number in range(50))))
 
     assert await alike(unary(echo), ask) == [b"%d" % number for number in range(50)]
+
+
+RETRYING = """{"methodConfig": [{"name": [{}], "retryPolicy": {
+    "maxAttempts": 3, "initialBackoff": "9s", "maxBackoff": "9s", "backoffMultiplier": 1,
+    "retryableStatusCodes": ["UNAVAILABLE"]}}]}"""
+"""A client that tries again, by itself only after long."""
+
+
+async def test_a_client_tries_again_when_it_is_told_to() -> None:
+    attempts: list[str] = []
+
+    async def handler(request: bytes, context: Context) -> bytes:
+        own = dict(context.invocation_metadata() or ())
+        attempts.append(str(own.get("grpc-previous-rpc-attempts", "0")))
+        if len(attempts) < 3:
+            pushback = (("grpc-retry-pushback-ms", "10"),)
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "later", pushback)
+        return request
+
+    async def ask(own: Served) -> object:
+        attempts.clear()
+        options = [("grpc.service_config", RETRYING)]
+        async with grpc.aio.insecure_channel(own.address, options) as channel:
+            method: Any = channel.unary_unary(METHOD)
+            return await method(b"x", timeout=8), [*attempts]
+
+    assert await alike(unary(handler), ask) == (b"x", ["0", "1", "2"])
+
+
+async def test_a_client_gives_up_when_it_is_told_to() -> None:
+    attempts = [0]
+
+    async def handler(_request: bytes, context: Context) -> bytes:
+        attempts[0] += 1
+        pushback = (("grpc-retry-pushback-ms", "-1"),)
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "never", pushback)
+
+    async def ask(own: Served) -> object:
+        attempts[0] = 0
+        options = [("grpc.service_config", RETRYING)]
+        async with grpc.aio.insecure_channel(own.address, options) as channel:
+            method: Any = channel.unary_unary(METHOD)
+            return await method(b"x", timeout=8).code(), attempts[0]
+
+    assert await alike(unary(handler), ask) == (grpc.StatusCode.UNAVAILABLE, 1)
