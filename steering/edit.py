@@ -7,7 +7,7 @@ leaves h as it is, bit for bit. Nothing here writes to what it is given.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,7 @@ from steering.space import FeatureSpace, Floats, Indices
 from steering.stages import Activations, stages
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """What a plan did to one history."""
 
     features: Indices
