@@ -37,10 +37,6 @@ class TopKAndScores(NamedTuple):
 class Ranking(Protocol):
     """Another way to the best items than scoring and sorting them all."""
 
-    @property
-    def least_rows(self) -> int:
-        """Histories from which it costs less than that."""
-
     def top_k(self, hidden: Float32, items: Int64, excluded: Int64, k: int) -> TopK:
         """See `Graphs.top_k`."""
 
@@ -96,8 +92,7 @@ class Graphs:
         self.encoder = Graph(folder / ENCODER_FILE, threads)
         self.ranking = ranking
         """None: the upper graph ranks."""
-        # it then answers who wants every score or asks for few histories, and maps the item
-        # vectors instead of a copy
+        # it then answers who wants every score, and maps the item vectors instead of a copy
         self.upper = Graph(folder / UPPER_FILE, threads, repacks=ranking is None)
 
     def hidden(self, items: Int64) -> Float32:
@@ -124,7 +119,7 @@ class Graphs:
             excluded: item indices never to answer, [batch, m], rows filled up with 0; m may be 0.
             k: places wanted; never more than n_items are given.
         """
-        if self.ranking is not None and len(hidden) >= self.ranking.least_rows:
+        if self.ranking is not None:
             return self.ranking.top_k(hidden, items, excluded, k)
         top_scores, top_items = self._upper(["top_scores", "top_items"], hidden, items, excluded, k)
         return TopK(top_items, top_scores)

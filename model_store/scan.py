@@ -33,9 +33,6 @@ MOST_SHARE = 8
 """Where more than one in so many groups reaches the best, every item is scored."""
 MOST_LISTED_SHARE = 2
 """The same where the copies tell every item's score: few items of those groups reach it."""
-LEAST_LISTED_ROWS = 2
-"""Where the copies tell every item's score: one float32 product for a history alone costs less than
-numpy's calls."""
 LARGEST_SCORE = 1e36
 """Where scores may be larger every item is scored: float32 then loses more than rounding."""
 
@@ -103,8 +100,6 @@ class Scan:
         self._longest = float(self.bounds.error.max() + self.bounds.norm.max())
         self.graph = Graph(folder / SCAN_FILE, threads)
         self._outputs = [name for name in Scanned._fields if name in self.graph.outputs]
-        self.least_rows = LEAST_LISTED_ROWS if "scores" in self._outputs else 1
-        """Histories from which it costs less than the upper graph."""
         share = MOST_LISTED_SHARE if "scores" in self._outputs else MOST_SHARE
         self._most = self.n_groups // share
 
