@@ -323,6 +323,7 @@ class Connection(Generic[Head]):
         for name, value in SETTING.iter_unpack(payload):
             self._set(name, value)
         self.out.append(frames.frame(frames.SETTINGS, ACK, 0))
+        self._send_waiting()  # a larger window holds for the peer from our ACK on
         self._offend()
 
     def _set(self, name: int, value: int) -> None:
@@ -343,8 +344,6 @@ class Connection(Generic[Head]):
             stream.window += change
             if stream.window > MOST_WINDOW:
                 raise _Fault(frames.FLOW_CONTROL_ERROR, "a window too large")
-        if change > 0:
-            self._send_waiting()
 
     def _on_push_promise(self, _stream_id: int, _flags: int, _payload: bytes) -> None:
         raise _Fault(frames.PROTOCOL_ERROR, "clients do not push")
