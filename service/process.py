@@ -38,6 +38,8 @@ class Seat:
     """From 0."""
     metrics_socket: Path
     """Unix socket on which it tells its metrics."""
+    line_fd: int | None = None
+    """File descriptor over which it is handed its connections; None: it listens itself."""
 
     @property
     def name(self) -> str:

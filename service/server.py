@@ -21,6 +21,7 @@ from service.decisions.log import DecisionLog
 from service.decisions.recorder import DecisionRecorder
 from service.decisions.redis_log import RedisLog
 from service.decisions.replay import Replayer
+from service.handed import TakenIn
 from service.logs import configure_logs
 from service.metrics import Metrics
 from service.metrics_page import metrics_page
@@ -195,7 +196,7 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
             direct = DirectRecommend(recommender, metrics, gate, recorder, server.flush)
             server.answer_directly(METHOD, direct.begin)
         page = stack.enter_context(_page(metrics, settings, seat))
-        addresses = Addresses(grpc=bound(server, settings.bind), metrics=page)
+        addresses = Addresses(grpc=_address(server, settings, seat), metrics=page)
         for follow in (
             *(models.follow, follower.follow, reporter.tell_on, keep_redis),
             partial(_show_redis, follower, health),
@@ -204,8 +205,23 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
         await server.start()
         drain = partial(_drain, server, health, gate, settings.drain_timeout_s)
         stack.push_async_callback(drain)
+        _take_in(stack, server, seat)
         await health.show_serving(is_serving=True)
         yield Replica(addresses, current, models, follower, metrics, drain)
+
+
+def _address(server: grpc.aio.Server | WireServer, settings: Settings, seat: Seat | None) -> str:
+    """Where the server is reached: its own port, bound now, or that of the parent."""
+    is_handed = seat is not None and seat.line_fd is not None
+    return settings.bind if is_handed else bound(server, settings.bind)
+
+
+def _take_in(
+    stack: AsyncExitStack, server: grpc.aio.Server | WireServer, seat: Seat | None
+) -> None:
+    """Serves what the parent hands over, if it does, and lets it know when the stack ends."""
+    if seat is not None and seat.line_fd is not None and isinstance(server, WireServer):
+        stack.callback(TakenIn(server, seat.line_fd).leave)
 
 
 def _presets_folder(settings: Settings, seat: Seat | None) -> Path:

@@ -29,7 +29,7 @@ def main() -> int:
     tell = _told_to_parent()
     given = json.loads(sys.stdin.readline())
     settings = Settings.model_validate(given["settings"])
-    seat = Seat(given["index"], Path(given["metrics_socket"]))
+    seat = Seat(given["index"], Path(given["metrics_socket"]), given["line_fd"])
     try:
         asyncio.run(_serve(settings, seat, tell))
     except BundleMissing as missing:

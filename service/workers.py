@@ -1,7 +1,8 @@
 """Several workers on one port: processes that this one starts, watches and ends.
 
-This process serves no call and loads no model. It owns the port, the embedded Redis and the
-metrics page; each worker is a whole replica (`service.worker`). ADR 0012.
+This process serves no call and loads no model. It owns the port and hands each connection that it
+accepts to a worker (`service.handed`); it owns the embedded Redis and the metrics page. Each
+worker is a whole replica (`service.worker`). ADR 0012.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,7 @@ from prometheus_client import CollectorRegistry
 
 from model_store.errors import BundleMissing, ModelStoreError
 from service.errors import PortTaken, ServiceError, WorkerNotStarted
+from service.handed import Door
 from service.logs import configure_logs
 from service.metrics import Metrics
 from service.metrics_page import metrics_page
@@ -34,7 +36,8 @@ from service.process import (
     stop_signal,
     tell_ready,
 )
-from service.settings import Settings, cores
+from service.settings import Settings, Wire, cores
+from service.wire.listening import bound_sockets
 from service.worker_metrics import WorkersMetrics
 
 FIRST_RESTART_S = 0.1
@@ -50,21 +53,21 @@ log = logging.getLogger(__name__)
 class Worker:
     """One worker process, and those that take its place."""
 
-    def __init__(self, seat: Seat, settings: Mapping[str, Any]) -> None:
+    def __init__(self, seat: Seat, settings: Mapping[str, Any], door: Door | None = None) -> None:
         """Start nothing yet.
 
         Args:
             seat: its place.
             settings: as fields of `Settings`, for JSON.
+            door: what hands it its connections; None: it listens itself.
         """
         self.seat = seat
-        self._line = json.dumps(
-            {
-                "settings": settings,
-                "index": seat.index,
-                "metrics_socket": str(seat.metrics_socket),
-            }
-        )
+        self._door = door
+        self._given = {
+            "settings": settings,
+            "index": seat.index,
+            "metrics_socket": str(seat.metrics_socket),
+        }
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> Addresses:
@@ -74,14 +77,21 @@ class Worker:
             BundleMissing: nothing is labelled `production`.
             WorkerNotStarted: anything else; with what the worker says.
         """
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "service.worker", self.seat.name),  # the name is for ps
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for the parent, which then drains all
-        )
-        told = await self._answer(self._process)
+        with ExitStack() as stack:
+            fds = []
+            if self._door is not None:
+                fds.append(stack.enter_context(self._door.line(self.seat.index)).fileno())
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "service.worker", self.seat.name),  # the name is for ps
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C is for the parent, which then drains all
+                pass_fds=fds,
+            )
+        told = await self._answer(self._process, *fds)
         if "ready" in told:
+            if self._door is not None:
+                self._door.ready(self.seat.index)
             return Addresses(**told["ready"])
         code = await self._process.wait()
         if "missing" in told:
@@ -89,12 +99,15 @@ class Worker:
         why = told.get("failed", f"it ended with {code}; the log above says why")
         raise WorkerNotStarted(self.seat.index, why)
 
-    async def _answer(self, process: asyncio.subprocess.Process) -> dict[str, Any]:
+    async def _answer(
+        self, process: asyncio.subprocess.Process, line_fd: int | None = None
+    ) -> dict[str, Any]:
         """What the process says of its start; empty: it ended without a word."""
+        given = json.dumps(self._given | {"line_fd": line_fd})
         stdin = cast("asyncio.StreamWriter", process.stdin)
         stdout = cast("asyncio.StreamReader", process.stdout)
         with suppress(ConnectionError):
-            stdin.write(f"{self._line}\n".encode())
+            stdin.write(f"{given}\n".encode())
             await stdin.drain()
         line = await stdout.readline()
         answer: dict[str, Any] = json.loads(line) if line else {}
@@ -111,6 +124,8 @@ class Worker:
         while self._process is not None:
             began = time.monotonic()
             code = await self._process.wait()
+            if self._door is not None:
+                self._door.ended(self.seat.index)
             await asyncio.to_thread(ended, self.seat.index)
             if time.monotonic() - began > STEADY_S:
                 pause_s = FIRST_RESTART_S
@@ -171,11 +186,11 @@ async def _start(stack: AsyncExitStack, settings: Settings) -> Addresses:
     """Starts everything; the stack ends it, workers first."""
     metrics = Metrics()
     redis_url, keep_redis = stack.enter_context(redis_of(settings, metrics))
-    bind = stack.enter_context(reserved(settings.bind))
+    door, bind = _way_in(stack, settings)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="steerrec-")))
     given = worker_settings(settings, bind=bind, redis_url=redis_url)
     seats = [Seat(i, folder / f"w{i}.sock") for i in range(settings.workers)]
-    workers = [Worker(seat, given) for seat in seats]
+    workers = [Worker(seat, given, door) for seat in seats]
     gathered = WorkersMetrics(metrics, [seat.metrics_socket for seat in seats])
     registry = CollectorRegistry()
     registry.register(gathered)
@@ -187,7 +202,28 @@ async def _start(stack: AsyncExitStack, settings: Settings) -> Addresses:
     await asyncio.gather(*(worker.start() for worker in workers[1:]))
     for worker in workers:
         _keep_up(stack, partial(worker.keep_running, metrics, gathered.ended))
+    if door is not None:
+        stack.callback(door.close)  # before the workers drain
     return Addresses(grpc=first.grpc, metrics=page)
+
+
+def _way_in(stack: AsyncExitStack, settings: Settings) -> tuple[Door | None, str]:
+    """What hands connections to the workers, None where each listens itself; the address, a free
+    port filled in. The stack closes both.
+
+    Raises:
+        PortTaken: it cannot be bound.
+    """
+    if settings.wire is Wire.GRPCIO:
+        return None, stack.enter_context(reserved(settings.bind))
+    try:
+        sockets = bound_sockets(settings.bind, listens=False)
+    except (OSError, ValueError, OverflowError) as error:
+        raise PortTaken(settings.bind) from error
+    door = Door(sockets, settings.workers)
+    stack.callback(door.close)
+    host = settings.bind.rpartition(":")[0]
+    return door, f"{host}:{sockets[0].getsockname()[1]}"
 
 
 def _keep_up(stack: AsyncExitStack, follow: Callable[[], Awaitable[object]]) -> None:

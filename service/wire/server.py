@@ -1,23 +1,18 @@
 """The server: a port, its connections, and the handlers of every method."""
 
 import asyncio
-import errno
 import logging
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from service.wire.calls import TaskCall
+from service.wire.listening import BACKLOG, bound_sockets
 from service.wire.metadata import CallHead
 from service.wire.protocol import Begin, Routed, WireProtocol
 
-BACKLOG: Final = 1024
-"""Connections that wait to be taken in."""
 LAST_S: Final = 1.0
 """What clients have at a stop to read the last that was sent."""
-NOT_HERE: Final = frozenset((errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT))
-"""That a machine has no such address."""
-
 Around = Callable[[str, Any], Any]
 log = logging.getLogger(__name__)
 
@@ -60,6 +55,8 @@ class WireServer:
         self._listening: list[asyncio.Server] = []
         self._protocols: set[WireProtocol] = set()
         self._marked: list[WireProtocol] = []
+        self._when_lost: dict[WireProtocol, Callable[[], None]] = {}
+        """Who is told of the end of connections that another process has accepted."""
         self._quiet = asyncio.Event()
         """Set whenever a connection is lost."""
         self._is_stopped = False
@@ -84,51 +81,13 @@ class WireServer:
         Raises:
             RuntimeError: it cannot be bound.
         """
-        host, _, port = address.rpartition(":")
         try:
-            bound = self._bound(host.strip("[]"), int(port))
+            bound = bound_sockets(address, shares_port=self._shares_port)
         except (OSError, ValueError, OverflowError) as error:
-            self._close_sockets()
             raise RuntimeError(f"Failed to bind to address {address}: {error}") from error
-        return bound
-
-    def _bound(self, host: str, port: int) -> int:
-        """The port that every address of the host is bound to, of those that this machine has."""
-        found = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        has_any, missing = False, OSError("no address")
-        for family, _, _, _, place in dict.fromkeys(found):
-            try:
-                port = self._listens(family, (place[0], port, *place[2:]))
-                has_any = True
-            except OSError as error:
-                if error.errno not in NOT_HERE:
-                    raise
-                missing = error
-        if not has_any:
-            raise missing
+        self._sockets += bound
+        port: int = bound[0].getsockname()[1]
         return port
-
-    def _listens(self, family: int, place: tuple[Any, ...]) -> int:
-        own = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            self._prepare(own, family)
-            own.bind(place)
-            own.listen(BACKLOG)
-        except (OSError, OverflowError):
-            own.close()
-            raise
-        self._sockets.append(own)
-        return int(own.getsockname()[1])
-
-    def _prepare(self, own: socket.socket, family: int) -> None:
-        own.setblocking(False)
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if self._shares_port:
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 
     # running
 
@@ -138,6 +97,21 @@ class WireServer:
         for own in self._sockets:
             listening = await loop.create_server(self._protocol, sock=own, backlog=BACKLOG)
             self._listening.append(listening)
+
+    async def take_in(self, connection: socket.socket, lost: Callable[[], None]) -> None:
+        """Serves a connection that another process has accepted, as one of our own.
+
+        Args:
+            connection: closed by us.
+            lost: told once, when it has ended or takes no more calls.
+        """
+        protocol = self._protocol()
+        self._when_lost[protocol] = lost
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, connection)
+        except OSError:  # the client was gone already
+            connection.close()
+            self._tell_lost(protocol)
 
     async def stop(self, grace: float | None) -> None:
         """Takes nobody in any more; ends the calls that are in progress after the grace, s."""
@@ -190,6 +164,11 @@ class WireServer:
 
     # its connections
 
+    @property
+    def n_connections(self) -> int:
+        """How many are open."""
+        return len(self._protocols)
+
     def route(self, head: CallHead) -> Routed:
         """What answers a head."""
         path = head.path
@@ -226,4 +205,9 @@ class WireServer:
     def lost(self, protocol: WireProtocol) -> None:
         """A client is gone."""
         self._protocols.discard(protocol)
+        self._tell_lost(protocol)
         self._quiet.set()
+
+    def _tell_lost(self, protocol: WireProtocol) -> None:
+        if (lost := self._when_lost.pop(protocol, None)) is not None:
+            lost()
