@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from steering.lazy import Lazy
 from steering.resolved import ResolvedRule, origin_of
 from steering.rules import Attribute, Operation, Rule, Unit
-from steering.space import FeatureSpace
+from steering.space import FeatureSpace, Indices, InUnit, Tables
 
+SCALE, IN_REFERENCE = Operation.SCALE, Unit.REFERENCE
 MOST = 16
 """Rules up to which lists are faster than arrays."""
 
@@ -58,11 +60,11 @@ class Pairs(NamedTuple):
 
     counts: list[int]
     """[rules] features of each."""
-    indices: list[int]
+    indices: Indices
     """[pairs] feature indices."""
-    values: list[float]
+    values: NDArray[np.float64]
     """[pairs] factors for SCALE, else raw activations."""
-    per_unit: list[float]
+    per_unit: NDArray[np.float64]
     """[pairs] units of the rule that one raw activation is."""
 
 
@@ -86,44 +88,69 @@ class ResolvedColumns(Lazy[ResolvedRule]):
         return ResolvedRule(
             self.rules[place],
             origin_of("", 0, place),
-            np.array(indices[own], dtype=np.int64),
-            np.array(values[own], dtype=np.float64),
-            np.array(per_unit[own], dtype=np.float64),
+            indices[own],
+            values[own],
+            per_unit[own],
             None,
         )
 
 
 def in_space(rules: PlainRules, space: FeatureSpace) -> ResolvedColumns | None:
     """The rules in a feature space; None: it lacks what one of them needs."""
-    pairs = Pairs([], [], [], [])
-    counts, indices, values, per_unit = pairs
-    tables = space.tables
+    pairs = _pairs_of_features(rules, space.tables)
+    if pairs is None:
+        pairs = _pairs_of_groups(rules, space.tables)
+    return None if pairs is None else ResolvedColumns(rules, pairs)
+
+
+def _pairs_of_features(rules: PlainRules, tables: Tables) -> Pairs | None:
+    """None: a rule is on an attribute, or the space lacks what it needs."""
+    values: list[float] = []
+    units: list[float] = []
     for operation, target, value, unit in zip(
         rules.operations, rules.targets, rules.values, rules.units, strict=True
     ):
-        in_reference = unit is Unit.REFERENCE
-        if isinstance(target, int):
-            own = tables.single(target, in_reference=in_reference)
-            if own is None or (own[1] == 0 and operation is not Operation.SCALE):
-                return None
-            counts.append(1)
-            indices.append(target)
-            values.append(value if operation is Operation.SCALE else value * own[0])
-            per_unit.append(own[1])
-            continue
-        group = tables.groups.get(target)
+        if not isinstance(target, int):
+            return None
+        own = tables.single(target, in_reference=unit is IN_REFERENCE)
+        if own is None or (own[1] == 0 and operation is not SCALE):
+            return None
+        values.append(value if operation is SCALE else value * own[0])
+        units.append(own[1])
+    indices = np.array(rules.targets, dtype=np.int64)
+    return Pairs([1] * len(units), indices, np.array(values), np.array(units))
+
+
+def _pairs_of_groups(rules: PlainRules, tables: Tables) -> Pairs | None:
+    """A single feature is a group of one; None: the space lacks what a rule needs."""
+    groups: list[InUnit] = []
+    steps: list[NDArray[np.float64]] = []
+    for operation, target, unit in zip(rules.operations, rules.targets, rules.units, strict=True):
+        group = _group(operation, target, tables, in_reference=unit is IN_REFERENCE)
         if group is None:
             return None
-        named, steps, units = group[in_reference]
-        counts.append(len(named))
-        indices += named
-        values += (
-            [value] * len(named)
-            if operation is Operation.SCALE
-            else [value * step for step in steps]
-        )
-        per_unit += units
-    return ResolvedColumns(rules, pairs)
+        groups.append(group)
+        steps.append(np.ones(len(group.step)) if operation is SCALE else group.step)
+    counts = [len(step) for step in steps]
+    return Pairs(
+        counts,
+        np.concatenate([group.indices for group in groups]),
+        np.concatenate(steps) * np.array(rules.values).repeat(counts),
+        np.concatenate([group.per_unit for group in groups]),
+    )
+
+
+def _group(
+    operation: Operation, target: Target, tables: Tables, *, in_reference: bool
+) -> InUnit | None:
+    """The features that a rule acts on; None: the space lacks what it needs."""
+    if not isinstance(target, int):
+        groups = tables.groups.get(target)
+        return groups[in_reference] if groups else None
+    own = tables.single(target, in_reference=in_reference)
+    if own is None or (own[1] == 0 and operation is not SCALE):
+        return None
+    return tables.every[in_reference].single(target)
 
 
 def operations_of(rules: Sequence[ResolvedRule]) -> Sequence[Operation]:

@@ -137,9 +137,9 @@ def _joined(
     if len(columns) == len(rows):
         return (
             [count for own in columns for count in own.counts],
-            np.array([index for own in columns for index in own.indices], dtype=np.int64),
-            np.array([value for own in columns for value in own.values], dtype=np.float64),
-            np.array([unit for own in columns for unit in own.per_unit], dtype=np.float64),
+            np.concatenate([own.indices for own in columns]),
+            np.concatenate([own.values for own in columns]),
+            np.concatenate([own.per_unit for own in columns]),
         )
     rules = [rule for own in rows for rule in own]
     return (

@@ -164,9 +164,10 @@ def _each(
             listed = rule.indices.tolist(), rule.values.tolist(), rule.per_unit.tolist()
             yield rule.rule.operation, *listed
         return
-    counts, indices, values, per_unit = rules.pairs
-    end = 0
-    for operation, count in zip(rules.rules.operations, counts, strict=True):
+    pairs, end = rules.pairs, 0
+    indices, values = pairs.indices.tolist(), pairs.values.tolist()
+    per_unit = pairs.per_unit.tolist()
+    for operation, count in zip(rules.rules.operations, pairs.counts, strict=True):
         start, end = end, end + count
         yield operation, indices[start:end], values[start:end], per_unit[start:end]
 

@@ -6,8 +6,10 @@ different SETs of a feature, and anywhere a FLOOR above a CAP, are refused.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +20,35 @@ from steering.resolved import ResolvedRule
 from steering.rules import Operation
 from steering.space import Indices
 
+SCALE, ADD, SET, FLOOR, CAP = Operation
+"""Looked up once: an enum's member costs a call."""
 SMALL = 16
-"""Touched features up to which Python's own arithmetic is faster than numpy's."""
+"""Touched features up to which Python's own arithmetic is faster than numpy's; rules, too."""
+Part: TypeAlias = tuple[Operation, slice | NDArray[np.bool_]]
+"""An operation, and which pairs of a rule and a feature are its."""
+
+
+def _read_only(number: float) -> NDArray[np.float64]:
+    own = np.full(512, number)
+    own.flags.writeable = False
+    return own
+
+
+NEUTRAL = {
+    SCALE: _read_only(1.0),
+    ADD: _read_only(0.0),
+    SET: _read_only(math.nan),
+    FLOOR: _read_only(-math.inf),
+    CAP: _read_only(math.inf),
+}
+"""What each operation says where no rule of its acts, in the order of `Merged`."""
+TOGETHER: Mapping[Operation, np.ufunc] = {
+    SCALE: np.multiply,
+    ADD: np.add,
+    FLOOR: np.maximum,
+    CAP: np.minimum,
+}
+"""What two rules of one operation come to on one feature; of two SETs the later wins."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -87,33 +116,32 @@ def merged_columns(rules: ResolvedColumns) -> Merged:
     """
     if not rules:
         return NOTHING
-    pairs, operations = rules.pairs, rules.rules.operations
-    indices, values = np.array(pairs.indices), np.array(pairs.values)
-    if len(set(pairs.indices)) == len(pairs.indices):
-        return _merged_distinct(indices, values, operations, pairs.counts)
-    found = _laid(indices, values, operations, pairs.counts)
+    counts, indices, values, _ = rules.pairs
+    operations = rules.rules.operations
+    if len(set(operations)) == 1 and _are_distinct(indices):
+        order = indices.argsort()
+        return _merged_of(indices[order], {operations[0]: values[order]})
+    found = _laid(indices, values, _by_rule(operations, counts))
     return _merged_by_turns(rules) if found is None else found
 
 
-def _merged_distinct(
-    indices: Indices,
-    values: NDArray[np.float64],
-    operations: Sequence[Operation],
-    counts: Sequence[int],
-) -> Merged:
-    """What pairs of a rule and a feature come to where each feature is another; see `_laid`."""
-    order = indices.argsort()
-    made = _untouched(indices[order])
-    values = values[order]
-    present = set(operations)
-    if len(present) == 1:
-        made.of(present.pop())[:] = values
-        return made
-    each = np.repeat(operations, counts)[order]
-    for operation in present:
-        among = each == operation
-        made.of(operation)[among] = values[among]
-    return made
+def _are_distinct(indices: Indices) -> bool:
+    return len(set(indices.tolist())) == len(indices)
+
+
+def _merged_of(features: Indices, columns: Mapping[Operation, NDArray[np.float64]]) -> Merged:
+    """What operations do to features; those that are not there do nothing."""
+    size = len(features)
+    return Merged(
+        features,
+        *[columns[own] if own in columns else _neutral(own, size) for own in NEUTRAL],
+    )
+
+
+def _neutral(operation: Operation, size: int) -> NDArray[np.float64]:
+    """[size] what an operation says where no rule of its acts; read-only where it is short."""
+    own = NEUTRAL[operation]
+    return own[:size] if size <= len(own) else np.full(size, own[0])
 
 
 def _merged_apart(rules: Sequence[ResolvedRule]) -> Merged | None:
@@ -149,82 +177,68 @@ def _merged_at_once(rules: Sequence[ResolvedRule]) -> Merged | None:
 
     Two factors or addends on one feature come out as exact as one by one, three may not.
     """
+    operations = [rule.rule.operation for rule in rules]
+    counts = [len(rule.indices) for rule in rules]
     return _laid(
         np.concatenate([rule.indices for rule in rules]),
         np.concatenate([rule.values for rule in rules]),
-        [rule.rule.operation for rule in rules],
-        [len(rule.indices) for rule in rules],
+        _by_rule(operations, counts) if len(rules) <= SMALL else _by_operation(operations, counts),
     )
 
 
-def _laid(
-    indices: Indices,
-    values: NDArray[np.float64],
-    operations: Sequence[Operation],
-    counts: Sequence[int],
-) -> Merged | None:
+def _by_rule(operations: Sequence[Operation], counts: Sequence[int]) -> list[Part]:
+    ends = [*accumulate(counts, initial=0)]
+    return [
+        (operation, slice(*own)) for operation, own in zip(operations, pairwise(ends), strict=True)
+    ]
+
+
+def _by_operation(operations: Sequence[Operation], counts: Sequence[int]) -> list[Part]:
+    each = np.repeat(operations, counts)
+    return [(operation, each == operation) for operation in set(operations)]
+
+
+def _laid(indices: Indices, values: NDArray[np.float64], parts: Sequence[Part]) -> Merged | None:
     """Pairs of a rule and a feature merged; None: their order needs care.
 
     Args:
         indices: [pairs] rule by rule.
         values: [pairs].
-        operations: [rules].
-        counts: [rules] pairs of each.
+        parts: all of the pairs, those of one operation in each.
     """
-    in_order = np.sort(indices)
-    is_new = np.ones(len(in_order), dtype=bool)
-    np.not_equal(in_order[1:], in_order[:-1], out=is_new[1:])
-    features = in_order[is_new]
-    made = _untouched(features)
-    place = np.searchsorted(features, indices)
-    present = set(operations)
-    if len(present) == 1:
-        return made if _lay(made, present.pop(), place, values) else None
-    each = np.repeat(operations, counts)
-    for operation in present:
-        among = each == operation
-        if not _lay(made, operation, place[among], values[among]):
-            return None
+    features = np.sort(indices)
+    are_distinct = _are_distinct(indices)
+    if not are_distinct:
+        features = features[np.append(True, features[1:] != features[:-1])]
+    place = features.searchsorted(indices)
+    columns: dict[Operation, NDArray[np.float64]] = {}
+    for operation, own in parts:
+        if operation not in columns:
+            if not are_distinct and _needs_care(operation, parts, place):
+                return None
+            columns[operation] = _neutral(operation, len(features)).copy()
+        if are_distinct or operation not in TOGETHER:
+            columns[operation][place[own]] = values[own]
+        else:
+            TOGETHER[operation].at(columns[operation], place[own], values[own])
+    made = _merged_of(features, columns)
+    if are_distinct or FLOOR not in columns or CAP not in columns:
+        return made
     return None if (made.floor > made.cap).any() else made
 
 
-def _lay(
-    made: Merged, operation: Operation, place: NDArray[np.int64], values: NDArray[np.float64]
-) -> bool:
-    """Puts the values of one operation at their places, unless their order needs care."""
-    match operation:
-        case Operation.FLOOR:
-            np.maximum.at(made.floor, place, values)
-            return True
-        case Operation.CAP:
-            np.minimum.at(made.cap, place, values)
-            return True
-    most = np.bincount(place).max()
-    match operation:
-        case Operation.SCALE:
-            np.multiply.at(made.factor, place, values)
-        case Operation.ADD:
-            np.add.at(made.addend, place, values)
-        case Operation.SET:
-            made.pin[place] = values
-            return bool(most == 1)
-    return bool(most <= 2)
+def _needs_care(operation: Operation, parts: Sequence[Part], place: NDArray[np.int64]) -> bool:
+    """Whether so many rules of an operation act on one feature that their order may matter."""
+    if operation is FLOOR or operation is CAP:
+        return False
+    most = 2 if operation in TOGETHER else 1
+    own = [pairs for other, pairs in parts if other is operation]
+    if len(own) <= most and isinstance(own[0], slice):  # a rule has each feature once
+        return False
+    return bool(np.bincount(np.concatenate([place[pairs] for pairs in own])).max() > most)
 
 
-def _untouched(features: Indices) -> Merged:
-    """These features, and nothing that acts on them."""
-    size = len(features)
-    return Merged(
-        features=features,
-        factor=np.ones(size),
-        addend=np.zeros(size),
-        pin=np.full(size, math.nan),
-        floor=np.full(size, -math.inf),
-        cap=np.full(size, math.inf),
-    )
-
-
-NOTHING = _untouched(np.array([], dtype=np.int64))
+NOTHING = _merged_of(np.array([], dtype=np.int64), {})
 
 
 def _merged_by_turns(rules: Sequence[ResolvedRule]) -> Merged:

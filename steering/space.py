@@ -38,37 +38,29 @@ class InUnit(NamedTuple):
     per_unit: NDArray[np.float64]
     """[n] units that one raw activation is; 0 for a dead feature."""
 
-
-class InUnitLists(NamedTuple):
-    """As InUnit, in Python's own numbers."""
-
-    indices: list[int]
-    """[n] feature indices."""
-    step: list[float]
-    """[n] raw activations that each gets of a value of 1."""
-    per_unit: list[float]
-    """[n] units that one raw activation is; 0 for a dead feature."""
+    def single(self, place: int) -> "InUnit":
+        """One of these features alone."""
+        own = slice(place, place + 1)
+        return InUnit(self.indices[own], self.step[own], self.per_unit[own])
 
 
 class Tables(NamedTuple):
-    """What rules need of a feature space, in Python's own numbers."""
+    """What plain rules need of a feature space: single features in Python's own numbers."""
 
     reference: list[float]
     """[d_sae] raw activations of one reference unit; 0 for a dead feature."""
     per_reference: list[float]
     """[d_sae] reference units of one raw activation; 0 for a dead feature."""
-    groups: Mapping[tuple[str, str], tuple[InUnitLists, InUnitLists]]
+    groups: Mapping[tuple[str, str], tuple[InUnit, InUnit]]
     """The groups in RAW and in REFERENCE, by attribute name and value."""
+    every: tuple[InUnit, InUnit]
+    """All features as if each were a group of its own, in RAW and in REFERENCE."""
 
     def single(self, index: int, *, in_reference: bool) -> tuple[float, float] | None:
         """Step and units of one feature; None: it is beyond this SAE."""
         if index >= len(self.reference):
             return None
         return (self.reference[index], self.per_reference[index]) if in_reference else (1.0, 1.0)
-
-
-def _listed(group: InUnit) -> InUnitLists:
-    return InUnitLists(group.indices.tolist(), group.step.tolist(), group.per_unit.tolist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,15 +118,13 @@ class FeatureSpace:
 
     @cached_property
     def tables(self) -> Tables:
-        """The same in Python's own numbers, for few rules."""
+        """The same, for plain rules."""
         _, reference = self._every
         return Tables(
             reference.step.tolist(),
             reference.per_unit.tolist(),
-            {
-                (name.name, name.value): (_listed(raw), _listed(in_reference))
-                for name, (raw, in_reference) in self._grouped.items()
-            },
+            {(name.name, name.value): group for name, group in self._grouped.items()},
+            self._every,
         )
 
     def group_of(self, rule: Rule, field: str) -> InUnit:
@@ -177,6 +167,4 @@ class FeatureSpace:
                 f"{field}.feature_index",
                 f"{index} is a dead feature without a reference activation; use unit RAW",
             )
-        indices, step, per_unit = self._every[in_reference]
-        own = slice(index, index + 1)
-        return InUnit(indices[own], step[own], per_unit[own])
+        return self._every[in_reference].single(index)
