@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final, Generic, Protocol, TypeVar
 
 from service.wire import frames
+from service.wire.blocks import Unreadable
 from service.wire.frames import (
     ACK,
     END_HEADERS,
@@ -23,7 +24,7 @@ from service.wire.frames import (
     SETTING,
     U32,
 )
-from service.wire.headers import Fields, HeaderReader, Malformed, Unreadable
+from service.wire.headers import Fields, HeaderReader, Malformed
 from service.wire.stream import Stream
 
 MAX_STREAMS: Final = 1024

@@ -1,63 +1,40 @@
-"""Header blocks: read with the hpack library behind a cache, written as plain literals (RFC 7541).
+"""Header blocks: read behind a cache, written as plain literals (RFC 7541; RFC 9113, section 8).
 
 Most calls of a connection have the same header block, made of references into the table. Such a
 block means the same until the table changes, so it is read once.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Final, Generic, TypeAlias, TypeVar
 
-from hpack import Decoder, HPACKError
-from hpack.exceptions import OversizedHeaderListError
-from hpack.table import HeaderTable
+from service.wire.blocks import BlockReader, Field
 
-Fields: TypeAlias = tuple[tuple[bytes, bytes], ...]
+Fields: TypeAlias = tuple[Field, ...]
 """Names in lower case and values, in order, pseudo-fields first."""
 Head = TypeVar("Head")
 
 MAX_KEPT: Final = 256
-"""Blocks that are kept for one connection."""
+"""Blocks, and fields known to be sound, that are kept for one connection."""
 KEPT_BYTES: Final = 1024
-"""Longest block that is kept."""
-PSEUDO: Final = {b":method", b":scheme", b":path", b":authority"}
-NEEDED: Final = {b":method", b":scheme", b":path"}
-OF_CONNECTION: Final = {
-    *(b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"),
-}
+"""Longest block and longest value that are kept."""
+KEPT_FIELDS: Final = 64
+"""Most fields of a block that is kept."""
+PSEUDO: Final = frozenset((b":method", b":scheme", b":path", b":authority"))
+NEEDED: Final = frozenset((b":method", b":scheme", b":path"))
+OF_CONNECTION: Final = frozenset(
+    (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade")
+)
 """Fields that HTTP/2 has no room for."""
-UPPER: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-BAD_IN_VALUES: Final = frozenset(b"\x00\r\n")
+NAME: Final = re.compile(rb"[!-9;-@\[-~]+")
+"""Visible, in lower case, without a colon."""
+BAD_IN_VALUES: Final = re.compile(rb"[\x00\r\n]")
 STATUS_OK: Final = b"\x88"
 """`:status: 200` in the static table."""
 
 
 class Malformed(Exception):
-    """A request whose fields HTTP/2 forbids; its stream is reset."""
-
-
-class Unreadable(Exception):
-    """A block that cannot be read, so that no later one can; the connection ends."""
-
-    def __init__(self, *, is_too_large: bool) -> None:
-        super().__init__(is_too_large)
-        self.is_too_large = is_too_large
-        """Whether it is larger than we take."""
-
-
-class _Table(HeaderTable):
-    """The dynamic table, which knows how often it has changed."""
-
-    def __init__(self) -> None:
-        self.changes = 0
-        super().__init__()
-
-    def add(self, name: bytes, value: bytes) -> None:
-        self.changes += 1
-        super().add(name, value)
-
-    def _shrink(self) -> None:
-        self.changes += 1
-        super()._shrink()
+    """Fields that HTTP/2 forbids; their stream is reset."""
 
 
 class HeaderReader(Generic[Head]):
@@ -71,10 +48,12 @@ class HeaderReader(Generic[Head]):
             max_bytes: largest list of fields, as RFC 9113 counts it.
         """
         self._head = head
-        self._decoder = Decoder(max_header_list_size=max_bytes)
-        self._table = _Table()
-        self._decoder.header_table = self._table
+        self._blocks = BlockReader(max_bytes)
+        self._is_lasting = False
+        """Whether the last block left the table as it was."""
         self._kept: dict[bytes, Head] = {}
+        self._sound: set[Field] = set()
+        """Fields that HTTP/2 allows."""
 
     def read(self, block: bytes) -> Head:
         """The head of a request.
@@ -86,64 +65,69 @@ class HeaderReader(Generic[Head]):
         known = self._kept.get(block)
         if known is not None:
             return known
-        before = self._table.changes
-        fields = self._fields(block)
-        is_lasting = self._table.changes == before
-        if not is_lasting:
-            self._kept.clear()
-        head = self._head(checked(fields))
-        if is_lasting and len(block) <= KEPT_BYTES:
+        fields = self.skip(block)
+        self._check_request(fields)
+        head = self._head(fields)
+        if self._is_lasting and len(block) <= KEPT_BYTES and len(fields) <= KEPT_FIELDS:
             if len(self._kept) >= MAX_KEPT:
                 self._kept.clear()
             self._kept[block] = head
         return head
 
+    def trailers(self, block: bytes) -> None:
+        """Reads what a request ends with; nobody wants it.
+
+        Raises:
+            Malformed: HTTP/2 forbids its fields.
+            Unreadable: it cannot be read.
+        """
+        self._check(self.skip(block))
+
     def skip(self, block: bytes) -> Fields:
-        """Reads a block whose head nobody wants: trailers, or a request that is refused.
+        """The fields of a block that nobody wants, unchecked.
 
         Raises:
             Unreadable: it cannot be read.
         """
-        before = self._table.changes
-        fields = self._fields(block)
-        if self._table.changes != before:
+        before = self._blocks.changes
+        fields = tuple(self._blocks.fields(block))
+        self._is_lasting = self._blocks.changes == before
+        if not self._is_lasting:
             self._kept.clear()
         return fields
 
-    def _fields(self, block: bytes) -> Fields:
-        try:
-            read = self._decoder.decode(block, raw=True)
-        except OversizedHeaderListError:
-            raise Unreadable(is_too_large=True) from None
-        except (HPACKError, IndexError):
-            raise Unreadable(is_too_large=False) from None
-        return tuple([(bytes(name), bytes(value)) for name, value in read])
-
-
-def checked(fields: Fields) -> Fields:
-    """The fields of a request, as they are.
-
-    Raises:
-        Malformed: RFC 9113, section 8, forbids them.
-    """
-    pseudo = [name for name, _ in fields if name[:1] == b":"]
-    known = set(pseudo)
-    if len(known) != len(pseudo) or not known <= PSEUDO or not known >= NEEDED:
-        raise Malformed("its pseudo-fields")
-    for name, value in fields[: len(pseudo)]:
-        if name[:1] != b":" or (not value and name != b":authority"):
+    def _check_request(self, fields: Fields) -> None:
+        seen: set[bytes] = set()
+        for name, value in fields:
+            if name not in PSEUDO:
+                break
+            if name in seen or not (value or name == b":authority"):
+                raise Malformed("its pseudo-fields")
+            seen.add(name)
+        if not seen >= NEEDED:
             raise Malformed("its pseudo-fields")
-    for name, value in fields[len(pseudo) :]:
-        _check(name, value)
-    return fields
+        self._check(fields[len(seen) :])
+
+    def _check(self, fields: Fields) -> None:
+        sound = self._sound
+        for field in fields:
+            if field not in sound:
+                _check(*field)
+                self._keep_sound(field)
+
+    def _keep_sound(self, field: Field) -> None:
+        if len(field[0]) + len(field[1]) <= KEPT_BYTES:
+            if len(self._sound) >= MAX_KEPT:
+                self._sound.clear()
+            self._sound.add(field)
 
 
 def _check(name: bytes, value: bytes) -> None:
-    if not name or not UPPER.isdisjoint(name) or name in OF_CONNECTION:
+    if not NAME.fullmatch(name) or name in OF_CONNECTION:
         raise Malformed("a name")
     if name == b"te" and value != b"trailers":
         raise Malformed("te")
-    if not BAD_IN_VALUES.isdisjoint(value) or not BAD_IN_VALUES.isdisjoint(name):
+    if BAD_IN_VALUES.search(value):
         raise Malformed("a value")
 
 

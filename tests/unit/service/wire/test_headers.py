@@ -1,0 +1,153 @@
+"""Heads of requests: read once where nothing has changed, refused where HTTP/2 forbids them."""
+
+import pytest
+from hpack import Decoder, Encoder
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.wire.blocks import Field, Unreadable
+from service.wire.headers import KEPT_FIELDS, MAX_KEPT, Fields, HeaderReader, Malformed, encoded
+
+REQUEST: list[Field] = [
+    *((b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/a.B/C"), (b":authority", b"h")),
+    *((b"content-type", b"application/grpc"), (b"te", b"trailers")),
+]
+MOST = 65_536
+NEWEST = b"\xbe"
+"""The entry of the table that was added last."""
+
+
+class Asked:
+    """A reader, and what it had made into a head."""
+
+    def __init__(self) -> None:
+        self.seen: list[Fields] = []
+        self.reader = HeaderReader(self.head, MOST)
+
+    def head(self, fields: Fields) -> int:
+        self.seen.append(fields)
+        return len(self.seen)
+
+
+def with_field(name: bytes, value: bytes) -> list[Field]:
+    return [*REQUEST, (name, value)]
+
+
+def without(name: bytes) -> list[Field]:
+    return [field for field in REQUEST if field[0] != name]
+
+
+def test_a_head_has_the_fields_in_their_order() -> None:
+    own = Asked()
+    own.reader.read(Encoder().encode(REQUEST))
+    assert own.seen == [tuple(REQUEST)]
+
+
+def test_a_block_that_changes_nothing_is_read_once() -> None:
+    own, encoder = Asked(), Encoder()
+    encoder.encode(REQUEST)
+    own.reader.read(Encoder().encode(REQUEST))
+    heads = [own.reader.read(encoder.encode(REQUEST)) for _ in range(3)]
+    assert heads == [2, 2, 2]
+
+
+def test_a_block_is_read_anew_once_the_table_has_changed() -> None:
+    own, encoder, block = Asked(), Encoder(), encoded(REQUEST) + NEWEST
+    for value in (b"1", b"2"):
+        own.reader.skip(encoder.encode([(b"x-a", value)]))
+        own.reader.read(block)
+    assert [fields[-1] for fields in own.seen] == [(b"x-a", b"1"), (b"x-a", b"2")]
+
+
+def test_a_block_is_read_anew_once_the_table_is_empty() -> None:
+    own, encoder = Asked(), Encoder()
+    own.reader.read(encoder.encode(REQUEST))
+    block = encoder.encode(REQUEST)
+    own.reader.read(block)
+    own.reader.skip(b"\x20")
+    with pytest.raises(Unreadable):
+        own.reader.read(block)
+
+
+def test_no_more_blocks_are_kept_than_allowed() -> None:
+    own, encoder = Asked(), Encoder()
+    own.reader.read(encoder.encode(REQUEST))
+    blocks = [encoder.encode(REQUEST) + encoded([(b"x", b"%d" % at)]) for at in range(MAX_KEPT + 1)]
+    for block in (*blocks, blocks[0]):
+        own.reader.read(block)
+    assert len(own.seen) == 1 + len(blocks) + 1
+
+
+def test_a_block_of_many_fields_is_not_kept() -> None:
+    own, encoder = Asked(), Encoder()
+    own.reader.read(encoder.encode(REQUEST))
+    block = encoder.encode(REQUEST) + b"\x90" * KEPT_FIELDS
+    assert [own.reader.read(block), own.reader.read(block)] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param(without(b":method"), id="no method"),
+        pytest.param(without(b":scheme"), id="no scheme"),
+        pytest.param(without(b":path"), id="no path"),
+        pytest.param([(b":path", b""), *without(b":path")], id="an empty path"),
+        pytest.param([(b":path", b"/"), *REQUEST], id="two paths"),
+        pytest.param([*without(b":path"), (b":path", b"/")], id="a path behind a field"),
+        pytest.param([(b":status", b"200"), *REQUEST], id="a status"),
+        pytest.param([], id="nothing"),
+        pytest.param(with_field(b"X-a", b""), id="upper case"),
+        pytest.param(with_field(b"", b""), id="no name"),
+        pytest.param(with_field(b"x a", b""), id="a blank in a name"),
+        pytest.param(with_field(b"x:a", b""), id="a colon in a name"),
+        pytest.param(with_field(b"x\x7f", b""), id="a control in a name"),
+        pytest.param(with_field(b"x-\xc3\xa4", b""), id="a name that is not ASCII"),
+        pytest.param(with_field(b"x", b"a\nb"), id="a new line in a value"),
+        pytest.param(with_field(b"x", b"a\rb"), id="a return in a value"),
+        pytest.param(with_field(b"x", b"a\0b"), id="a zero in a value"),
+        pytest.param(with_field(b"te", b"gzip"), id="te"),
+        pytest.param(with_field(b"connection", b"close"), id="connection"),
+        pytest.param(with_field(b"proxy-connection", b"close"), id="proxy-connection"),
+        pytest.param(with_field(b"keep-alive", b"1"), id="keep-alive"),
+        pytest.param(with_field(b"transfer-encoding", b"chunked"), id="transfer-encoding"),
+        pytest.param(with_field(b"upgrade", b"h2c"), id="upgrade"),
+    ],
+)
+def test_a_request_that_http2_forbids_is_malformed(fields: list[Field]) -> None:
+    with pytest.raises(Malformed):
+        Asked().reader.read(encoded(fields))
+
+
+def test_a_field_that_http2_forbids_is_so_at_every_request() -> None:
+    own, block = Asked(), encoded(with_field(b"upgrade", b"h2c"))
+    for _ in range(2):
+        with pytest.raises(Malformed):
+            own.reader.read(block)
+
+
+@pytest.mark.parametrize("name", [b":path", b"Upper", b"connection"])
+def test_trailers_that_http2_forbids_are_malformed(name: bytes) -> None:
+    with pytest.raises(Malformed):
+        Asked().reader.trailers(encoded([(name, b"/")]))
+
+
+def test_a_request_without_an_authority_is_one() -> None:
+    own = Asked()
+    own.reader.read(encoded(without(b":authority")))
+    assert own.seen == [tuple(without(b":authority"))]
+
+
+@given(st.lists(st.tuples(st.binary(max_size=300), st.binary(max_size=300)), max_size=5))
+def test_what_is_written_is_read_by_the_library(fields: list[Field]) -> None:
+    read = Decoder().decode(encoded(fields), raw=True)
+    assert [(bytes(name), bytes(value)) for name, value in read] == fields
+
+
+def test_a_status_of_200_is_one_byte() -> None:
+    assert len(encoded([(b":status", b"200")])) == 1
+
+
+def test_what_is_written_leaves_the_readers_table_alone() -> None:
+    decoder = Decoder()
+    decoder.decode(encoded([(b":status", b"200"), (b"x-a", b"1")]))
+    assert not decoder.header_table.dynamic_entries
