@@ -156,12 +156,14 @@ class Recommender:
         catalogue = served.bundle.catalogue
         history = history_of(query.history, catalogue, served.bundle.manifest.base_model.max_seq)
         excluded = _excluded(query, history, catalogue)
-        degraded = [*_history_faults(history), *self._preset_faults(plan)]
+        degraded = [*_history_faults(history)] if len(history.read) < len(query.history) else []
+        if plan.layers:
+            degraded += self._preset_faults(plan)
         asked = _asked(query, served, plan)
         if not history.read:
             return _cold_start(query, served, plan, excluded, degraded)
         question = Question(
-            items=np.array(history.read, dtype=np.int64),
+            items=np.fromiter(history.read, np.int64, len(history.read)),
             excluded=excluded,
             k=query.k,
             plan=_to_carry_out(query, plan, pinned.limits, asked),
@@ -181,7 +183,7 @@ class Recommender:
                 newest = f"preset {preset.name!r} revision {preset.refused_revision}"
                 detail = f"{newest} cannot be honoured; revision {preset.revision} goes on"
                 yield Degraded(DegradedReason.PRESET_SKIPPED, detail)
-        if plan.layers and (stale := self._freshness.staleness()):
+        if stale := self._freshness.staleness():
             yield Degraded(DegradedReason.STALE_PRESETS, stale)
 
 
@@ -201,12 +203,12 @@ def history_of(item_ids: Sequence[str], catalogue: Catalogue, max_seq: int) -> H
 
 
 def _excluded(query: Query, history: History, catalogue: Catalogue) -> Indices:
-    """Item indices never to answer, each once, in order."""
+    """Item indices never to answer, each once."""
     indices = set(() if query.may_repeat_history else history.known)
     if query.excluded:
         index_of = catalogue.index_of
         indices.update(index_of[item_id] for item_id in query.excluded if item_id in index_of)
-    return np.array(sorted(indices), dtype=np.int64)
+    return np.fromiter(indices, np.int64, len(indices))
 
 
 def _history_faults(history: History) -> Iterator[Degraded]:

@@ -7,8 +7,7 @@ come in any order, so they are put side by side.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain
-from struct import Struct
+from struct import Struct, unpack
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -24,6 +23,7 @@ from steering.report import Reports
 A_NUMBER: Final = 1.5
 """Stands for an activation, where its bytes are looked for."""
 DOUBLE: Final = Struct("<d")
+FLOAT: Final = np.dtype("<f4")
 
 
 class _ReportParts(NamedTuple):
@@ -67,23 +67,39 @@ def _is_plain(slate: Slate) -> bool:
 
 
 def _plain_bytes(slate: Slate) -> bytes:
-    response = recommender_pb2.RecommendResponse()
-    tell_frame(response, slate)
     parts = _item_parts(slate)
+    rest = recommender_pb2.RecommendResponse()
+    if slate.applied or slate.degraded or slate.kept_out or slate.active:
+        tell_frame(rest, slate)
+    else:
+        head, tail = _frame_parts(slate.served.bundle.version, slate.is_shift_clipped)
+        parts += (head, DOUBLE.pack(slate.norm_share), tail)
+        rest.request_id = slate.request_id
     reports = slate.reports
     if isinstance(reports, Reports) and isinstance(reports.rules, ResolvedColumns):
         parts += _told(reports, reports.rules.rules.units)
     else:
-        tell_reports(response, reports)
-    parts.append(response.SerializeToString())
+        tell_reports(rest, reports)
+    parts.append(rest.SerializeToString())
     return b"".join(parts)
+
+
+@lru_cache(maxsize=256)
+def _frame_parts(version: str, is_clipped: bool) -> tuple[bytes, bytes]:
+    """Version and shift around the shift's share."""
+    own = recommender_pb2.RecommendResponse(model_version=version)
+    own.shift.norm_share, own.shift.is_clipped = A_NUMBER, is_clipped
+    head, tail = own.SerializeToString().rsplit(DOUBLE.pack(A_NUMBER), 1)
+    return head, tail
 
 
 def _item_parts(slate: Slate) -> list[bytes]:
     heads = slate.served.item_heads.of(slate.served.bundle.catalogue.item_ids, slate.items.tolist())
-    scores = slate.scores.astype(np.dtype("<f4"), copy=False).tobytes()
-    ends = [scores[at : at + SCORE_BYTES] for at in range(0, len(scores), SCORE_BYTES)]
-    return [*chain.from_iterable(zip(heads, ends, strict=True))]
+    parts = [b""] * (2 * len(heads))
+    parts[::2] = heads
+    scores = slate.scores.astype(FLOAT, copy=False).tobytes()
+    parts[1::2] = unpack(f"{SCORE_BYTES}s" * len(heads), scores)
+    return parts
 
 
 def _told(reports: Reports, units: Sequence[int]) -> list[bytes]:

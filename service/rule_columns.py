@@ -6,7 +6,7 @@ from steerrec.v1 import rule_pb2
 
 from service.convert import OPERATIONS, UNITS
 from steering.columns import MOST, PlainRules, Target
-from steering.rules import MAX_VALUE, Attribute, Operation, Unit, is_plain_target
+from steering.rules import MAX_VALUE, Operation, Unit, is_plain_attribute
 
 
 def plain_rules(messages: Sequence[rule_pb2.Rule]) -> PlainRules | None:
@@ -48,6 +48,6 @@ def _target(message: rule_pb2.Rule) -> Target | None:
             return index if index >= 0 else None
         case "attribute":
             name, value = message.attribute.name, message.attribute.value
-            return (name, value) if is_plain_target(Attribute(name, value)) else None
+            return (name, value) if is_plain_attribute(name, value) else None
         case _:
             return None

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from steering.errors import InvalidRule, RuleFault
 
@@ -103,15 +104,23 @@ def is_plain(rule: Rule) -> bool:
 def is_plain_target(target: int | Attribute) -> bool:
     """Whether one look shows that nothing is wrong with a target, whatever the bundle."""
     if isinstance(target, Attribute):
-        name, value = target.name, target.value
-        return (
-            0 < len(name) <= MAX_ATTRIBUTE
-            and 0 < len(value) <= MAX_ATTRIBUTE
-            and "=" not in name
-            and name.isprintable()
-            and value.isprintable()
-        )
+        return is_plain_attribute(target.name, target.value)
     return 0 <= target <= MAX_FEATURE_INDEX
+
+
+def is_plain_attribute(name: str, value: str) -> bool:
+    """As `is_plain_target`, of an attribute's name and value."""
+    # lengths first: only what is short is kept
+    return (
+        0 < len(name) <= MAX_ATTRIBUTE
+        and 0 < len(value) <= MAX_ATTRIBUTE
+        and _is_plain_text(name, value)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _is_plain_text(name: str, value: str) -> bool:
+    return "=" not in name and name.isprintable() and value.isprintable()
 
 
 def hidden_character(text: str, allowed: str = "") -> str:
