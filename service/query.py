@@ -26,6 +26,8 @@ MAX_CONTEXT_BYTES = 4096
 """Serialised; every condition reads the context anew."""
 VIEWS = frozenset(recommender_pb2.View.values())
 SKIPS = frozenset(recommender_pb2.OnUnknownPreset.values())
+FULL = recommender_pb2.VIEW_FULL
+SKIP = recommender_pb2.ON_UNKNOWN_PRESET_SKIP
 PRESET_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
@@ -84,12 +86,13 @@ def query_of(
         InvalidRequest: with every field that breaks the contract.
     """
     plain = alike.rules if alike else plain_rules(request.rules)
+    presets, excluded = request.presets, request.exclude_item_ids
     rules: list[Rule] = []
-    if plain is None or not _is_sound(request) or (request.presets and not alike):
+    if plain is None or not _is_sound(request) or (presets and not alike):
         violations = [
             *_size_violations(request),
             *_enum_violations(request),
-            *(() if alike else _preset_violations(request.presets)),
+            *(() if alike else _preset_violations(presets)),
             *(_rule_violations(request.rules, rules) if plain is None else ()),
             *wish_violations(request),
         ]
@@ -99,15 +102,15 @@ def query_of(
     return Query(
         history=[*request.history],
         k=k,
-        excluded=[*request.exclude_item_ids],
+        excluded=[*excluded] if excluded else (),
         may_repeat_history=request.include_history,
-        presets=alike.presets if alike else tuple(_references(request.presets)),
+        presets=alike.presets if alike else tuple(_references(presets)) if presets else (),
         rules=tuple(rules) if plain is None else plain,
         context=alike.context if alike else _context(request),
         is_steering_disabled=request.disable_steering,
-        skips_unknown_presets=request.on_unknown_preset == recommender_pb2.ON_UNKNOWN_PRESET_SKIP,
+        skips_unknown_presets=request.on_unknown_preset == SKIP,
         ignores_defaults=request.ignore_defaults,
-        is_full=request.view == recommender_pb2.VIEW_FULL,
+        is_full=request.view == FULL,
         model=request.model or PRODUCTION,
         request_id=request.request_id or request_id,
         wishes=wishes_of(request, k),

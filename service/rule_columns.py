@@ -8,9 +8,13 @@ from service.convert import OPERATIONS, UNITS
 from steering.columns import MOST, PlainRules, Target
 from steering.rules import MAX_VALUE, Operation, Unit, is_plain_attribute
 
+NO_RULES = PlainRules((), (), (), ())
+
 
 def plain_rules(messages: Sequence[rule_pb2.Rule]) -> PlainRules | None:
     """The rules; None: at least one is more than plain, or wrong, or there are many."""
+    if not messages:
+        return NO_RULES
     if len(messages) > MOST:
         return None
     operations: list[Operation] = []
@@ -20,18 +24,12 @@ def plain_rules(messages: Sequence[rule_pb2.Rule]) -> PlainRules | None:
     for message in messages:
         if message.rule_id or message.condition or message.HasField("when_activation"):
             return None
-        operation, unit, value = (
-            OPERATIONS.get(message.operation),
-            UNITS.get(message.unit),
-            message.value,
-        )
+        operation, unit = OPERATIONS.get(message.operation), UNITS.get(message.unit)
+        target, value = _target(message), message.value
+        if operation is None or unit is None or target is None:
+            return None
         # written so that NaN is refused too
-        if operation is None or unit is None or not -MAX_VALUE <= value <= MAX_VALUE:
-            return None
-        if value < 0 and operation is Operation.SCALE:
-            return None
-        target = _target(message)
-        if target is None:
+        if not -MAX_VALUE <= value <= MAX_VALUE or (value < 0 and operation is Operation.SCALE):
             return None
         operations.append(operation)
         targets.append(target)
@@ -47,7 +45,8 @@ def _target(message: rule_pb2.Rule) -> Target | None:
             index = message.feature_index
             return index if index >= 0 else None
         case "attribute":
-            name, value = message.attribute.name, message.attribute.value
+            own = message.attribute
+            name, value = own.name, own.value
             return (name, value) if is_plain_attribute(name, value) else None
         case _:
             return None
