@@ -133,6 +133,12 @@ class Metrics:
             "Starts of the embedded redis-server after it had ended.",
             registry=self.registry,
         )
+        self.connections = Gauge(
+            "steerrec_connections",
+            "Clients' connections, by the worker that has them; a lone process is w0.",
+            ["worker"],
+            registry=self.registry,
+        )
         self.worker_restarts = Counter(
             "steerrec_worker_restarts_total",
             "Starts of a worker after it had ended.",

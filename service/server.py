@@ -206,6 +206,7 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
         drain = partial(_drain, server, health, gate, settings.drain_timeout_s)
         stack.push_async_callback(drain)
         _take_in(stack, server, seat)
+        _show_connections(metrics, server, seat)
         await health.show_serving(is_serving=True)
         yield Replica(addresses, current, models, follower, metrics, drain)
 
@@ -302,6 +303,15 @@ def _show_states(metrics: Metrics, current: Current) -> None:
     """Lets the metrics page ask at every scrape what the served bundles keep."""
     metrics.state_bytes.set_function(lambda: float(sum(own.size_bytes for own in _kept(current))))
     metrics.state_entries.set_function(lambda: float(sum(map(len, _kept(current)))))
+
+
+def _show_connections(
+    metrics: Metrics, server: grpc.aio.Server | WireServer, seat: Seat | None
+) -> None:
+    """Lets the metrics page ask our own server at every scrape; gRPC's does not tell."""
+    if isinstance(server, WireServer):
+        own = metrics.connections.labels(seat.name if seat else "w0")
+        own.set_function(lambda: float(server.n_connections))
 
 
 def _kept(current: Current) -> list[StateCache]:

@@ -82,7 +82,7 @@ def wire_server(
     server = WireServer(
         max_message_bytes=settings.max_message_bytes,
         shares_port=shares_port,
-        # the kernel spreads connections, not calls
+        # connections are spread, not calls
         max_connection_age_s=settings.max_connection_age_s if shares_port else None,
         around=calls.around,
     )

@@ -103,7 +103,7 @@ class WireServer:
 
         Args:
             connection: closed by us.
-            lost: told once, when it has ended or takes no more calls.
+            lost: told once, when it has ended.
         """
         protocol = self._protocol()
         self._when_lost[protocol] = lost

@@ -3,10 +3,14 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
+from typing import cast
 
 import grpc
 import pytest
@@ -24,6 +28,8 @@ pytestmark = pytest.mark.e2e
 
 ANSWERED = {"method": "/steerrec.v1.RecommenderService/Recommend", "code": "OK"}
 PATIENCE_S = 60.0
+DRAINING = "this replica is stopping; try again"
+"""What a replica that drains refuses with."""
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +75,7 @@ def answerer(channel: grpc.Channel) -> str:
 
 
 def one_channel_each(address: str) -> dict[str, grpc.Channel]:
-    """A connection to each worker, by its id; the kernel deals them out by chance."""
+    """A connection to each worker, by its id."""
     found: dict[str, grpc.Channel] = {}
     for _ in range(64):
         channel = lone_channel(address)
@@ -77,6 +83,34 @@ def one_channel_each(address: str) -> dict[str, grpc.Channel]:
         if len(found) == 2:
             return found
     raise AssertionError(f"64 connections reached only {sorted(found)}")
+
+
+def connected(address: str, count: int) -> list[grpc.Channel]:
+    """So many connections, each of which has answered."""
+    channels = [lone_channel(address) for _ in range(count)]
+    for channel in channels:
+        answerer(channel)
+    return channels
+
+
+def spread(channels: Iterable[grpc.Channel]) -> list[int]:
+    """How many of the connections each worker has."""
+    return sorted(Counter(answerer(channel) for channel in channels).values())
+
+
+def open_files(pid: int) -> int:
+    """File descriptors of a process."""
+    return len([*Path(f"/proc/{pid}/fd").iterdir()])
+
+
+def last_words(channel: grpc.Channel, answered: Event) -> str:
+    """Calls until one is refused; what it was told."""
+    while True:
+        try:
+            recommend(channel)
+        except grpc.RpcError as error:
+            return str(cast("grpc.Call", error).details())
+        answered.set()
 
 
 def recommend(channel: grpc.Channel) -> recommender_pb2.RecommendResponse:
@@ -166,6 +200,64 @@ def test_a_killed_worker_comes_back_and_the_other_goes_on(pair: Running) -> None
         answers += 1
     assert on_page(pair, "steerrec_requests_total", **ANSWERED) == counted + answers
     assert sorted(one_channel_each(pair.grpc)) == ["r-w0", "r-w1"]
+
+
+def test_eight_connections_are_four_for_each(tiny_store: Store, tmp_path: Path) -> None:
+    with workers(tiny_store, tmp_path) as replica:
+        assert spread(connected(replica.grpc, 8)) == [4, 4]
+
+
+def test_the_page_tells_the_connections_of_each(tiny_store: Store, tmp_path: Path) -> None:
+    with workers(tiny_store, tmp_path) as replica:
+        channels = connected(replica.grpc, 4)
+        told = [on_page(replica, "steerrec_connections", worker=name) for name in ("w0", "w1")]
+        assert (told, len(channels)) == ([2, 2], 4)
+
+
+def test_after_a_kill_all_is_answered_and_spread_again(tiny_store: Store, tmp_path: Path) -> None:
+    with workers(tiny_store, tmp_path, STEERREC_MAX_CONNECTION_AGE_S="2") as replica:
+        channels = connected(replica.grpc, 4)
+        os.kill(worker_pid(replica, "w0"), signal.SIGKILL)
+        eventually(lambda: answered_again(channels))
+        eventually(lambda: spread(channels) == [2, 2])
+
+
+def answered_again(channels: Iterable[grpc.Channel]) -> bool:
+    """Whether every connection answers."""
+    try:
+        spread(channels)
+    except grpc.RpcError:
+        return False
+    return True
+
+
+def test_a_drain_tells_every_caller_that_it_drains(tiny_store: Store, tmp_path: Path) -> None:
+    with workers(tiny_store, tmp_path) as replica, ThreadPoolExecutor(4) as pool:
+        channels, answered = connected(replica.grpc, 4), [Event() for _ in range(4)]
+        told = pool.map(last_words, channels, answered)
+        assert all(event.wait(PATIENCE_S) for event in answered)
+        replica.process.terminate()
+        assert {*told} == {DRAINING}
+
+
+def test_the_parent_keeps_no_connection(tiny_store: Store, tmp_path: Path) -> None:
+    with workers(tiny_store, tmp_path) as replica:
+        before = open_files(replica.process.pid)
+        channels = connected(replica.grpc, 8)
+        assert (open_files(replica.process.pid) - before, len(channels)) == (0, 8)
+
+
+def test_a_restarted_worker_leaves_no_file(tiny_store: Store, tmp_path: Path) -> None:
+    with workers(tiny_store, tmp_path) as replica:
+        before = open_files(replica.process.pid)
+        os.kill(worker_pid(replica, "w0"), signal.SIGKILL)
+        eventually(lambda: on_page(replica, "steerrec_worker_restarts_total") == 1)
+        eventually(lambda: open_files(replica.process.pid) == before)
+
+
+def test_grpcs_own_server_shares_the_port(tiny_store: Store, tmp_path: Path) -> None:
+    with workers(tiny_store, tmp_path, STEERREC_WIRE="grpcio") as replica:
+        assert sorted(one_channel_each(replica.grpc)) == ["r-w0", "r-w1"]
 
 
 def test_a_renewed_connection_reaches_the_other_worker_and_no_call_fails(
