@@ -315,3 +315,42 @@ async def test_who_has_left_still_answers_whom_it_has(
         served[2].leave()
         await asyncio.sleep(SETTLED_S)
         assert await _asked(channel, b"y") == b"y"
+
+
+def test_a_port_that_is_held_is_refused_before_anyone_listens() -> None:
+    with ExitStack() as stack:
+        for own in bound_sockets(ANY, listens=False):
+            stack.enter_context(own)
+            with pytest.raises(OSError, match="in use"):
+                bound_sockets(f"127.0.0.1:{own.getsockname()[1]}", listens=False)
+
+
+async def test_the_port_is_free_at_once_after_a_close() -> None:
+    with ExitStack() as stack:
+        house = House(stack)
+        house.ready()
+        await house.came(4)
+        for taken in house.taken:
+            for own in taken:
+                own.close()  # first, so that this side waits out the connection
+        house.door.close()
+    again = bound_sockets(f"127.0.0.1:{house.place[1]}", listens=False)
+    for own in again:
+        own.close()
+    assert len(again) == 1
+
+
+async def test_a_name_is_listened_at_under_all_its_addresses() -> None:
+    sockets = bound_sockets("localhost:0", listens=False)
+    places = [own.getsockname() for own in sockets]
+    with ExitStack() as stack:
+        door = Door(sockets, 1)
+        with door.line(0) as theirs:
+            stack.enter_context(theirs.dup())
+        door.ready(0)
+        for place in places:
+            stack.enter_context(socket.create_connection(place[:2]))
+        await asyncio.sleep(SETTLED_S)
+        held = door.held()
+        door.close()
+    assert held == [len(places)]
