@@ -147,6 +147,7 @@ class TaskCall:
         """The caller has reset the call, or its connection is lost."""
         self._is_gone = True
         self._room.set()
+        self._stop_timers()  # a task that is cancelled before its first step does nothing more
         if self._task is not None and not self._task.done():
             self._task.cancel()
         else:
@@ -324,9 +325,12 @@ class TaskCall:
             self._carrier.refuse(self._stream, refusal_block(number, details, metadata))
         self._close()
 
-    def _close(self) -> None:
+    def _stop_timers(self) -> None:
         for timer in self._timers:
             timer.cancel()
+
+    def _close(self) -> None:
+        self._stop_timers()
         if not self._context.done():
             self._context.end(is_cancelled=self._is_gone or self._is_late)
 
