@@ -1,5 +1,7 @@
 """Rules as columns come to the same as rules as objects."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from steering.columns import MOST, PlainRules, Target, in_space
 from steering.edits import Model, edits
 from steering.errors import RuleConflict, RulesRefused, SteeringError
+from steering.merge import merged
 from steering.plan import Limits, Plan, plan_for, plan_of_columns
 from steering.report import statuses
 from steering.resolved import no_conditions, resolve_rules
@@ -133,3 +136,36 @@ def test_columns_edit_and_report_as_objects_do(
         for name in ("features", "before", "after", "shift"):
             np.testing.assert_array_equal(getattr(own, name), getattr(expected, name))
         assert own.norm_share == expected.norm_share
+
+
+@given(
+    st.lists(
+        st.builds(
+            Rule,
+            st.sampled_from([Operation.SCALE, Operation.ADD, Operation.FLOOR]),
+            st.one_of(st.integers(0, DEAD - 1), st.sampled_from([HORROR, COMEDY])),
+            values,
+        ),
+        max_size=3 * MOST,
+    ),
+    st.lists(st.builds(Rule, st.just(Operation.SET), st.integers(0, 3), values), max_size=1),
+)
+def test_any_number_of_rules_merge_as_one_by_one(rules: list[Rule], sets: list[Rule]) -> None:
+    rules = rules + sets
+    resolved = resolve_rules(rules, SPACE, no_conditions)
+    try:
+        own = merged(resolved)
+    except RuleConflict:
+        return
+    said: dict[int, dict[Operation, list[float]]] = {}
+    for rule in resolved:
+        for index, value in zip(rule.indices.tolist(), rule.values.tolist(), strict=True):
+            said.setdefault(index, {}).setdefault(rule.rule.operation, []).append(value)
+    assert own.features.tolist() == sorted(said)
+    for place, index in enumerate(sorted(said)):
+        by = said[index]
+        assert own.factor[place] == math.prod(sorted(by.get(Operation.SCALE, [])))
+        assert own.addend[place] == math.fsum(by.get(Operation.ADD, []))
+        np.testing.assert_equal(own.pin[place], by.get(Operation.SET, [math.nan])[-1])
+        assert own.floor[place] == max(by.get(Operation.FLOOR, [-math.inf]))
+        assert own.cap[place] == min(by.get(Operation.CAP, [math.inf]))
