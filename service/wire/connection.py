@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final, Generic, Protocol, TypeVar
 
 from service.wire import frames
-from service.wire.blocks import Unreadable
+from service.wire.blocks import TABLE_BYTES, Unreadable
 from service.wire.frames import (
     ACK,
     END_HEADERS,
@@ -40,6 +40,8 @@ CONNECTION_ROOM: Final = 2**24
 """Bytes that a peer may send ahead; given back as they come."""
 STREAM_ROOM: Final = 2**20
 """The same for each stream; given back as they are taken."""
+NO_TABLE: Final = b"\x20"
+"""The beginning of a block whose writer uses no table from now on."""
 MAX_OFFENCES: Final = 10_000
 """Resets, refused streams and empty frames, less the answers given, that end a connection."""
 
@@ -126,8 +128,13 @@ class Connection(Generic[Head]):
         """Stream and flags of a header block that goes on."""
         self._offences = 0
         self._waiting: dict[int, Stream] = {}
-        """Streams with something that waits for window, in their order."""
+        """Streams that wait for the connection's window, in the order of their turns."""
+        self._owes_resize = False
+        """Whether the next block has to say that we use no table."""
+        self._has_table = True
+        """Whether, as far as the peer knows, we may yet use a table."""
         self._kinds: dict[int, Callable[[int, int, bytes], None]] = {
+            frames.DATA: self._on_data,
             frames.HEADERS: self._on_headers,
             frames.PRIORITY: self._on_priority,
             frames.RST_STREAM: self._on_rst_stream,
@@ -176,22 +183,22 @@ class Connection(Generic[Head]):
                 break
             payload = buffer[at + HEAD_BYTES : end]
             at = end
-            self._check_order(kind, stream_id & MOST_WINDOW)
-            if kind == frames.DATA:
-                self._on_data(stream_id & MOST_WINDOW, flags, payload)
-            elif (take := kinds.get(kind)) is not None:
-                take(stream_id & MOST_WINDOW, flags, payload)
+            stream_id &= MOST_WINDOW
+            if self._block_of is not None or not self.has_settings:
+                self._check_order(kind, flags, stream_id)
+            if (take := kinds.get(kind)) is not None:
+                take(stream_id, flags, payload)
             if self.is_closed:
                 return size
         return at
 
-    def _check_order(self, kind: int, stream_id: int) -> None:
+    def _check_order(self, kind: int, flags: int, stream_id: int) -> None:
         if self._block_of is not None:
             if kind != frames.CONTINUATION or stream_id != self._block_of[0]:
                 raise _Fault(frames.PROTOCOL_ERROR, "a header block is interrupted")
-        elif not self.has_settings:
-            if kind != frames.SETTINGS:
-                raise _Fault(frames.PROTOCOL_ERROR, "settings come first")
+        elif kind != frames.SETTINGS or flags & ACK:
+            raise _Fault(frames.PROTOCOL_ERROR, "settings come first")
+        else:
             self.has_settings = True
 
     # what comes in
@@ -202,6 +209,8 @@ class Connection(Generic[Head]):
         stream = self.streams.get(stream_id)
         if stream is None:
             self._check_closed(stream_id)
+            if not size:
+                self._offend()
             return
         if stream.has_ended:
             self._stream_fault(stream, frames.STREAM_CLOSED)
@@ -221,9 +230,8 @@ class Connection(Generic[Head]):
         self._receiver.data(stream, payload, is_ended=is_ended)
 
     def _take_room(self, size: int) -> None:
+        """Gives the connection's window back long before it is used up: no peer can exceed it."""
         self._room -= size
-        if self._room < 0:
-            raise _Fault(frames.FLOW_CONTROL_ERROR, "more data than the connection's window")
         if self._room < CONNECTION_ROOM // 2:
             self.out.append(frames.window_update(0, CONNECTION_ROOM - self._room))
             self._room = CONNECTION_ROOM
@@ -255,12 +263,9 @@ class Connection(Generic[Head]):
             self._on_block(stream_id, begun_with, block)
 
     def _on_block(self, stream_id: int, flags: int, block: bytes) -> None:
+        take = self._on_request if stream_id > self._last_id else self._on_trailers
         try:
-            if stream_id > self._last_id:
-                self._on_request(stream_id, block, is_ended=bool(flags & END_STREAM))
-            else:
-                self._reader.skip(block)
-                self._on_trailers(stream_id, is_ended=bool(flags & END_STREAM))
+            take(stream_id, block, is_ended=bool(flags & END_STREAM))
         except Unreadable as fault:
             if fault.is_too_large:
                 raise _Fault(frames.ENHANCE_YOUR_CALM, "header fields too large") from None
@@ -269,6 +274,7 @@ class Connection(Generic[Head]):
     def _on_request(self, stream_id: int, block: bytes, *, is_ended: bool) -> None:
         if self.is_shut:
             self._reader.skip(block)
+            self._offend()
             return
         self._last_id = stream_id
         if len(self.streams) >= self._max_streams:
@@ -284,17 +290,32 @@ class Connection(Generic[Head]):
         self.streams[stream_id] = stream
         self._receiver.begun(stream, head, is_ended=is_ended)
 
-    def _on_trailers(self, stream_id: int, *, is_ended: bool) -> None:
+    def _on_trailers(self, stream_id: int, block: bytes, *, is_ended: bool) -> None:
         stream = self.streams.get(stream_id)
         if stream is None:
-            self._offend()  # of a stream that we have ended meanwhile
-        elif stream.has_ended:
+            self._on_late_block(stream_id, block)
+            return
+        try:
+            self._reader.trailers(block)
+        except Malformed:
+            is_ended = False
+        if stream.has_ended:
             self._stream_fault(stream, frames.STREAM_CLOSED)
         elif not is_ended:
             self._stream_fault(stream, frames.PROTOCOL_ERROR)
         else:
             stream.has_ended = True
             self._receiver.data(stream, b"", is_ended=True)
+
+    def _on_late_block(self, stream_id: int, block: bytes) -> None:
+        """Trailers of a stream that we have ended meanwhile.
+
+        Raises:
+            _Fault: it is a request, whose number was there before.
+        """
+        if any(name[:1] == b":" for name, _ in self._reader.skip(block)):
+            raise _Fault(frames.PROTOCOL_ERROR, f"stream {stream_id} does not come after the last")
+        self._offend()
 
     def _on_priority(self, stream_id: int, _flags: int, payload: bytes) -> None:
         if not stream_id:
@@ -321,8 +342,10 @@ class Connection(Generic[Head]):
             raise _Fault(frames.FRAME_SIZE_ERROR, "SETTINGS of a wrong size")
         if flags & ACK:
             return
+        initial = self._initial_window
         for name, value in SETTING.iter_unpack(payload):
             self._set(name, value)
+        self._resize_windows(self._initial_window - initial)
         self.out.append(frames.frame(frames.SETTINGS, ACK, 0))
         self._send_waiting()  # a larger window holds for the peer from our ACK on
         self._offend()
@@ -334,17 +357,23 @@ class Connection(Generic[Head]):
             if not LEAST_MAX_FRAME <= value <= frames.MOST_MAX_FRAME:
                 raise _Fault(frames.PROTOCOL_ERROR, "MAX_FRAME_SIZE out of its range")
             self._max_frame = value
+        if name == frames.HEADER_TABLE_SIZE and value < TABLE_BYTES and self._has_table:
+            self._has_table, self._owes_resize = False, True
         if name == frames.INITIAL_WINDOW_SIZE:
             if value > MOST_WINDOW:
                 raise _Fault(frames.FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE too large")
-            self._resize_windows(value)
+            self._initial_window = value
 
-    def _resize_windows(self, value: int) -> None:
-        change, self._initial_window = value - self._initial_window, value
+    def _resize_windows(self, change: int) -> None:
+        """Once for all settings of a frame: there may be thousands, and thousands of streams."""
+        if not change:
+            return
         for stream in self.streams.values():
             stream.window += change
             if stream.window > MOST_WINDOW:
                 raise _Fault(frames.FLOW_CONTROL_ERROR, "a window too large")
+            if stream.queue and stream.window > 0:
+                self._waiting[stream.id] = stream
 
     def _on_push_promise(self, _stream_id: int, _flags: int, _payload: bytes) -> None:
         raise _Fault(frames.PROTOCOL_ERROR, "clients do not push")
@@ -412,7 +441,8 @@ class Connection(Generic[Head]):
         if stream.is_over:
             return
         size = len(body)
-        if size > stream.window or size > self._window or size > self._max_frame:
+        fits = size <= stream.window and size <= self._window and size <= self._max_frame
+        if not fits or self._owes_resize or len(head) > LEAST_MAX_FRAME:
             self.send_headers(stream, head)
             self.send_data(stream, body)
             self.send_headers(stream, trailers, ends=True)
@@ -436,22 +466,19 @@ class Connection(Generic[Head]):
         """Sends a header block, after the data that waits."""
         if stream.is_over:
             return
-        own = frames.headers(stream.id, block, ends=ends)
         if stream.queue:
-            stream.queue.append((own, ends))
+            stream.queue.append((block, ends))
             return
-        self.out.append(own)
-        if ends:
-            self._ended(stream)
+        self._send_block(stream, block, ends=ends)
 
     def send_data(self, stream: Stream, data: bytes) -> None:
         """Sends data, as far as the windows allow; the rest follows by itself."""
         if stream.is_over or not data:
             return
-        stream.queue.append((data, None))
+        stream.queue.append((memoryview(data), None))
         stream.unsent += len(data)
-        self._waiting[stream.id] = stream
-        self._send_queued(stream, is_new=True)
+        if len(stream.queue) == 1:
+            self._send_queued(stream, is_new=True)
 
     def reset(self, stream: Stream, code: int) -> None:
         """Ends a stream at once; the receiver is not told."""
@@ -476,18 +503,26 @@ class Connection(Generic[Head]):
     def lost(self) -> None:
         """The peer is gone: the receiver is told for every open stream."""
         self.is_closed = True
-        streams = [*self.streams.values()]
-        for stream in streams:
+        while self.streams:
+            stream = next(iter(self.streams.values()))
             self._over(stream)
             self._receiver.reset(stream)
 
+    def _send_block(self, stream: Stream, block: bytes, *, ends: bool) -> None:
+        if self._owes_resize:
+            self._owes_resize = False
+            block = NO_TABLE + block
+        self.out.append(frames.headers(stream.id, block, ends=ends))
+        if ends:
+            self._ended(stream)
+
     def _send_waiting(self) -> None:
-        for stream in [*self._waiting.values()]:
-            if self._window <= 0:
-                return
-            self._send_queued(stream)
+        """Uses the connection's window; each stream that waits for it has its turn."""
+        while self._waiting and self._window > 0:
+            self._send_queued(self._waiting.pop(next(iter(self._waiting))))
 
     def _send_queued(self, stream: Stream, *, is_new: bool = False) -> None:
+        """Sends what the windows allow; then the stream waits for its own, or for its turn."""
         queue = stream.queue
         while queue:
             data, ends = queue[0]
@@ -495,18 +530,17 @@ class Connection(Generic[Head]):
                 sent = self._send_some(stream, data)
                 if sent < len(data):
                     queue[0] = (data[sent:], None)
+                    if stream.window > 0:
+                        self._waiting[stream.id] = stream
                     return
-            else:
-                self.out.append(data)
             queue.popleft()
-            if ends:
-                self._ended(stream)
-                return
+            if ends is not None:
+                self._send_block(stream, bytes(data), ends=ends)
         self._waiting.pop(stream.id, None)
-        if not is_new:
+        if not is_new and not stream.is_over:
             self._receiver.flushed(stream)
 
-    def _send_some(self, stream: Stream, data: bytes) -> int:
+    def _send_some(self, stream: Stream, data: bytes | memoryview) -> int:
         """Sends the part of the data that the windows allow; its size."""
         size = max(0, min(len(data), stream.window, self._window))
         for at in range(0, size, self._max_frame):
@@ -565,6 +599,8 @@ def _unpadded(payload: bytes) -> bytes:
     Raises:
         _Fault: there is more padding than payload.
     """
-    if not payload or payload[0] >= len(payload):
+    if not payload:
+        raise _Fault(frames.FRAME_SIZE_ERROR, "a padded frame that does not say how much")
+    if payload[0] >= len(payload):
         raise _Fault(frames.PROTOCOL_ERROR, "more padding than payload")
     return payload[1 : len(payload) - payload[0]]

@@ -39,8 +39,8 @@ class Stream:
         """Whether the peer sends nothing more."""
         self.is_over = False
         """Whether both sides have ended, or it was reset."""
-        self.queue: deque[tuple[bytes, bool | None]] = deque()
-        """What waits for window: data (None), or frames of a header block and whether they end."""
+        self.queue: deque[tuple[bytes | memoryview, bool | None]] = deque()
+        """What waits for window: data (None), or a header block and whether it ends the stream."""
         self.unsent = 0
         """Bytes of data that wait."""
         self.call: Any = None
