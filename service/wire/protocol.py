@@ -19,8 +19,10 @@ PREFACE_S: Final = 20.0
 """What a client has to begin."""
 AGE_JITTER: Final = 0.1
 """Part of its age by which a connection ends earlier or later, so that not all do at once."""
+ECHO_S: Final = 5.0
+"""What a client has to tell that it begins nothing more."""
 CLOSE_S: Final = 5.0
-"""What a client has to read the last of it; then its connection is cut off."""
+"""In which a client reads some of the last, or closes; else it is cut off."""
 WRITE_BYTES: Final = 2**20
 """What waits for a socket before nothing more is read from it."""
 NOT_FOUND: Final = refusal_block(grpc.StatusCode.UNIMPLEMENTED.value[0], "Method not found!")
@@ -68,6 +70,8 @@ class WireProtocol(asyncio.Protocol):
         self.connection: Connection[Routed] = Connection(self)
         self.is_marked = False
         """Whether it will be flushed."""
+        self._is_closing = False
+        """Whether nothing more is written."""
         self._host = host
         self._transport: asyncio.Transport
         self._timers: list[asyncio.TimerHandle] = []
@@ -190,15 +194,17 @@ class WireProtocol(asyncio.Protocol):
     def shut(self) -> None:
         """Takes no new calls; closes once those in progress have ended."""
         self.connection.shut()
+        if not self.connection.is_shut:
+            self._timers.append(asyncio.get_running_loop().call_later(ECHO_S, self.shut))
         self._mark()
 
     def flush(self) -> None:
         """Writes what there is."""
         self.is_marked = False
         own = self.connection
-        if own.out:
+        if own.out and not self._is_closing:
             self._transport.write(b"".join(own.out))
-            own.out.clear()
+        own.out.clear()
         if own.is_closed or (own.is_shut and not own.streams):
             self._close()
 
@@ -212,11 +218,28 @@ class WireProtocol(asyncio.Protocol):
         self._transport.abort()
 
     def _close(self) -> None:
-        """Closes once everything is sent, or too late."""
-        if not self._transport.is_closing():
-            self._transport.close()
-            loop = asyncio.get_running_loop()
-            self._timers.append(loop.call_later(CLOSE_S, self._transport.abort))
+        """Sends the last, and leaves it to the client to close: a socket that is closed before
+        everything was read takes with it what the client has not read yet."""
+        if not self._is_closing and not self._transport.is_closing():
+            self._is_closing = True
+            try:
+                self._transport.write_eof()
+            except OSError:  # the client has gone just now
+                self._transport.abort()
+            else:
+                self._cut_off_later()
+
+    def _cut_off_later(self) -> None:
+        left = self._transport.get_write_buffer_size()
+        loop = asyncio.get_running_loop()
+        self._timers.append(loop.call_later(CLOSE_S, self._cut_off, left))
+
+    def _cut_off(self, left: int) -> None:
+        """Cuts off who has read nothing of what was left."""
+        if self._transport.get_write_buffer_size() < left:
+            self._cut_off_later()
+        else:
+            self._transport.abort()
 
     def _mark(self) -> None:
         if not self.is_marked:
