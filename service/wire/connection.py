@@ -40,6 +40,8 @@ CONNECTION_ROOM: Final = 2**24
 """Bytes that a peer may send ahead; given back as they come."""
 STREAM_ROOM: Final = 2**20
 """The same for each stream; given back as they are taken."""
+WARNING: Final = b"shutting"
+"""The ping behind a first GOAWAY: once it is back, everything sent before that has come."""
 NO_TABLE: Final = b"\x20"
 """The beginning of a block whose writer uses no table from now on."""
 MAX_OFFENCES: Final = 10_000
@@ -110,6 +112,8 @@ class Connection(Generic[Head]):
         """Whether nothing more is read: write what there is, and close."""
         self.is_shut = False
         """Whether new streams are ignored."""
+        self._is_warned = False
+        """Whether the peer has been asked to begin nothing more."""
         self._receiver = receiver
         self._reader = HeaderReader(receiver.head, HEADER_SLACK * max_header_bytes)
         self._max_streams = max_streams
@@ -385,6 +389,8 @@ class Connection(Generic[Head]):
             raise _Fault(frames.FRAME_SIZE_ERROR, "PING is 8 bytes")
         if not flags & ACK:
             self.out.append(frames.frame(frames.PING, ACK, 0, payload))
+        elif payload == WARNING and self._is_warned:
+            self._shut_now()
 
     def _on_goaway(self, stream_id: int, _flags: int, payload: bytes) -> None:
         if stream_id:
@@ -495,7 +501,17 @@ class Connection(Generic[Head]):
             stream.owed = 0
 
     def shut(self) -> None:
-        """Says that later streams are ignored; those that are open go on."""
+        """Asks the peer to begin nothing more; at its echo, or at a second call of this, later
+        streams are ignored. Those that are open go on. What was under way when it was asked is
+        answered (RFC 9113, section 6.8)."""
+        if self._is_warned or not self.has_settings:
+            self._shut_now()
+        elif not self.is_closed:
+            self._is_warned = True
+            self.out.append(frames.goaway(MOST_WINDOW, frames.NO_ERROR))
+            self.out.append(frames.frame(frames.PING, 0, 0, WARNING))
+
+    def _shut_now(self) -> None:
         if not self.is_shut and not self.is_closed:
             self.is_shut = True
             self.out.append(frames.goaway(self._last_id, frames.NO_ERROR))
