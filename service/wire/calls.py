@@ -286,7 +286,7 @@ class TaskCall:
         if self._fault is not None:
             raise self._fault
         if len(self._messages) != 1 or self._messages.is_partial:
-            raise not_one(len(self._messages))
+            raise not_one(self._messages)
         return self._parsed(self._messages.take())
 
     def _reply(self, reply: Any) -> None:

@@ -104,7 +104,7 @@ class DirectCall:
         own.add(data)
         count = len(own)
         if count > 1 or (is_ended and (count != 1 or own.is_partial)):
-            raise not_one(count)
+            raise not_one(own)
         if is_ended:
             self.message = own.take()
             self._hand_over()

@@ -28,9 +28,10 @@ def too_large(count: int, most: int) -> Unacceptable:
     return Unacceptable(grpc.StatusCode.RESOURCE_EXHAUSTED, details)
 
 
-def not_one(count: int) -> Unacceptable:
-    """That a unary call has not exactly one message."""
-    details = f"a unary call has one message, and this one has {count or 'none'}"
+def not_one(messages: "Messages") -> Unacceptable:
+    """That a unary call has not exactly one message, whole."""
+    own = f"{len(messages) or 'none'}{' and a part' if messages.is_partial else ''}"
+    details = f"a unary call has one message, and this one has {own}"
     return Unacceptable(grpc.StatusCode.INTERNAL, details)
 
 

@@ -121,7 +121,7 @@ def frames_of(written: bytes) -> list[Frame]:
     return own
 
 
-def written(connection: Connection[Fields]) -> list[Frame]:
+def written(connection: Connection[Any]) -> list[Frame]:
     """What was written since the last look."""
     own = frames_of(b"".join(connection.out))
     connection.out.clear()
