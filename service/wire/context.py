@@ -1,5 +1,6 @@
 """What a handler knows of its call, and says of it: as `grpc.aio.ServicerContext`."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Any, NoReturn, Protocol
@@ -9,6 +10,8 @@ import grpc
 from service.wire.metadata import CallHead, Metadata
 
 DoneCallback = Callable[[Any], None]
+
+log = logging.getLogger(__name__)
 
 
 class Exchange(Protocol):
@@ -146,4 +149,7 @@ class WireContext(grpc.aio.ServicerContext[Any, Any]):
         """The call has ended."""
         self._is_done, self._is_cancelled = True, is_cancelled
         for callback in self._callbacks:
-            callback(self)
+            try:
+                callback(self)
+            except Exception:
+                log.exception("a callback at the end of a call failed")

@@ -125,7 +125,7 @@ async def test_a_direct_call_that_raises_leaves_its_neighbours_alone() -> None:
         assert await neighbour == b"wait"
 
 
-def _fails(_call: DirectCall) -> None:
+def _fails(_of: object) -> None:
     raise KeyError("of ours")
 
 
@@ -288,6 +288,26 @@ async def test_one_who_asks_and_never_reads_is_read_no_further() -> None:
             await _until(lambda: answered > 0)
             assert await settled(lambda: answered) < 500
             sending.cancel()
+
+
+async def test_a_callback_that_raises_does_not_keep_a_late_handler() -> None:
+    is_cancelled = asyncio.Event()
+
+    async def waits(_request: bytes, context: Any) -> bytes:
+        context.add_done_callback(_fails)
+        try:
+            await asyncio.sleep(100)
+        finally:
+            is_cancelled.set()
+        return b""
+
+    async with calling(around=lambda _path, _own: _unary(waits), path=TASK) as method:
+        await method(b"", timeout=0.1).code()
+        await asyncio.wait_for(is_cancelled.wait(), 10)
+
+
+def _unary(handler: Any) -> Any:
+    return grpc.unary_unary_rpc_method_handler(handler)
 
 
 async def test_a_port_is_held_from_its_binding() -> None:
