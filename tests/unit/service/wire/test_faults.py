@@ -125,6 +125,7 @@ FLOODS: dict[str, Callable[[int], bytes]] = {
     "settings": lambda _: setting(99, 1),
     "empty data": lambda _: data(1, b""),
     "padded empty data": lambda _: frame(frames.DATA, frames.PADDED, 1, b"\2ab"),
+    "late empty data": lambda at: data(1, b"") if at else frames.rst_stream(1, 8),
     "priorities": lambda _: frame(frames.PRIORITY, 0, 1, bytes(5)),
     "malformed requests": lambda at: request(2 * at + 3, block=HEADS),
 }
