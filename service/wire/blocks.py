@@ -6,6 +6,7 @@ of theirs is ever the same: reading them is on the path of every request.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from hpack import HPACKError
@@ -58,7 +59,7 @@ class BlockReader:
             fields = self._fields(block)
         except (HPACKError, IndexError):
             raise Unreadable(is_too_large=False) from None
-        if _size(fields) > self._max_bytes:
+        if size_of(fields) > self._max_bytes:
             raise Unreadable(is_too_large=True)
         return fields
 
@@ -132,7 +133,7 @@ class BlockReader:
         return at
 
 
-def _size(fields: list[Field]) -> int:
+def size_of(fields: Sequence[Field]) -> int:
     """Bytes of a list of fields, as RFC 9113, section 10.5.1, counts them."""
     return sum([len(name) + len(value) for name, value in fields]) + ENTRY_BYTES * len(fields)
 

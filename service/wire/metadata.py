@@ -8,13 +8,16 @@ from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias
 from urllib.parse import quote_from_bytes, unquote
 
 import grpc
 
+from service.wire.blocks import ENTRY_BYTES, size_of
 from service.wire.connection import MAX_HEADER_BYTES
 from service.wire.headers import Fields, encoded
+from service.wire.messages import Unacceptable
 
 Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
 
@@ -27,8 +30,12 @@ NOT_METADATA: Final = frozenset(
     )
 )
 """Fields that are the protocol's own."""
-FIELD_BYTES: Final = 32
-"""What each field counts beside its name and value (RFC 9113, section 10.5.1)."""
+OF_STATUS: Final = frozenset((b"grpc-status", b"grpc-message"))
+KEY: Final = re.compile(rb"[0-9a-z_.-]+")
+VALUE: Final = re.compile(rb"[ -~]*")
+TIMEOUT_NAME: Final = b"grpc-timeout"
+MAX_HEADS: Final = 256
+"""Heads that are kept, of all connections."""
 PRINTABLE: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 ENCODINGS: Final = "identity, deflate, gzip"
 CONTENT_TYPE: Final = (b"content-type", b"application/grpc")
@@ -64,40 +71,55 @@ class Unparsable(Exception):
 
 def call_head(fields: Fields) -> CallHead:
     """The head of a request that HTTP/2 allows."""
+    rest = tuple([field for field in fields if field[0] != TIMEOUT_NAME])
+    if len(rest) == len(fields):
+        return _timeless(rest, 0)
+    text = dict(fields)[TIMEOUT_NAME]
+    head = _timeless(rest, ENTRY_BYTES + len(TIMEOUT_NAME) + len(text))
+    if head.refusal:
+        return head
+    try:
+        return CallHead(head.path, timeout_of(text), head.encoding, head.metadata)
+    except Unparsable as fault:
+        return CallHead(head.path, None, head.encoding, (), _unparsable(fault))
+
+
+@lru_cache(MAX_HEADS)
+def _timeless(fields: Fields, timeout_bytes: int) -> CallHead:
+    """The head of a request but for its timeout, which alone differs from call to call."""
     own = dict(fields)
     path = own[b":path"].decode("latin-1")
     encoding = own.get(b"grpc-encoding", b"identity").decode("latin-1")
-    if refusal := _refusal(own, fields):
+    if refusal := _refusal(own, size_of(fields) + timeout_bytes):
         return CallHead(path, None, encoding, (), refusal)
     try:
-        timeout_s = timeout_of(own.get(b"grpc-timeout"))
-        return CallHead(path, timeout_s, encoding, tuple(_metadata(fields)))
+        return CallHead(path, None, encoding, tuple(_metadata(fields)))
     except Unparsable as fault:
-        refusal = refusal_block(grpc.StatusCode.INTERNAL.value[0], str(fault))
-        return CallHead(path, None, encoding, (), refusal)
+        return CallHead(path, None, encoding, (), _unparsable(fault))
 
 
-def _refusal(own: dict[bytes, bytes], fields: Fields) -> bytes:
+def _unparsable(fault: Unparsable) -> bytes:
+    return refusal_block(grpc.StatusCode.INTERNAL.value[0], str(fault))
+
+
+def _refusal(own: dict[bytes, bytes], size: int) -> bytes:
     """All of the answer to a request that is not gRPC's, or too large; else empty."""
     if own[b":method"] != b"POST":
         return http_block(405)
     if not own.get(b"content-type", b"").startswith(CONTENT_TYPE[1]):
         return http_block(415)
-    size = sum(len(name) + len(value) + FIELD_BYTES for name, value in fields)
     if size <= MAX_HEADER_BYTES:
         return b""
     details = f"received metadata size exceeds hard limit ({size} vs. {MAX_HEADER_BYTES})"
     return refusal_block(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], details)
 
 
-def timeout_of(text: bytes | None) -> float | None:
-    """Seconds; None: there is none.
+def timeout_of(text: bytes) -> float:
+    """Seconds.
 
     Raises:
         Unparsable: it is no timeout.
     """
-    if text is None:
-        return None
     if (match := TIMEOUT.fullmatch(text)) is None:
         raise Unparsable("Error parsing 'grpc-timeout' metadata")
     return float(match[1]) * UNIT_S[match[2]]
@@ -131,18 +153,31 @@ def _from_base64(text: bytes) -> bytes:
 
 
 def fields_of(metadata: Metadata) -> Iterable[tuple[bytes, bytes]]:
-    """Metadata as header fields."""
+    """Metadata as header fields; those that are the protocol's own are left out.
+
+    Raises:
+        Unacceptable: gRPC's metadata cannot hold it.
+    """
     for key, value in metadata:
-        name = key.lower().encode("latin-1")
-        if key.endswith("-bin"):
-            raw = value.encode("latin-1") if isinstance(value, str) else value
-            yield name, b64encode(raw).rstrip(b"=")
-        else:
-            yield name, value.encode("latin-1") if isinstance(value, str) else value
+        name, own = _in_bytes(key).lower(), _in_bytes(value)
+        if name.endswith(b"-bin"):
+            own = b64encode(own).rstrip(b"=")
+        if KEY.fullmatch(name) is None or VALUE.fullmatch(own) is None:
+            raise Unacceptable(grpc.StatusCode.INTERNAL, "Invalid metadata")
+        if name not in NOT_METADATA and name not in OF_STATUS:
+            yield name, own
+
+
+def _in_bytes(text: str | bytes) -> bytes:
+    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
 
 
 def head_block(metadata: Metadata = ()) -> bytes:
-    """What an answer begins with."""
+    """What an answer begins with.
+
+    Raises:
+        Unacceptable: gRPC's metadata cannot hold it.
+    """
     own = [*metadata]
     return RESPONSE_BLOCK + encoded(fields_of(own)) if own else RESPONSE_BLOCK
 
@@ -154,6 +189,9 @@ def trailers_block(metadata: Metadata = (), code: int = 0, details: str = "") ->
         metadata: trailing; values of keys that end in `-bin` are bytes.
         code: of the status.
         details: of the status.
+
+    Raises:
+        Unacceptable: gRPC's metadata cannot hold it.
     """
     fields = [(b"grpc-status", b"%d" % code)]
     if details:
@@ -163,7 +201,11 @@ def trailers_block(metadata: Metadata = (), code: int = 0, details: str = "") ->
 
 
 def refusal_block(code: int, details: str, metadata: Metadata = ()) -> bytes:
-    """All of an answer that has no message."""
+    """All of an answer that has no message.
+
+    Raises:
+        Unacceptable: gRPC's metadata cannot hold it.
+    """
     return encoded(((b":status", b"200"), CONTENT_TYPE)) + trailers_block(metadata, code, details)
 
 

@@ -4,10 +4,10 @@ import grpc
 import pytest
 from hpack import Decoder
 
+from service.wire.blocks import ENTRY_BYTES
 from service.wire.connection import MAX_HEADER_BYTES
 from service.wire.headers import Fields
 from service.wire.metadata import (
-    FIELD_BYTES,
     call_head,
     head_block,
     http_block,
@@ -67,6 +67,19 @@ def test_a_timeout_is_seconds(text: bytes, expected: float) -> None:
     assert call_head((*NEEDED, (b"grpc-timeout", text))).timeout_s == pytest.approx(expected)
 
 
+def test_a_head_that_was_seen_has_a_timeout_of_its_own() -> None:
+    own = [call_head((*NEEDED, (b"grpc-timeout", text))).timeout_s for text in (b"1S", b"2S")]
+    assert own == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_timeout_counts_as_metadata(over: int) -> None:
+    timeout = (b"grpc-timeout", b"1S")
+    size = sum(len(name) + len(value) + ENTRY_BYTES for name, value in (*NEEDED, timeout))
+    filler = (b"x", b"x" * (MAX_HEADER_BYTES - size - ENTRY_BYTES - 1 + over))
+    assert bool(call_head((*NEEDED, timeout, filler)).refusal) is bool(over)
+
+
 @pytest.mark.parametrize("text", [b"", b"S", b"5", b"5s", b"-1S", b"1.5S", b"1S1S", b"x"])
 def test_what_is_no_timeout_is_refused(text: bytes) -> None:
     told = fields(call_head((*NEEDED, (b"grpc-timeout", text))).refusal)
@@ -120,8 +133,8 @@ def test_a_head_without_te_is_taken() -> None:
 
 @pytest.mark.parametrize(("over", "is_refused"), [(0, False), (1, True)])
 def test_metadata_up_to_the_limit_are_taken(over: int, is_refused: bool) -> None:
-    size = sum(len(name) + len(value) + FIELD_BYTES for name, value in NEEDED)
-    value = b"x" * (MAX_HEADER_BYTES - size - FIELD_BYTES - 1 + over)
+    size = sum(len(name) + len(value) + ENTRY_BYTES for name, value in NEEDED)
+    value = b"x" * (MAX_HEADER_BYTES - size - ENTRY_BYTES - 1 + over)
     assert bool(call_head((*NEEDED, (b"k", value))).refusal) is is_refused
 
 
