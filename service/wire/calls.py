@@ -315,15 +315,23 @@ class TaskCall:
         """Tells how the call has ended, once."""
         if self._last is None or self._context.done():
             return
-        code, details = self._last
-        metadata = self._context.trailing_metadata()
+        try:
+            block = self._ending(*self._last, self._context.trailing_metadata())
+        except Unacceptable as fault:
+            block = self._ending(fault.code, fault.details, ())
+        self._carrier.send_headers(self._stream, block, ends=True)
+        self._close()
+
+    def _ending(self, code: grpc.StatusCode, details: str, metadata: Metadata) -> bytes:
+        """The last header block of the answer, or its only one.
+
+        Raises:
+            Unacceptable: the metadata cannot be sent.
+        """
         number = code.value[0]
         if self._has_begun:
-            block = trailers_block(metadata, number, details)
-            self._carrier.send_headers(self._stream, block, ends=True)
-        else:
-            self._carrier.refuse(self._stream, refusal_block(number, details, metadata))
-        self._close()
+            return trailers_block(metadata, number, details)
+        return refusal_block(number, details, metadata)
 
     def _stop_timers(self) -> None:
         for timer in self._timers:

@@ -30,9 +30,13 @@ NOT_METADATA: Final = frozenset(
     )
 )
 """Fields that are the protocol's own."""
-OF_STATUS: Final = frozenset((b"grpc-status", b"grpc-message"))
+OWN: Final = NOT_METADATA | {b"grpc-status", b"grpc-message"}
+"""The same of answers."""
 KEY: Final = re.compile(rb"[0-9a-z_.-]+")
 VALUE: Final = re.compile(rb"[ -~]*")
+MAX_KEYS: Final = 256
+"""Keys of answers that are kept as names."""
+INVALID: Final = "Invalid metadata"
 TIMEOUT_NAME: Final = b"grpc-timeout"
 MAX_HEADS: Final = 256
 """Heads that are kept, of all connections."""
@@ -159,17 +163,30 @@ def fields_of(metadata: Metadata) -> Iterable[tuple[bytes, bytes]]:
         Unacceptable: gRPC's metadata cannot hold it.
     """
     for key, value in metadata:
-        name, own = _in_bytes(key).lower(), _in_bytes(value)
+        name, own = _name(key), _in_bytes(value)
         if name.endswith(b"-bin"):
             own = b64encode(own).rstrip(b"=")
-        if KEY.fullmatch(name) is None or VALUE.fullmatch(own) is None:
-            raise Unacceptable(grpc.StatusCode.INTERNAL, "Invalid metadata")
-        if name not in NOT_METADATA and name not in OF_STATUS:
+        if VALUE.fullmatch(own) is None:
+            raise Unacceptable(grpc.StatusCode.INTERNAL, INVALID)
+        if name not in OWN:
             yield name, own
 
 
+@lru_cache(MAX_KEYS)
+def _name(key: str) -> bytes:
+    """A key as a field's name.
+
+    Raises:
+        Unacceptable: it cannot be one.
+    """
+    name = _in_bytes(key).lower()
+    if KEY.fullmatch(name) is None:
+        raise Unacceptable(grpc.StatusCode.INTERNAL, INVALID)
+    return name
+
+
 def _in_bytes(text: str | bytes) -> bytes:
-    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
+    return text if isinstance(text, bytes) else str(text).encode("utf-8", "surrogatepass")
 
 
 def head_block(metadata: Metadata = ()) -> bytes:

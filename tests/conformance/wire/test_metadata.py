@@ -95,6 +95,69 @@ async def test_a_client_gets_the_same_metadata(
     )
 
 
+UNSENDABLE = [
+    pytest.param(("k", "\u65e5"), id="not ASCII"),
+    pytest.param(("k", "\u00fc"), id="not ASCII, but Latin"),
+    pytest.param(("k", "a\nb"), id="two lines"),
+    pytest.param(("k", "a\tb"), id="a tab"),
+    pytest.param(("k k", "x"), id="a blank in the key"),
+    pytest.param((":status", "200"), id="a pseudo-field"),
+    pytest.param(("", "x"), id="no key"),
+]
+
+
+@pytest.mark.parametrize("field", UNSENDABLE)
+async def test_trailing_metadata_that_cannot_be_sent_end_a_call_alike(
+    field: tuple[str, str],
+) -> None:
+    async def handler(request: bytes, context: Context) -> bytes:
+        context.set_trailing_metadata((field,))
+        return request
+
+    told = await alike(unary(handler), asking(timeout=10))
+    assert told.code is grpc.StatusCode.INTERNAL
+
+
+@pytest.mark.parametrize("field", UNSENDABLE)
+async def test_initial_metadata_that_cannot_be_sent_end_a_call_alike(
+    field: tuple[str, str],
+) -> None:
+    async def handler(request: bytes, context: Context) -> bytes:
+        await context.send_initial_metadata((field,))
+        return request
+
+    told = await alike(unary(handler), asking(timeout=10))
+    assert told.code is grpc.StatusCode.INTERNAL
+
+
+async def test_an_abort_with_metadata_that_cannot_be_sent_ends_a_call_alike() -> None:
+    async def handler(_request: bytes, context: Context) -> bytes:
+        await context.abort(grpc.StatusCode.NOT_FOUND, "gone", (("k", "\u65e5"),))
+
+    told = await alike(unary(handler), asking(timeout=10))
+    assert told.code is grpc.StatusCode.INTERNAL
+
+
+async def test_a_stream_whose_trailing_metadata_cannot_be_sent_ends_alike() -> None:
+    async def handler(request: bytes, context: Context) -> AsyncIterator[bytes]:
+        yield request
+        context.set_trailing_metadata((("k", "\u65e5"),))
+
+    told = await alike(out_stream(handler), asking(gets_many=True, timeout=10))
+    assert (told.code, told.messages) == (grpc.StatusCode.INTERNAL, (b"",))
+
+
+@pytest.mark.parametrize("key", ["grpc-status", "grpc-message", "te", "content-type"])
+async def test_the_protocols_own_fields_are_left_out_of_metadata_alike(key: str) -> None:
+    async def handler(request: bytes, context: Context) -> bytes:
+        await context.send_initial_metadata(((key, "3"), ("own", "1")))
+        context.set_trailing_metadata(((key, "3"), ("own", "1")))
+        return request
+
+    told = await alike(unary(handler), asking())
+    assert (told.code, told.trailing) == (grpc.StatusCode.OK, (("own", "1"),))
+
+
 async def test_a_stream_tells_the_same_metadata() -> None:
     async def handler(request: bytes, context: Context) -> AsyncIterator[bytes]:
         await context.send_initial_metadata(BOTH_KINDS)
