@@ -60,8 +60,9 @@ class Messages:
         self._max_bytes = max_bytes
         self._whole: deque[tuple[bool, bytes]] = deque()
         """Whether it is compressed, and a message."""
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._rest = bytearray()
+        """What came of a message that is not whole; one buffer, since a list of parts as small as
+        a peer likes takes twenty times their size."""
         self._needed = PREFIX_BYTES
         """Bytes that tell more than is known."""
 
@@ -72,7 +73,7 @@ class Messages:
     @property
     def is_partial(self) -> bool:
         """Whether there is the beginning of a message."""
-        return self._size > 0
+        return len(self._rest) > 0
 
     def add(self, data: bytes) -> None:
         """Takes data of the request.
@@ -80,16 +81,14 @@ class Messages:
         Raises:
             Unacceptable: a message is too large; nothing may be added after it.
         """
-        self._parts.append(data)
-        self._size += len(data)
-        if self._size < self._needed:
+        self._rest += data
+        if len(self._rest) < self._needed:
             return
-        buffer, at = b"".join(self._parts), 0
+        buffer, at = bytes(self._rest), 0
         while len(buffer) - at >= (size := self._size_at(buffer, at)):
             self._whole.append((bool(buffer[at] & 1), buffer[at + PREFIX_BYTES : at + size]))
             at += size
-        rest = buffer[at:]
-        self._parts, self._size, self._needed = [rest], len(rest), size
+        self._rest, self._needed = bytearray(buffer[at:]), size
 
     def take(self) -> bytes:
         """The first message that is whole; it is forgotten.

@@ -1,20 +1,21 @@
 """Messages within the data of a stream, however they are cut."""
 
 import gzip
+import tracemalloc
 import zlib
 from collections.abc import Callable
 
 import grpc
 import pytest
 
-from service.wire.messages import Messages, Unacceptable, framed, is_plain
+from service.wire.messages import PREFIX_BYTES, Messages, Unacceptable, framed, is_plain
 
 MOST = 1000
 PACKED: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
 
 
-def put_together(*parts: bytes, encoding: str = "identity") -> Messages:
-    messages = Messages(encoding, MOST)
+def put_together(*parts: bytes, encoding: str = "identity", most: int = MOST) -> Messages:
+    messages = Messages(encoding, most)
     for part in parts:
         messages.add(part)
     return messages
@@ -52,6 +53,16 @@ def test_a_message_in_single_bytes_is_put_together() -> None:
 def test_two_messages_cut_anywhere_are_two(cut: int) -> None:
     data = framed(b"first") + framed(b"and second")
     assert taken(put_together(data[:cut], data[cut:])) == [b"first", b"and second"]
+
+
+def test_a_message_in_tiny_parts_takes_little_more_than_its_size() -> None:
+    messages, size = put_together(framed(bytes(2**20))[:PREFIX_BYTES], most=2**20), 100_000
+    tracemalloc.start()
+    for number in range(size // 2):
+        messages.add(number.to_bytes(2))
+    taken_bytes = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert taken_bytes < 2 * size
 
 
 def test_many_messages_of_one_part_come_in_their_order() -> None:
