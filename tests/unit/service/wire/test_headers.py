@@ -69,6 +69,36 @@ def test_a_block_is_read_anew_once_the_table_is_empty() -> None:
         own.reader.read(block)
 
 
+FEW: list[Field] = [
+    *((b"grpc-timeout", b"1S"), (b"grpc-timeout", b"2S"), (b"grpc-timeout", b"999m")),
+    *((b"x-id", b"1"), (b"x-id", b"2"), (b"x-large", b"a" * 1500), (b"x-large", b"b" * 1500)),
+    *((b"user-agent", b"grpc-go"), (b"x-larger-than-the-table", b"c" * 4096), (b"x-empty", b"")),
+]
+LISTS = st.lists(
+    st.tuples(
+        st.lists(st.tuples(st.sampled_from(FEW), st.booleans()), max_size=5),
+        st.sampled_from([None, None, None, None, 0, 60, 200, 4096]),
+        st.booleans(),
+    ),
+    max_size=30,
+)
+
+
+@given(LISTS)
+def test_every_head_of_a_connection_is_what_was_sent(
+    lists: list[tuple[list[tuple[Field, bool]], int | None, bool]],
+) -> None:
+    """Whatever is kept, and however the table has changed between."""
+    reader, encoder = HeaderReader(tuple[Field, ...], MOST), Encoder()
+    for more, table_size, is_packed in lists:
+        if table_size is not None:
+            encoder.header_table_size = table_size
+        fields = [*REQUEST, *(field for field, _ in more)]
+        is_secret = [False] * len(REQUEST) + [own for _, own in more]
+        sent = [(*field, own) for field, own in zip(fields, is_secret, strict=True)]
+        assert reader.read(encoder.encode(sent, huffman=is_packed)) == tuple(fields)
+
+
 def test_no_more_blocks_are_kept_than_allowed() -> None:
     own, encoder = Asked(), Encoder()
     own.reader.read(encoder.encode(REQUEST))

@@ -4,9 +4,13 @@ import gzip
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import pairwise
 
 import grpc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.wire.messages import PREFIX_BYTES, Messages, Unacceptable, framed, is_plain
 
@@ -65,6 +69,37 @@ def test_a_message_in_tiny_parts_takes_little_more_than_its_size() -> None:
     assert taken_bytes < 2 * size
 
 
+@given(
+    st.lists(st.tuples(st.binary(max_size=60), st.booleans()), max_size=8),
+    st.lists(st.integers(0, 600), max_size=12),
+    st.sampled_from([*PACKED]),
+)
+def test_messages_come_as_they_were_however_they_are_cut(
+    sent: list[tuple[bytes, bool]], cuts: list[int], encoding: str
+) -> None:
+    data = b"".join(packed(own, encoding) if is_packed else framed(own) for own, is_packed in sent)
+    bounds = [0, *sorted(at for at in cuts if at < len(data)), len(data)]
+    messages = put_together(*(data[at:end] for at, end in pairwise(bounds)), encoding=encoding)
+    assert taken(messages) == [own for own, _ in sent]
+    assert not messages.is_partial
+
+
+@given(st.lists(st.binary(max_size=20), max_size=8))
+def test_any_bytes_are_messages_or_unacceptable(parts: list[bytes]) -> None:
+    with suppress(Unacceptable):
+        taken(put_together(*parts, encoding="gzip"))
+
+
+@given(st.binary(max_size=60), st.integers(0, 200), st.integers(0, 255))
+def test_a_compressed_message_with_a_changed_byte_is_one_or_unacceptable(
+    message: bytes, at: int, byte: int
+) -> None:
+    own = bytearray(packed(message, "gzip"))
+    own[5 + at % (len(own) - 5)] = byte
+    with suppress(Unacceptable):
+        taken(put_together(bytes(own), encoding="gzip"))
+
+
 def test_many_messages_of_one_part_come_in_their_order() -> None:
     own = [b"%d" % number for number in range(100)]
     assert taken(put_together(b"".join(map(framed, own)))) == own
@@ -119,6 +154,17 @@ def test_a_message_that_is_cut_off_within_its_compression_is_refused(encoding: s
     whole = PACKED[encoding](b"cut off")[:-3]
     fault = refusal(b"\x01" + len(whole).to_bytes(4, "big") + whole, encoding=encoding)
     assert fault.code is grpc.StatusCode.INTERNAL
+
+
+@pytest.mark.parametrize("encoding", PACKED)
+def test_a_message_that_grows_up_to_the_limit_is_taken(encoding: str) -> None:
+    assert taken(put_together(packed(bytes(MOST), encoding), encoding=encoding)) == [bytes(MOST)]
+
+
+@pytest.mark.parametrize("encoding", PACKED)
+def test_a_bomb_is_not_unpacked(encoding: str) -> None:
+    fault = refusal(packed(bytes(900_000), encoding), encoding=encoding)
+    assert fault.details == "Decompressed message larger than max"
 
 
 def test_bytes_that_do_not_decompress_are_refused() -> None:
