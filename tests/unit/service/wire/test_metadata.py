@@ -1,14 +1,21 @@
 """Heads, trailers and metadata as header fields."""
 
+import re
+from typing import Any
+
 import grpc
 import pytest
 from hpack import Decoder
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.wire.blocks import ENTRY_BYTES
 from service.wire.connection import MAX_HEADER_BYTES
 from service.wire.headers import Fields
+from service.wire.messages import Unacceptable
 from service.wire.metadata import (
     call_head,
+    fields_of,
     head_block,
     http_block,
     message_of,
@@ -153,6 +160,71 @@ def test_trailers_hold_metadata() -> None:
 def test_details_come_as_they_were(details: str) -> None:
     told = fields(trailers_block((), 3, details))
     assert message_of(told["grpc-message"].encode("ascii")) == details
+
+
+@given(st.text())
+def test_any_details_come_as_they_were(details: str) -> None:
+    told = fields(trailers_block((), 3, details))
+    assert message_of(told.get("grpc-message", "").encode("ascii")) == details
+
+
+@given(st.text(st.characters()))
+def test_any_details_are_printable_on_the_wire(details: str) -> None:
+    """Halves of surrogate pairs too, which no UTF-8 has."""
+    block = refusal_block(3, details)
+    assert re.fullmatch("[ -~]*", fields(block).get("grpc-message", ""))
+
+
+@given(st.binary(), st.booleans())
+def test_any_bytes_come_through_a_binary_field(value: bytes, is_padded: bool) -> None:
+    [(name, text)] = fields_of((("key-bin", value),))
+    if is_padded:
+        text += b"=" * (-len(text) % 4)
+    assert call_head((*NEEDED, (name, text))).metadata == (("key-bin", value),)
+
+
+@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)))
+def test_any_printable_text_comes_through_a_field(value: str) -> None:
+    assert call_head((*NEEDED, *fields_of((("key", value),)))).metadata == (("key", value),)
+
+
+@given(st.sampled_from([b"key", b"key-bin", b"grpc-timeout", b"grpc-encoding"]), st.binary())
+def test_any_value_of_a_field_is_taken_or_refused(name: bytes, value: bytes) -> None:
+    head = call_head((*NEEDED, (name, value)))
+    assert head.refusal == b"" or head.metadata == ()
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        pytest.param(("k", "\u65e5"), id="not ASCII"),
+        pytest.param(("k", b"\xff"), id="bytes that are not ASCII"),
+        pytest.param(("k", "a\r\nb"), id="two lines"),
+        pytest.param(("k", "\0"), id="a zero"),
+        pytest.param(("k", "\ud800"), id="half a pair"),
+        pytest.param(("k k", "x"), id="a blank in the key"),
+        pytest.param(("k:", "x"), id="a colon in the key"),
+        pytest.param(("\u65e5", "x"), id="a key that is not ASCII"),
+        pytest.param(("", "x"), id="no key"),
+    ],
+)
+def test_metadata_that_http2_has_no_room_for_are_not_sent(field: tuple[str, str | bytes]) -> None:
+    with pytest.raises(Unacceptable, match="Invalid metadata"):
+        trailers_block((field,))
+
+
+@pytest.mark.parametrize("key", ["grpc-status", "grpc-message", "grpc-encoding", "content-type"])
+def test_metadata_do_not_speak_for_the_protocol(key: str) -> None:
+    assert fields(trailers_block(((key, "9"),))) == {"grpc-status": "0"}
+
+
+def test_the_text_of_a_binary_field_is_sent_as_utf_8() -> None:
+    assert fields(trailers_block((("key-bin", "\u00fc"),)))["key-bin"] == "w7w"
+
+
+def test_a_number_is_sent_as_its_text() -> None:
+    own: Any = (("key", 5),)
+    assert fields(trailers_block(own))["key"] == "5"
 
 
 def test_details_are_printable_on_the_wire() -> None:
