@@ -15,13 +15,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from service.wire.listening import BACKLOG
+from service.wire.listening import ACCEPT_AGAIN_S, AT_ONCE, BACKLOG
 from service.wire.server import WireServer
 
-ACCEPT_AGAIN_S: Final = 0.2
-"""Pause after the system has refused a connection: it would refuse the next one too."""
-AT_ONCE: Final = 64
-"""Most connections of one turn of the loop."""
 HEARD_BYTES: Final = 4096
 """Most ends that are told at once."""
 BYTE: Final = b"."

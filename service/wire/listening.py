@@ -1,13 +1,22 @@
-"""Sockets bound to an address, for whoever takes clients in."""
+"""Sockets bound to an address, and the connections that come to them."""
 
+import asyncio
 import errno
+import logging
 import socket
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 BACKLOG: Final = 1024
 """Connections that wait to be taken in."""
 NOT_HERE: Final = frozenset((errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT))
 """That a machine has no such address."""
+AT_ONCE: Final = 64
+"""Most connections of one turn of the loop."""
+ACCEPT_AGAIN_S: Final = 0.2
+"""Pause after the system has refused a connection: it would refuse the next one too."""
+
+log = logging.getLogger(__name__)
 
 
 def bound_sockets(
@@ -82,3 +91,64 @@ def _prepare(own: socket.socket, family: int, *, shares_port: bool) -> None:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     if family == socket.AF_INET6:
         own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+
+
+class Intake:
+    """Accepts what comes to sockets; where the system has no room for more, a little later.
+
+    asyncio's own server tries again for every place of the backlog, and logs each try: a process
+    whose files are all open would do nothing else.
+    """
+
+    def __init__(
+        self, sockets: Sequence[socket.socket], take: Callable[[socket.socket], None]
+    ) -> None:
+        """Accept from now on; used from one event loop.
+
+        Args:
+            sockets: that listen; they are closed by others, after `close`.
+            take: is given each connection.
+        """
+        self._sockets = [*sockets]
+        self._take = take
+        self._pause: asyncio.TimerHandle | None = None
+        self._is_told = False
+        """Whether the log says that there is no room."""
+        self._watch()
+
+    def close(self) -> None:
+        """Accepts nothing more."""
+        if self._pause is not None:
+            self._pause.cancel()
+        self._watch_not()
+        self._sockets.clear()
+
+    def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        for own in self._sockets:
+            loop.add_reader(own, self._accept, own)
+
+    def _watch_not(self) -> None:
+        loop = asyncio.get_running_loop()
+        for own in self._sockets:
+            loop.remove_reader(own)
+
+    def _accept(self, own: socket.socket) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                connection, _ = own.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._wait(error)
+                return
+            self._is_told = False
+            connection.setblocking(False)
+            self._take(connection)
+
+    def _wait(self, error: OSError) -> None:
+        if not self._is_told:
+            self._is_told = True
+            log.error("no connection can be taken in until others end: %s", error)
+        self._watch_not()
+        self._pause = asyncio.get_running_loop().call_later(ACCEPT_AGAIN_S, self._watch)

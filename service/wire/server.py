@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from service.wire.calls import TaskCall
-from service.wire.listening import BACKLOG, bound_sockets
+from service.wire.listening import Intake, bound_sockets
 from service.wire.metadata import CallHead
 from service.wire.protocol import Begin, Routed, WireProtocol
 
@@ -52,7 +52,8 @@ class WireServer:
         self._direct: dict[str, Begin] = {}
         self._wrapped: dict[str, Any] = {}
         self._sockets: list[socket.socket] = []
-        self._listening: list[asyncio.Server] = []
+        self._intake: Intake | None = None
+        self._taking: set[asyncio.Task[None]] = set()
         self._protocols: set[WireProtocol] = set()
         self._marked: list[WireProtocol] = []
         self._when_lost: dict[WireProtocol, Callable[[], None]] = {}
@@ -93,20 +94,25 @@ class WireServer:
 
     async def start(self) -> None:
         """Takes clients in from now on."""
-        loop = asyncio.get_running_loop()
-        for own in self._sockets:
-            listening = await loop.create_server(self._protocol, sock=own, backlog=BACKLOG)
-            self._listening.append(listening)
+        self._intake = Intake(self._sockets, self._accepted)
 
-    async def take_in(self, connection: socket.socket, lost: Callable[[], None]) -> None:
-        """Serves a connection that another process has accepted, as one of our own.
+    def _accepted(self, connection: socket.socket) -> None:
+        task = asyncio.get_running_loop().create_task(self.take_in(connection))
+        self._taking.add(task)
+        task.add_done_callback(self._taking.discard)
+
+    async def take_in(
+        self, connection: socket.socket, lost: Callable[[], None] | None = None
+    ) -> None:
+        """Serves a connection that has been accepted, here or by another process.
 
         Args:
             connection: closed by us.
             lost: told once, when it has ended.
         """
         protocol = self._protocol()
-        self._when_lost[protocol] = lost
+        if lost is not None:
+            self._when_lost[protocol] = lost
         try:
             await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, connection)
         except OSError:  # the client was gone already
@@ -115,10 +121,8 @@ class WireServer:
 
     async def stop(self, grace: float | None) -> None:
         """Takes nobody in any more; ends the calls that are in progress after the grace, s."""
+        await self._close_port()
         self._is_stopped = True
-        for listening in self._listening:
-            listening.close()
-        self._close_sockets()
         for protocol in [*self._protocols]:
             protocol.shut()
         self.flush()
@@ -147,10 +151,14 @@ class WireServer:
                 protocol.abort()
             await self._all_lost()
 
-    def _close_sockets(self) -> None:
+    async def _close_port(self) -> None:
+        """Accepts nothing more; what was accepted is served."""
+        if self._intake is not None:
+            self._intake.close()
         for own in self._sockets:
             own.close()
         self._sockets.clear()
+        await asyncio.gather(*self._taking)
 
     def flush(self) -> None:
         """Writes every answer that waits."""
