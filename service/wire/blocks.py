@@ -18,6 +18,8 @@ Field: TypeAlias = tuple[bytes, bytes]
 
 STATIC: Final[tuple[Field, ...]] = ((b"", b""), *HeaderTable.STATIC_TABLE)
 """Entries by their index; there is no entry 0."""
+N_STATIC: Final = len(STATIC)
+"""The index of the newest entry of a connection's own table."""
 TABLE_BYTES: Final = 4096
 """Largest table that a client may use; what it is unless settings say otherwise."""
 ENTRY_BYTES: Final = 32
@@ -65,13 +67,13 @@ class BlockReader:
 
     def _fields(self, block: bytes) -> list[Field]:
         fields: list[Field] = []
-        at, size = self._resized(block), len(block)
+        at, size, table = self._resized(block), len(block), self._table
         while at < size:
             first = block[at]
             if first > 0x80 and first != 0xFF:  # an entry, in one byte
                 at += 1
                 index = first & 0x7F
-                fields.append(STATIC[index] if index < len(STATIC) else self._entry(index))
+                fields.append(STATIC[index] if index < N_STATIC else table[index - N_STATIC])
             elif first & 0x80:
                 index, at = _integer(block, at, 0x7F)
                 fields.append(self._entry(index))
@@ -92,11 +94,11 @@ class BlockReader:
         Raises:
             IndexError: there is none.
         """
-        if 0 < index < len(STATIC):
+        if 0 < index < N_STATIC:
             return STATIC[index]
         if not index:
             raise IndexError(index)
-        return self._table[index - len(STATIC)]
+        return self._table[index - N_STATIC]
 
     def _literal(self, block: bytes, at: int, mask: int) -> tuple[Field, int]:
         """A field that is spelt out, and where it ends; `mask`: the bits of its name's index."""

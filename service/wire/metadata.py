@@ -7,9 +7,8 @@ import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import quote_from_bytes, unquote
 
 import grpc
@@ -53,9 +52,8 @@ RESPONSE_BLOCK: Final = encoded(
 """What every answer begins with that has no initial metadata."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallHead:
-    """The head of a request."""
+class CallHead(NamedTuple):
+    """The head of a request; made for every call whose deadline is new."""
 
     path: str
     """/package.Service/Method."""
