@@ -282,6 +282,16 @@ def test_a_call_is_told_once_that_its_caller_has_gone(how: str) -> None:
     assert told == ["gone"]
 
 
+def test_a_call_that_is_told_twice_tells_once() -> None:
+    server, told = Server(), list[str]()
+    server.ask(framed(b"asked"))
+    call = server.begun_with[0]
+    call.on_gone = lambda: told.append("gone")
+    call.gone()
+    call.gone()
+    assert told == ["gone"]
+
+
 def test_a_call_that_was_answered_is_not_told_that_its_caller_goes() -> None:
     server, told = Server(), list[str]()
     server.ask(framed(b"asked"))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.wire.connection import CONNECTION_ROOM, STREAM_ROOM, Connection
-from service.wire.frames import MOST_WINDOW
+from service.wire.frames import DEFAULT_WINDOW, MOST_WINDOW
 from service.wire.headers import Fields
 from service.wire.stream import Stream
 from tests.unit.service.wire.peer import HEADS, TRAILERS, Told
@@ -141,6 +141,19 @@ def test_requests_that_together_are_larger_than_the_connections_window_are_answe
     assert all(client.answers[number].has_ended for number in numbers)
 
 
+def test_answers_that_fit_a_frame_stay_within_the_connections_window() -> None:
+    client = Client()
+    numbers = [client.ask(PIECE) for _ in range(10)]
+    assert sum(len(client.answers[number].data) for number in numbers) == DEFAULT_WINDOW
+
+
+def test_answers_that_waited_for_the_connections_window_come_whole() -> None:
+    client = Client()
+    numbers = [client.ask(PIECE) for _ in range(10)]
+    client.give(ALL)
+    assert [client.answers[number] for number in numbers] == [whole(at, PIECE) for at in numbers]
+
+
 def test_frames_of_the_largest_size_are_taken() -> None:
     client = Client()
     client.set(SettingCodes.MAX_FRAME_SIZE, 2**24 - 1)
@@ -156,7 +169,8 @@ def test_a_block_larger_than_a_frame_is_read() -> None:
     assert client.answers[number] == whole(number, 1)
 
 
-ASKED = st.tuples(st.just("ask"), st.integers(0, 150_000), st.sampled_from([0, 0, 5, 40_000]))
+SIZES = st.integers(0, 150_000) | st.integers(9_000, PIECE)
+ASKED = st.tuples(st.just("ask"), SIZES, st.sampled_from([0, 0, 5, 40_000]))
 WINDOW = st.tuples(st.just("window"), st.integers(0, 200_000) | st.integers(0, 50), st.just(0))
 GIVEN = st.tuples(st.just("give"), st.integers(1, 100_000), st.integers(0, 6))
 CANCELLED = st.tuples(st.just("cancel"), st.integers(0, 6), st.just(0))
