@@ -46,6 +46,9 @@ NO_TABLE: Final = b"\x20"
 """The beginning of a block whose writer uses no table from now on."""
 MAX_OFFENCES: Final = 10_000
 """Resets, refused streams and empty frames, less the answers given, that end a connection."""
+OFFENCES_WARNED: Final = MAX_OFFENCES // 2
+"""Of them, those at which the peer is asked to connect anew: one of good will, whose calls are
+cancelled more often than they are answered, does so and loses none."""
 
 Head = TypeVar("Head")
 
@@ -600,6 +603,8 @@ class Connection(Generic[Head]):
             _Fault: there was too much of it.
         """
         self._offences += 1
+        if self._offences == OFFENCES_WARNED and not self._is_warned:
+            self.shut()
         if self._offences > MAX_OFFENCES:
             raise _Fault(frames.ENHANCE_YOUR_CALM, "too many resets and empty frames")
 

@@ -6,7 +6,13 @@ from itertools import repeat
 import pytest
 
 from service.wire import frames
-from service.wire.connection import MAX_OFFENCES, STREAM_ROOM, Connection
+from service.wire.connection import (
+    MAX_OFFENCES,
+    OFFENCES_WARNED,
+    STREAM_ROOM,
+    WARNING,
+    Connection,
+)
 from service.wire.frames import MOST_WINDOW, PREFACE, frame
 from service.wire.headers import Fields, encoded
 from tests.unit.service.wire.peer import (
@@ -196,14 +202,36 @@ def test_a_flood_ends_the_connection(make: Callable[[int], bytes]) -> None:
     _, connection = opened()
     connection.receive(request(1))
     connection.receive(b"".join(map(make, range(MAX_OFFENCES + 1))))
-    assert codes(connection, frames.GOAWAY) == [frames.ENHANCE_YOUR_CALM]
+    assert codes(connection, frames.GOAWAY)[-1:] == [frames.ENHANCE_YOUR_CALM]
 
 
 def test_a_flood_of_refused_requests_ends_the_connection() -> None:
     _, connection = opened(max_streams=1)
     numbers: Iterable[int] = range(1, 2 * MAX_OFFENCES + 5, 2)
     connection.receive(b"".join(map(request, numbers)))
-    assert codes(connection, frames.GOAWAY) == [frames.ENHANCE_YOUR_CALM]
+    assert codes(connection, frames.GOAWAY)[-1:] == [frames.ENHANCE_YOUR_CALM]
+
+
+def cancelling(count: int) -> tuple[Told, Connection[Fields]]:
+    """A connection with one call, behind which so many were cancelled."""
+    told, connection = opened()
+    connection.receive(request(1, ends=True))
+    for number in range(3, 2 * count + 3, 2):
+        connection.receive(request(number) + frames.rst_stream(number, 8))
+    return told, connection
+
+
+def test_a_client_that_cancels_very_many_calls_is_asked_to_connect_anew() -> None:
+    _, connection = cancelling(OFFENCES_WARNED)
+    assert codes(connection, frames.GOAWAY) == [frames.NO_ERROR]
+
+
+def test_a_client_that_is_asked_to_connect_anew_gets_its_answer() -> None:
+    told, connection = cancelling(OFFENCES_WARNED)
+    connection.receive(frame(frames.PING, frames.ACK, 0, WARNING))
+    connection.out.clear()
+    connection.respond(told.streams[1], HEADS, b"x", TRAILERS)
+    assert sent(connection, 1) == b"x"
 
 
 def test_a_client_that_cancels_half_of_its_calls_goes_on() -> None:
