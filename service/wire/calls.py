@@ -130,8 +130,6 @@ class TaskCall:
             if is_ended and self._last is not None:
                 self._finish()
             return
-        if self._fault is not None:
-            return
         self._owed += len(data)
         self._has_ended = is_ended
         try:
