@@ -117,6 +117,13 @@ def test_a_block_that_is_none_is_refused(block: bytes) -> None:
     assert unreadable(block) is False
 
 
+@pytest.mark.parametrize("size", [126, 127, 128, 254, 255, 256, 383, 1000, 2175, 2176])
+def test_a_length_of_several_bytes_is_read(size: int) -> None:
+    """Some of whose bytes are empty but for their mark."""
+    own = Encoder().encode([(b"x", b"a" * size)], huffman=False)
+    assert read(own) == [[(b"x", b"a" * size)]]
+
+
 def test_an_entry_that_was_pushed_out_is_gone() -> None:
     first = Encoder().encode([(b"x-a", b"a" * 3000)])
     second = Encoder().encode([(b"x-b", b"b" * 3000)])

@@ -7,6 +7,7 @@ import pytest
 
 from service.wire import frames
 from service.wire.connection import (
+    MAX_BLOCK_FRAMES,
     MAX_OFFENCES,
     OFFENCES_WARNED,
     STREAM_ROOM,
@@ -112,6 +113,10 @@ ENDING_ITS_STREAM = {
         data(1, b"", ends=True) + request(1, block=TRAILERS, ends=True),
         frames.STREAM_CLOSED,
     ),
+    "DATA behind the trailers": (
+        request(1, block=TRAILERS, ends=True) + data(1, b"x"),
+        frames.STREAM_CLOSED,
+    ),
     "trailers that do not end": (request(1, block=TRAILERS), frames.PROTOCOL_ERROR),
     "a request within a request": (request(1, ends=True), frames.PROTOCOL_ERROR),
     "trailers with a forbidden field": (
@@ -181,6 +186,21 @@ def test_another_protocol_is_told_at_its_first_bytes(first: bytes) -> None:
 )
 def test_settings_come_first(first: bytes) -> None:
     assert codes(beginning_with(PREFACE + first), frames.GOAWAY) == [frames.PROTOCOL_ERROR]
+
+
+def test_a_block_in_as_many_frames_as_allowed_is_read() -> None:
+    told, _ = behind_a_request(
+        frame(HEADERS, 0, 3)
+        + frame(CONTINUATION, 0, 3) * (MAX_BLOCK_FRAMES - 2)
+        + frame(CONTINUATION, END_HEADERS, 3, REQUEST)
+    )
+    assert told.events[-1][:2] == ("begun", 3)
+
+
+def test_the_largest_window_is_no_fault() -> None:
+    _, connection = opened()
+    connection.receive(frames.window_update(0, MOST_WINDOW - frames.DEFAULT_WINDOW))
+    assert not connection.is_closed
 
 
 def test_a_number_of_a_stream_is_not_used_twice() -> None:

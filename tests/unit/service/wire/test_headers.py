@@ -173,6 +173,12 @@ def test_what_is_written_is_read_by_the_library(fields: list[Field]) -> None:
     assert [(bytes(name), bytes(value)) for name, value in read] == fields
 
 
+@pytest.mark.parametrize("size", [0, 126, 127, 128, 254, 255, 256, 16_510, 16_511])
+def test_a_length_of_several_bytes_is_written(size: int) -> None:
+    read = Decoder(10**6).decode(encoded([(b"x", b"a" * size)]), raw=True)
+    assert [len(value) for _, value in read] == [size]
+
+
 def test_a_status_of_200_is_one_byte() -> None:
     assert len(encoded([(b":status", b"200")])) == 1
 

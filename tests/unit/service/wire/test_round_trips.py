@@ -141,6 +141,17 @@ def test_requests_that_together_are_larger_than_the_connections_window_are_answe
     assert all(client.answers[number].has_ended for number in numbers)
 
 
+def test_a_client_may_send_ahead_what_we_say() -> None:
+    client = Client()
+    assert client.own.outbound_flow_control_window == CONNECTION_ROOM
+
+
+def test_the_connections_window_is_given_back_to_its_full_size() -> None:
+    client = Client()
+    client.ask(1, sends=CONNECTION_ROOM // 2 + 1)
+    assert client.own.outbound_flow_control_window == CONNECTION_ROOM
+
+
 def test_answers_that_fit_a_frame_stay_within_the_connections_window() -> None:
     client = Client()
     numbers = [client.ask(PIECE) for _ in range(10)]
