@@ -107,8 +107,13 @@ async def test_what_reaches_a_socket_during_a_run_goes_into_the_next(
 ) -> None:
     own, (near, far) = loop_batcher(), socket.socketpair()
     loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        near.recv(1)
+        put(own, bundle, Unread(7))
+
     with near, far:
-        loop.add_reader(near, lambda: near.recv(1) and put(own, bundle, Unread(7)))
+        loop.add_reader(near, read)
         runs.during_first = lambda: far.send(b"x")
         put(own, bundle, *(Unread(1) for _ in range(4)), Unread(2))
         await asyncio.wait_for(_ran(runs, 2), 10)
