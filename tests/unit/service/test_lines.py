@@ -23,7 +23,7 @@ class Alone:
     line: deque[Waiting] | None = None
     is_gone = False
 
-    def question(self, place: int) -> Question | None:
+    def question(self, _place: int) -> Question | None:
         """None: each was read when it was put."""
         return None
 
