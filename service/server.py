@@ -193,7 +193,7 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
             server = grpc_server(servicers, settings, calls, shares_port=seat is not None)
         else:
             server = wire_server(servicers, settings, calls, shares_port=seat is not None)
-            direct = DirectRecommend(recommender, metrics, gate, recorder, server.flush)
+            direct = DirectRecommend(recommender, metrics, gate, recorder, server.flush, server)
             server.answer_directly(METHOD, direct.begin)
         page = stack.enter_context(_page(metrics, settings, seat))
         addresses = Addresses(grpc=_address(server, settings, seat), metrics=page)

@@ -8,14 +8,14 @@ their tables in the caches (ADR 0018).
 from collections.abc import Callable
 from functools import lru_cache
 from time import perf_counter
-from typing import Final
+from typing import Final, Protocol
 
 import grpc
 from google.protobuf.message import DecodeError
 from steerrec.v1 import recommender_pb2
 
 from service.decisions.recorder import DecisionRecorder
-from service.errors import InvalidRequest, Violation
+from service.errors import InvalidRequest, Overloaded, Violation
 from service.forward import Answer, Question
 from service.metrics import Metrics
 from service.query import query_of
@@ -32,8 +32,22 @@ from service.wire.direct import DirectCall
 from service.wire.metadata import trailers_block
 
 METHOD: Final = "/steerrec.v1.RecommenderService/Recommend"
+REFUSED_PER_PLACE: Final = 2
+"""Calls refused for want of room between two runs, for each place of a run; what comes beyond them
+is not read before the next run has ended. Else callers who ask again at once would get all of the
+time, and nobody an answer."""
 NOT_READ: Final = recommender_pb2.RecommendRequest()
 """What stands for a request whose bytes nobody has looked at."""
+
+
+class Intake(Protocol):
+    """By which calls come."""
+
+    def hold(self) -> None:
+        """Takes nothing more in."""
+
+    def go_on(self) -> None:
+        """Takes in again."""
 
 
 class DirectRecommend:
@@ -46,6 +60,7 @@ class DirectRecommend:
         gate: Gate,
         recorder: DecisionRecorder | None = None,
         flush: Callable[[], None] | None = None,
+        intake: Intake | None = None,
     ) -> None:
         """Make it, and have the batcher tell it where a run ends.
 
@@ -55,6 +70,7 @@ class DirectRecommend:
             gate: by which calls come in.
             recorder: None where no decision log is on.
             flush: writes what has been answered; None: that happens by itself.
+            intake: what can be held; None: nothing is.
         """
         self.recommender = recommender
         self.gate = gate
@@ -67,6 +83,10 @@ class DirectRecommend:
         """Each status's child, looked up once."""
         self._total = metrics.stages["total"]
         self._flush = flush
+        self._intake = intake
+        self._n_overloaded = 0
+        """Refused since the last run ended."""
+        self._most_overloaded = REFUSED_PER_PLACE * recommender.batcher.max_batch
         recommender.batcher.after_run = self._after_run
 
     def begin(self, call: DirectCall) -> None:
@@ -88,12 +108,21 @@ class DirectRecommend:
         self._counter(code).inc()
         self._total.observe(perf_counter() - arrived)
 
+    def overloaded(self) -> None:
+        """Counts a refusal for want of room."""
+        self._n_overloaded += 1
+        if self._n_overloaded >= self._most_overloaded and self._intake is not None:
+            self._intake.hold()
+
     def _after_run(self) -> None:
         if self._flush is not None:
             self._flush()
         if self._slates:
             self._tally.count(self._slates)
             self._slates.clear()
+        self._n_overloaded = 0
+        if self._intake is not None:
+            self._intake.go_on()
 
 
 class Call:
@@ -177,6 +206,8 @@ class Call:
         self._leave()
         self._wire.refuse(refused.block)
         self._direct.ended(refused.code, self._arrived)
+        if isinstance(error, Overloaded):
+            self._direct.overloaded()
 
     def _answer(self, slate: Slate) -> None:
         reply = self._reply(slate)

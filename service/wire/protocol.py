@@ -25,6 +25,8 @@ CLOSE_S: Final = 5.0
 """In which a client reads some of the last, or closes; else it is cut off."""
 WRITE_BYTES: Final = 2**20
 """What waits for a socket before nothing more is read from it."""
+PIECE_BYTES: Final = 16_384
+"""What is taken in at once; behind it the server may have the rest wait."""
 NOT_FOUND: Final = refusal_block(grpc.StatusCode.UNIMPLEMENTED.value[0], "Method not found!")
 """The answer to a call that nothing answers."""
 
@@ -46,6 +48,11 @@ class Host(Protocol):
 
     max_message_bytes: int
     max_connection_age_s: float | None
+    is_held: bool
+    """Whether nothing more is taken in until a run has ended."""
+
+    def held(self, protocol: "WireProtocol") -> None:
+        """Has it go on in its turn."""
 
     def route(self, head: CallHead) -> Routed:
         """What answers a head."""
@@ -77,6 +84,8 @@ class WireProtocol(asyncio.Protocol):
         self._timers: list[asyncio.TimerHandle] = []
         self._may_write = asyncio.Event()
         self._may_write.set()
+        self._held = b""
+        """Read, and not taken in yet."""
 
     # asyncio
 
@@ -95,26 +104,56 @@ class WireProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
-        self.connection.receive(data)
-        self._mark()
+        if self._host.is_held:
+            self._hold(data)
+        else:
+            self._take(data)
 
     def connection_lost(self, _error: Exception | None) -> None:
         """The client is gone."""
         for timer in self._timers:
             timer.cancel()
         self._may_write.set()
+        self._held = b""
         self.connection.lost()
         self._host.lost(self)
 
     def pause_writing(self) -> None:
         """The client does not read: nothing more is read from it."""
         self._may_write.clear()
-        self._transport.pause_reading()
+        self._read_or_not()
 
     def resume_writing(self) -> None:
         """The client reads again."""
         self._may_write.set()
-        self._transport.resume_reading()
+        self._read_or_not()
+
+    # what comes faster than it can be refused
+
+    def go_on(self) -> None:
+        """Takes in what was held."""
+        data, self._held = self._held, b""
+        self._read_or_not()
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        for at in range(0, len(data), PIECE_BYTES):
+            if self._host.is_held:
+                self._hold(data[at:])
+                break
+            self.connection.receive(data[at : at + PIECE_BYTES])
+        self._mark()
+
+    def _hold(self, data: bytes) -> None:
+        self._held += data
+        self._read_or_not()
+        self._host.held(self)
+
+    def _read_or_not(self) -> None:
+        if self._held or not self._may_write.is_set():
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
 
     # the connection
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -56,6 +57,10 @@ class WireServer:
         self._taking: set[asyncio.Task[None]] = set()
         self._protocols: set[WireProtocol] = set()
         self._marked: list[WireProtocol] = []
+        self.is_held = False
+        """Whether nothing more is taken in until `go_on`."""
+        self._held: deque[WireProtocol] = deque()
+        """Those that have something to take in, in the order of their turns."""
         self._when_lost: dict[WireProtocol, Callable[[], None]] = {}
         """Who is told of the end of connections that another process has accepted."""
         self._quiet = asyncio.Event()
@@ -166,6 +171,22 @@ class WireServer:
         for protocol in marked:
             if protocol.is_marked:
                 protocol.flush()
+
+    # what comes faster than it can be refused
+
+    def hold(self) -> None:
+        """Takes nothing more in: what comes waits, and its senders soon cannot send."""
+        self.is_held = True
+
+    def held(self, protocol: WireProtocol) -> None:
+        """Has it go on in its turn."""
+        self._held.append(protocol)
+
+    def go_on(self) -> None:
+        """Takes in what waits, in turns, unless that is too much again."""
+        self.is_held = False
+        while self._held and not self.is_held:
+            self._held.popleft().go_on()
 
     def _protocol(self) -> WireProtocol:
         return WireProtocol(self)
