@@ -7,6 +7,7 @@ import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import grpc
 import pytest
@@ -131,7 +132,8 @@ async def test_who_goes_while_nothing_is_taken_in_is_forgotten() -> None:
         await asyncio.sleep(0.1)
         server.go_on()
         async with grpc.aio.insecure_channel(address) as channel:
-            assert await channel.unary_unary(DIRECT)(b"next") == b"next"
+            ask: Any = channel.unary_unary(DIRECT)
+            assert await ask(b"next") == b"next"
 
 
 async def test_a_flood_of_calls_gets_answers_between_its_refusals(start: Start) -> None:
