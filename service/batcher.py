@@ -11,6 +11,7 @@ do not hold those who ask one (`service.lines`).
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from math import inf
@@ -29,6 +30,8 @@ RUNS_REMEMBERED = 8
 """Runs of the model over which the mean of their time is taken."""
 
 Outcome = Answer | Ongoing | Exception
+
+log = logging.getLogger(__name__)
 
 
 class Single:
@@ -306,7 +309,7 @@ class Batcher:
         """Tells the askers; `began` is when their questions were read, where that is known."""
         for waiting, outcome in zip(run.batch, run.outcomes, strict=True):
             if not isinstance(outcome, Ongoing) and not waiting.asker.is_gone:
-                waiting.asker.tell(waiting.place, outcome)
+                _tell(waiting, outcome)
         self._observe(run, began)
 
     def _observe(self, run: Run, began: float | None = None) -> None:
@@ -318,6 +321,14 @@ class Batcher:
         took_s = sum(run.seconds) if began is None else perf_counter() - began
         share = 1 / RUNS_REMEMBERED if self._run_s else 1.0
         self._run_s += share * (took_s - self._run_s)
+
+
+def _tell(waiting: Waiting, outcome: Answer | Exception) -> None:
+    """Tells an asker; one that cannot be told holds neither the others nor the next run."""
+    try:
+        waiting.asker.tell(waiting.place, outcome)
+    except Exception:
+        log.exception("an answer could not be told")
 
 
 def _nothing() -> None:

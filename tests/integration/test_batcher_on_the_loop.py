@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import pytest
@@ -163,6 +164,14 @@ async def test_the_end_of_a_run_is_told_after_its_askers(bundle: Bundle, runs: R
     put(own, bundle, asker)
     await own.stop()
     assert told[0] == 1
+
+
+async def test_an_asker_that_cannot_be_told_holds_nobody(bundle: Bundle, runs: Runs) -> None:
+    own, deaf, other = loop_batcher(max_batch=2), Unread(1), Unread(2)
+    deaf.told = cast("list[Answer | Exception]", ())  # takes nothing
+    put(own, bundle, deaf, other, last := Unread(3))
+    await asyncio.wait_for(own.stop(), 10)
+    assert [len(asker.told) for asker in (other, last)] == [1, 1]
 
 
 async def test_a_question_is_awaited_as_one_that_is_put(bundle: Bundle, runs: Runs) -> None:
