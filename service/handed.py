@@ -11,12 +11,11 @@ import logging
 import os
 import socket
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Final, Protocol
 
 from service.wire.listening import ACCEPT_AGAIN_S, AT_ONCE, BACKLOG
-from service.wire.server import WireServer
 
 HEARD_BYTES: Final = 4096
 """Most ends that are told at once."""
@@ -226,10 +225,19 @@ class Door:
         self._look()
 
 
+class Taker(Protocol):
+    """What serves connections; our own server, which the parent need not load."""
+
+    async def take_in(
+        self, connection: socket.socket, lost: Callable[[], None] | None = None
+    ) -> None:
+        """Serves one; `lost` is told once, when it has ended."""
+
+
 class TakenIn:
     """Serves the connections that come over a line."""
 
-    def __init__(self, server: WireServer, line_fd: int) -> None:
+    def __init__(self, server: Taker, line_fd: int) -> None:
         """Take in from now on. Used from one event loop.
 
         Args:

@@ -8,7 +8,7 @@ come in any order, so they are put side by side.
 from collections.abc import Sequence
 from functools import lru_cache
 from struct import Struct, unpack
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from steerrec.v1 import recommender_pb2, rule_pb2
@@ -26,26 +26,21 @@ DOUBLE: Final = Struct("<d")
 FLOAT: Final = np.dtype("<f4")
 
 
-class _ReportParts(NamedTuple):
-    """A report around its two activations."""
-
-    head: bytes
-    between: bytes
-    tail: bytes
-
-
-@lru_cache(maxsize=4096)
-def _report_parts(place: int, status: int, message: str, unit: int) -> _ReportParts:
+@lru_cache(maxsize=8192)
+def _report_parts(
+    place: int, status: int, message: str, unit: int, *, has_before: bool, has_after: bool
+) -> list[bytes]:
+    """A report around those of its two activations that are not 0."""
     report = rule_pb2.RuleReport(
         origin=origin_to_proto("", 0, place),
         status=rule_pb2.RuleStatus.ValueType(status),
-        activation_before=A_NUMBER,
-        activation_after=A_NUMBER,
+        activation_before=A_NUMBER if has_before else 0.0,
+        activation_after=A_NUMBER if has_after else 0.0,
         unit=rule_pb2.Unit.ValueType(unit),
         message=message,
     )
     own = recommender_pb2.RecommendResponse(rule_reports=[report]).SerializeToString()
-    return _ReportParts(*own.split(DOUBLE.pack(A_NUMBER)))
+    return own.split(DOUBLE.pack(A_NUMBER))
 
 
 def reply_bytes(slate: Slate) -> bytes:
@@ -72,8 +67,9 @@ def _plain_bytes(slate: Slate) -> bytes:
     if slate.applied or slate.degraded or slate.kept_out or slate.active:
         tell_frame(rest, slate)
     else:
-        head, tail = _frame_parts(slate.served.bundle.version, slate.is_shift_clipped)
-        parts += (head, DOUBLE.pack(slate.norm_share), tail)
+        version, share = slate.served.bundle.version, slate.norm_share
+        own = _frame_parts(version, is_clipped=slate.is_shift_clipped, is_shifted=share != 0)
+        parts += _numbered(own, share)
         rest.request_id = slate.request_id
     reports = slate.reports
     if isinstance(reports, Reports) and isinstance(reports.rules, ResolvedColumns):
@@ -85,12 +81,20 @@ def _plain_bytes(slate: Slate) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _frame_parts(version: str, is_clipped: bool) -> tuple[bytes, bytes]:
-    """Version and shift around the shift's share."""
+def _frame_parts(version: str, *, is_clipped: bool, is_shifted: bool) -> list[bytes]:
+    """Version and shift around the shift's share, where that is not 0."""
     own = recommender_pb2.RecommendResponse(model_version=version)
-    own.shift.norm_share, own.shift.is_clipped = A_NUMBER, is_clipped
-    head, tail = own.SerializeToString().rsplit(DOUBLE.pack(A_NUMBER), 1)
-    return head, tail
+    own.shift.norm_share = A_NUMBER if is_shifted else 0.0
+    own.shift.is_clipped = is_clipped
+    return own.SerializeToString().rsplit(DOUBLE.pack(A_NUMBER), 1)
+
+
+def _numbered(parts: list[bytes], *numbers: float) -> list[bytes]:
+    """The parts with the numbers between them; those of 0 have no place, as in any message."""
+    told = parts[:1]
+    for number, part in zip(filter(None, numbers), parts[1:], strict=True):
+        told += (DOUBLE.pack(number), part)
+    return told
 
 
 def _item_parts(slate: Slate) -> list[bytes]:
@@ -104,9 +108,11 @@ def _item_parts(slate: Slate) -> list[bytes]:
 
 def _told(reports: Reports, units: Sequence[int]) -> list[bytes]:
     told: list[bytes] = []
-    pack = DOUBLE.pack
     for place, unit in enumerate(units):
         status, message = reports.fate(place)
-        head, between, tail = _report_parts(place, status, message, unit)
-        told += (head, pack(reports.before[place]), between, pack(reports.after[place]), tail)
+        before, after = reports.before[place], reports.after[place]
+        own = _report_parts(
+            place, status, message, unit, has_before=before != 0, has_after=after != 0
+        )
+        told += _numbered(own, before, after)
     return told

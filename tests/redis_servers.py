@@ -235,6 +235,11 @@ def cluster(folder: Path, n_masters: int = 3) -> Iterator[Cluster]:
         yield Cluster(masters)
 
 
+def is_whole(own: Cluster) -> bool:
+    """Whether every master takes every other for one that serves."""
+    return all(_agrees(master, len(own.masters)) for master in own.masters)
+
+
 def _agrees(master: Server, n_masters: int) -> bool:
     state = master.call("CLUSTER", "INFO")
     fields = dict(line.split(":", 1) for line in state.split()) if isinstance(state, str) else state

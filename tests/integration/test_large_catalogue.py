@@ -147,7 +147,7 @@ def _other_graph(folder: Path) -> None:
         (_without("error"), "scan.safetensors", "lacks the float32 tensor error"),
         (_negative, "scan.safetensors", "error holds a value that is not >= 0"),
         (_no_weights, "scan.safetensors", "every bundle with scan.onnx has it"),
-        (_without("codes_1"), "scan.onnx", "ONNX Runtime refuses it"),
+        (_without("codes_0"), "scan.onnx", "ONNX Runtime refuses it"),
         (_other_graph, "scan.onnx", "outputs are"),
         (_too_sure, "golden.json", "the ranked scores are off"),
     ],
