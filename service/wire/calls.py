@@ -4,14 +4,17 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from inspect import isawaitable
 from typing import Any, Final, Protocol
 
 import grpc
 
+from service.wire import frames
 from service.wire.context import WireContext
 from service.wire.direct import Sender
-from service.wire.messages import Messages, Unacceptable, framed, not_one, too_large
+from service.wire.inflating import Inflation, Job, Outcome
+from service.wire.messages import Messages, framed, not_one, too_large, too_much_unread
 from service.wire.metadata import (
     CallHead,
     Metadata,
@@ -20,6 +23,7 @@ from service.wire.metadata import (
     trailers_block,
 )
 from service.wire.stream import Stream
+from service.wire.unacceptable import Unacceptable
 
 UNSENT_BYTES: Final = 65_536
 """What may wait for the caller's window before a handler that writes more has to wait."""
@@ -46,7 +50,7 @@ class Carrier(Sender, Protocol):
     def send_data(self, stream: Stream, data: bytes) -> None:
         """Sends data, as windows allow."""
 
-    def cancel(self, stream: Stream) -> None:
+    def cancel(self, stream: Stream, code: int = frames.CANCEL) -> None:
         """Ends a call at once."""
 
     async def written(self) -> None:
@@ -72,6 +76,10 @@ class RefusedCall:
         """Nobody waits for the refusal."""
         self._timer.cancel()
 
+    def cut(self, _code: grpc.StatusCode, _details: str) -> None:
+        """Refuses at once."""
+        self._refuse()
+
     def flushed(self) -> None:
         """The refusal is on its way."""
 
@@ -96,9 +104,10 @@ class TaskCall:
         self._stream = stream
         self._handler = handler
         self._context = WireContext(self, head)
-        self._messages = Messages(head.encoding, carrier.max_message_bytes)
+        self._messages = Messages(head.encoding, carrier.max_request_bytes)
         self._has_ended = False
-        self._fault: Unacceptable | None = None
+        self._fault: tuple[grpc.StatusCode, str] | None = None
+        """What is wrong with the request; no exception, whose traceback would hold the call."""
         self._last: tuple[grpc.StatusCode, str] | None = None
         """How the call ends, once that is known."""
         self._news = asyncio.Event()
@@ -108,7 +117,7 @@ class TaskCall:
         self._owed = 0
         self._has_begun = False
         """Whether initial metadata is sent."""
-        self._is_gone = self._is_late = False
+        self._is_gone = self._is_cut = False
         self._task: asyncio.Task[None] | None = None
         self._timers: list[asyncio.TimerHandle] = []
         loop = asyncio.get_running_loop()
@@ -133,13 +142,28 @@ class TaskCall:
         self._owed += len(data)
         self._has_ended = is_ended
         try:
-            self._messages.add(data)
+            self._add(data)
         except Unacceptable as fault:
-            self._fault, self._has_ended = fault, True
+            self._fault, self._has_ended = (fault.code, fault.details), True
         self._give_back()
         self._news.set()
         if self._has_ended or self._handler.request_streaming:
             self._start()
+
+    def _add(self, data: bytes) -> None:
+        """Takes data of the request.
+
+        Raises:
+            Unacceptable: a message is too large, or a second one comes where one is allowed.
+        """
+        self._messages.add(data)
+        if not self._handler.request_streaming and self._messages.is_more_than_one:
+            raise not_one(self._messages)
+        self._hold()
+
+    def _hold(self, more: int = 0) -> None:
+        """Count what is held of the request, and `more` bytes of its message that is read."""
+        self._carrier.hold(self._stream, self._messages.size_bytes + more)
 
     def gone(self) -> None:
         """The caller has reset the call, or its connection is lost."""
@@ -195,9 +219,11 @@ class TaskCall:
         if self._messages:
             message = self._messages.take()
             self._give_back()
-            return self._parsed(message)
+            plain = await self._inflated(message)
+            self._hold()
+            return self._parsed(plain)
         if self._fault is not None:
-            raise self._fault
+            raise Unacceptable(*self._fault)
         return grpc.aio.EOF
 
     async def _incoming(self) -> AsyncIterator[Any]:
@@ -210,6 +236,27 @@ class TaskCall:
             self._carrier.consumed(self._stream, self._owed)
             self._owed = 0
 
+    async def _inflated(self, message: bytes | Inflation) -> bytes:
+        """A message, uncompressed.
+
+        Raises:
+            Unacceptable: it cannot be inflated.
+        """
+        if not isinstance(message, Inflation):
+            return message
+        if (plain := message.step()) is not None:
+            return plain
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        job = Job(message, partial(_settle, outcome), self._hold)
+        self._carrier.inflate(job)
+        try:
+            inflated = await outcome
+        finally:
+            job.cancel()
+        if isinstance(inflated, Exception):
+            raise inflated
+        return inflated
+
     def _parsed(self, message: bytes) -> Any:
         deserialise = self._handler.request_deserializer
         return deserialise(message) if deserialise else message
@@ -219,18 +266,25 @@ class TaskCall:
         own = serialise(message) if serialise else message
         if len(own) > self._carrier.max_message_bytes:
             raise too_large(len(own), self._carrier.max_message_bytes)
+        if not self._carrier.fits(len(own)):
+            raise too_much_unread(len(own))
         return framed(own)
 
     # its task
 
     def _expire(self) -> None:
-        """Ends the call, whatever its handler makes of that."""
-        self._is_late = True
-        if self._stream.unsent:
-            self._carrier.cancel(self._stream)  # who does not read is not told either
+        self.cut(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+
+    def cut(self, code: grpc.StatusCode, details: str) -> None:
+        """Ends the call early with a status, whatever its handler makes of that."""
+        self._is_cut = True
+        if self._stream.unsent:  # who does not read is not told either
+            is_full = code is grpc.StatusCode.RESOURCE_EXHAUSTED
+            reset = frames.ENHANCE_YOUR_CALM if is_full else frames.CANCEL
+            self._carrier.cancel(self._stream, reset)
             self._close()
         else:
-            self._end(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+            self._end(code, details)
         self._room.set()
         if self._task is not None:
             self._task.cancel()
@@ -238,6 +292,12 @@ class TaskCall:
     def _start(self) -> None:
         if self._task is None and not self._context.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
+            self._task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, _task: "asyncio.Task[None]") -> None:
+        """Close the call of a task that was cancelled before its first step."""
+        if not self._context.done() and (self._is_gone or self._is_cut):
+            self._close()
 
     async def _run(self) -> None:
         try:
@@ -282,10 +342,12 @@ class TaskCall:
             Unacceptable: there is none, or another one.
         """
         if self._fault is not None:
-            raise self._fault
-        if len(self._messages) != 1 or self._messages.is_partial:
+            raise Unacceptable(*self._fault)
+        if not self._messages:
             raise not_one(self._messages)
-        return self._parsed(self._messages.take())
+        message = await self._inflated(self._messages.take())
+        self._hold(len(message))
+        return self._parsed(message)
 
     def _reply(self, reply: Any) -> None:
         code = _code(self._context.code())
@@ -302,7 +364,7 @@ class TaskCall:
     def _end(self, code: grpc.StatusCode, details: str) -> None:
         """Ends the call; a caller who still writes is told a little later (see `FIRST_S`)."""
         self._last = code, details
-        is_told_now = self._stream.has_ended or self._is_gone or self._is_late
+        is_told_now = self._stream.has_ended or self._is_gone or self._is_cut
         if is_told_now or not self._handler.request_streaming:
             self._finish()
         else:
@@ -337,8 +399,9 @@ class TaskCall:
 
     def _close(self) -> None:
         self._stop_timers()
+        self._messages.clear()
         if not self._context.done():
-            self._context.end(is_cancelled=self._is_gone or self._is_late)
+            self._context.end(is_cancelled=self._is_gone or self._is_cut)
 
     async def stop(self) -> None:
         """Ends it; returns once its task has."""
@@ -350,6 +413,11 @@ class TaskCall:
         with suppress(asyncio.CancelledError):
             await self._task
         self._finish()
+
+
+def _settle(future: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
+    if not future.done():
+        future.set_result(outcome)
 
 
 def _behaviour(handler: Any) -> Any:

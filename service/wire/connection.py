@@ -25,6 +25,7 @@ from service.wire.frames import (
     U32,
 )
 from service.wire.headers import Fields, HeaderReader, Malformed
+from service.wire.memory import CONNECTION_BYTES, Memory
 from service.wire.stream import Stream
 
 MAX_STREAMS: Final = 1024
@@ -40,6 +41,8 @@ CONNECTION_ROOM: Final = 2**24
 """Bytes that a peer may send ahead; given back as they come."""
 STREAM_ROOM: Final = 2**20
 """The same for each stream; given back as they are taken."""
+ANY_ROOM: Final = 2**62
+"""Room of a socket that takes everything."""
 WARNING: Final = b"shutting"
 """The ping behind a first GOAWAY: once it is back, everything sent before that has come."""
 NO_TABLE: Final = b"\x20"
@@ -90,6 +93,7 @@ class Connection(Generic[Head]):
         *,
         max_streams: int = MAX_STREAMS,
         max_header_bytes: int = MAX_HEADER_BYTES,
+        memory: Memory | None = None,
     ) -> None:
         """Begin; `out` holds our settings already.
 
@@ -97,7 +101,13 @@ class Connection(Generic[Head]):
             receiver: is told of requests.
             max_streams: most that may be open.
             max_header_bytes: largest list of fields that a peer should send.
+            memory: counts the bytes that open streams hold; None: one of its own.
         """
+        self.memory = memory or Memory(CONNECTION_BYTES)
+        """Counts what open streams hold: `held` of each, and `unsent`."""
+        self.socket_room = ANY_ROOM
+        """Bytes of data that the socket takes now; who writes `out` sets it, and sends the rest by
+        `send_waiting`."""
         self.out: list[bytes] = [
             frames.settings(
                 {
@@ -354,7 +364,7 @@ class Connection(Generic[Head]):
             self._set(name, value)
         self._resize_windows(self._initial_window - initial)
         self.out.append(frames.frame(frames.SETTINGS, ACK, 0))
-        self._send_waiting()  # a larger window holds for the peer from our ACK on
+        self.send_waiting()  # a larger window holds for the peer from our ACK on
         self._offend()
 
     def _set(self, name: int, value: int) -> None:
@@ -424,7 +434,7 @@ class Connection(Generic[Head]):
         self._window += count
         if self._window > MOST_WINDOW:
             raise _Fault(frames.FLOW_CONTROL_ERROR, "a window too large")
-        self._send_waiting()
+        self.send_waiting()
 
     def _check_closed(self, stream_id: int) -> None:
         """That a stream was open once.
@@ -451,13 +461,14 @@ class Connection(Generic[Head]):
             return
         size = len(body)
         fits = size <= stream.window and size <= self._window and size <= self._max_frame
-        if not fits or self._owes_resize or len(head) > LEAST_MAX_FRAME:
+        if not fits or size > self.socket_room or self._owes_resize or len(head) > LEAST_MAX_FRAME:
             self.send_headers(stream, head)
             self.send_data(stream, body)
             self.send_headers(stream, trailers, ends=True)
             return
         stream_id, pack = stream.id, HEAD.pack
         self._window -= size
+        self.socket_room -= size
         self.out.append(
             b"".join(
                 (
@@ -486,6 +497,7 @@ class Connection(Generic[Head]):
             return
         stream.queue.append((memoryview(data), None))
         stream.unsent += len(data)
+        self.memory.add(len(data))
         if len(stream.queue) == 1:
             self._send_queued(stream, is_new=True)
 
@@ -535,9 +547,9 @@ class Connection(Generic[Head]):
         if ends:
             self._ended(stream)
 
-    def _send_waiting(self) -> None:
+    def send_waiting(self) -> None:
         """Uses the connection's window; each stream that waits for it has its turn."""
-        while self._waiting and self._window > 0:
+        while self._waiting and self._window > 0 and self.socket_room > 0:
             self._send_queued(self._waiting.pop(next(iter(self._waiting))))
 
     def _send_queued(self, stream: Stream, *, is_new: bool = False) -> None:
@@ -561,13 +573,15 @@ class Connection(Generic[Head]):
 
     def _send_some(self, stream: Stream, data: bytes | memoryview) -> int:
         """Sends the part of the data that the windows allow; its size."""
-        size = max(0, min(len(data), stream.window, self._window))
+        size = max(0, min(len(data), stream.window, self._window, self.socket_room))
         for at in range(0, size, self._max_frame):
             part = data[at : min(at + self._max_frame, size)]
             self.out.append(frames.frame(frames.DATA, 0, stream.id, part))
         stream.window -= size
         self._window -= size
         stream.unsent -= size
+        self.socket_room -= size
+        self.memory.add(-size)
         return size
 
     # ends
@@ -579,11 +593,14 @@ class Connection(Generic[Head]):
         if self._offences:
             self._offences -= 1
         self._over(stream)
+        stream.call = None  # call and stream refer to each other no more
 
     def _over(self, stream: Stream) -> None:
         stream.is_over = True
         stream.queue.clear()
-        stream.unsent = 0
+        if stream.unsent or stream.held:
+            self.memory.add(-stream.unsent - stream.held)
+            stream.unsent = stream.held = 0
         self._waiting.pop(stream.id, None)
         del self.streams[stream.id]
 

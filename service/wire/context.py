@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from time import perf_counter
-from typing import Any, NoReturn, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 import grpc
 
@@ -31,12 +31,32 @@ class Exchange(Protocol):
         """The next message of the caller; EOF where there is none."""
 
 
+class _Ended:
+    """The exchange of a call that has ended: nobody listens, and nothing comes."""
+
+    peer = ""
+
+    def begin_answer(self, metadata: Metadata) -> None:
+        """Nothing."""
+
+    async def send(self, message: Any) -> None:
+        """Nothing."""
+
+    async def receive(self) -> Any:
+        """EOF."""
+        return grpc.aio.EOF
+
+
+ENDED: Final = _Ended()
+
+
 class WireContext(grpc.aio.ServicerContext[Any, Any]):
     """Of one call that runs as a task."""
 
     def __init__(self, exchange: Exchange, head: CallHead) -> None:
         """Its time begins now."""
         self._exchange = exchange
+        self._peer = exchange.peer
         self._head = head
         self._deadline = None if head.timeout_s is None else perf_counter() + head.timeout_s
         self._code: grpc.StatusCode | int | None = None
@@ -117,7 +137,7 @@ class WireContext(grpc.aio.ServicerContext[Any, Any]):
 
     def peer(self) -> str:
         """Address of the caller, as gRPC writes it."""
-        return self._exchange.peer
+        return self._peer
 
     def peer_identities(self) -> None:
         """None: there is no TLS."""
@@ -148,7 +168,9 @@ class WireContext(grpc.aio.ServicerContext[Any, Any]):
     def end(self, *, is_cancelled: bool) -> None:
         """The call has ended."""
         self._is_done, self._is_cancelled = True, is_cancelled
-        for callback in self._callbacks:
+        self._exchange = ENDED  # call and context refer to each other no more
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
             try:
                 callback(self)
             except Exception:

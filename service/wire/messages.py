@@ -1,30 +1,25 @@
 """gRPC's messages within the data of a stream: a flag, a length, bytes."""
 
-import zlib
-from collections import deque
 from typing import Final
 
 import grpc
 
 from service.wire.frames import U32
+from service.wire.inflating import Inflation
+from service.wire.unacceptable import Unacceptable
 
 PREFIX_BYTES: Final = 5
-GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
-WINDOWS: Final = {"gzip": GZIP_WINDOW, "deflate": zlib.MAX_WBITS}
-
-
-class Unacceptable(Exception):
-    """What ends a call for what its caller sent."""
-
-    def __init__(self, code: grpc.StatusCode, details: str) -> None:
-        super().__init__(code, details)
-        self.code = code
-        self.details = details
 
 
 def too_large(count: int, most: int) -> Unacceptable:
     """That an answer is larger than may be sent."""
     details = f"SERVER: Sent message larger than max ({count} vs. {most})"
+    return Unacceptable(grpc.StatusCode.RESOURCE_EXHAUSTED, details)
+
+
+def too_much_unread(count: int) -> Unacceptable:
+    """The refusal of an answer for which the connection holds too much already."""
+    details = f"too much that this client has not read is held; its answer has {count} bytes more"
     return Unacceptable(grpc.StatusCode.RESOURCE_EXHAUSTED, details)
 
 
@@ -47,82 +42,91 @@ def is_plain(data: bytes, most: int) -> bool:
 
 
 class Messages:
-    """Puts the messages of one request together; each is decompressed only once it is taken."""
+    """Messages of one request, split from its data; compressed ones stay so until they are taken.
+
+    All that came and was not taken is in one buffer: an object for each message, or for each part
+    of one, would take twenty times the size of the smallest.
+    """
 
     def __init__(self, encoding: str, max_bytes: int) -> None:
-        """Nothing has come.
+        """Start empty.
 
         Args:
-            encoding: of those that are compressed.
+            encoding: of compressed messages.
             max_bytes: largest message, compressed or not.
         """
         self._encoding = encoding
         self._max_bytes = max_bytes
-        self._whole: deque[tuple[bool, bytes]] = deque()
-        """Whether it is compressed, and a message."""
-        self._rest = bytearray()
-        """What came of a message that is not whole; one buffer, since a list of parts as small as
-        a peer likes takes twenty times their size."""
+        self._buffer = bytearray()
+        self._count = 0
+        self._end = 0
+        """Where the last complete message ends in the buffer."""
         self._needed = PREFIX_BYTES
-        """Bytes that tell more than is known."""
+        """Size of the buffer that completes a prefix or a message."""
 
     def __len__(self) -> int:
-        """Messages that are whole."""
-        return len(self._whole)
+        """Number of complete messages."""
+        return self._count
 
     @property
     def is_partial(self) -> bool:
-        """Whether there is the beginning of a message."""
-        return len(self._rest) > 0
+        """Whether the beginning of another message has come."""
+        return len(self._buffer) > self._end
+
+    @property
+    def is_more_than_one(self) -> bool:
+        """Whether something follows the first message."""
+        return self._count > 1 or (self._count == 1 and self.is_partial)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that came and were not taken."""
+        return len(self._buffer)
 
     def add(self, data: bytes) -> None:
-        """Takes data of the request.
+        """Take data of the request.
 
         Raises:
             Unacceptable: a message is too large; nothing may be added after it.
         """
-        self._rest += data
-        if len(self._rest) < self._needed:
-            return
-        buffer, at = bytes(self._rest), 0
-        while len(buffer) - at >= (size := self._size_at(buffer, at)):
-            self._whole.append((bool(buffer[at] & 1), buffer[at + PREFIX_BYTES : at + size]))
-            at += size
-        self._rest, self._needed = bytearray(buffer[at:]), size
+        buffer = self._buffer
+        buffer += data
+        while len(buffer) >= self._needed:
+            size = self._size_at(self._end)
+            if len(buffer) - self._end < size:
+                self._needed = self._end + size
+                return
+            self._count += 1
+            self._end += size
+            self._needed = self._end + PREFIX_BYTES
 
-    def take(self) -> bytes:
-        """The first message that is whole; it is forgotten.
+    def take(self) -> bytes | Inflation:
+        """The first complete message, which is removed; compressed: what inflates it.
 
         Raises:
-            Unacceptable: it cannot be decompressed.
+            Unacceptable: it is compressed, and the request names no compression.
         """
-        is_packed, message = self._whole.popleft()
-        return self._plain(message) if is_packed else message
+        size = self._size_at(0)
+        is_packed = self._buffer[0] & 1
+        message = bytes(memoryview(self._buffer)[PREFIX_BYTES:size])
+        del self._buffer[:size]
+        self._count -= 1
+        self._end -= size
+        self._needed -= size
+        return Inflation(self._encoding, message, self._max_bytes) if is_packed else message
 
-    def _size_at(self, buffer: bytes, at: int) -> int:
-        """Bytes of the message there with its prefix, or those that would tell."""
-        if len(buffer) - at < PREFIX_BYTES:
-            return PREFIX_BYTES
-        count = int(U32.unpack_from(buffer, at + 1)[0])
+    def clear(self) -> None:
+        """Drop everything."""
+        self._buffer, self._count, self._end, self._needed = bytearray(), 0, 0, PREFIX_BYTES
+
+    def _size_at(self, at: int) -> int:
+        """Size of the message at an offset, its prefix included.
+
+        Raises:
+            Unacceptable: it is too large.
+        """
+        count = int(U32.unpack_from(self._buffer, at + 1)[0])
         if count > self._max_bytes:
             details = f"SERVER: Received message larger than max ({count} vs. {self._max_bytes})"
             raise Unacceptable(grpc.StatusCode.RESOURCE_EXHAUSTED, details)
         return PREFIX_BYTES + count
-
-    def _plain(self, message: bytes) -> bytes:
-        """The message, decompressed."""
-        window = WINDOWS.get(self._encoding)
-        if window is None:
-            details = "a compressed message, and grpc-encoding names no compression"
-            raise Unacceptable(grpc.StatusCode.INTERNAL, details)
-        own = zlib.decompressobj(window)
-        try:
-            plain = own.decompress(message, self._max_bytes + 1)
-        except zlib.error:
-            raise Unacceptable(grpc.StatusCode.INTERNAL, "Failed to decompress") from None
-        if len(plain) > self._max_bytes:
-            details = "Decompressed message larger than max"
-            raise Unacceptable(grpc.StatusCode.RESOURCE_EXHAUSTED, details)
-        if not own.eof:
-            raise Unacceptable(grpc.StatusCode.INTERNAL, "Failed to decompress")
-        return plain

@@ -16,7 +16,8 @@ import grpc
 from service.wire.blocks import ENTRY_BYTES, size_of
 from service.wire.connection import MAX_HEADER_BYTES
 from service.wire.headers import Fields, encoded
-from service.wire.messages import Unacceptable
+from service.wire.inflating import WINDOWS
+from service.wire.unacceptable import Unacceptable
 
 Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
 
@@ -40,7 +41,7 @@ TIMEOUT_NAME: Final = b"grpc-timeout"
 MAX_HEADS: Final = 256
 """Heads that are kept, of all connections."""
 PRINTABLE: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
-ENCODINGS: Final = "identity, deflate, gzip"
+ENCODINGS: Final = ", ".join(("identity", *WINDOWS))
 CONTENT_TYPE: Final = (b"content-type", b"application/grpc")
 RESPONSE_BLOCK: Final = encoded(
     (
@@ -81,9 +82,11 @@ def call_head(fields: Fields) -> CallHead:
     if head.refusal:
         return head
     try:
-        return CallHead(head.path, timeout_of(text), head.encoding, head.metadata)
+        timeout_s = timeout_of(text)
     except Unparsable as fault:
         return CallHead(head.path, None, head.encoding, (), _unparsable(fault))
+    refusal = b"" if timeout_s > 0 else LATE
+    return CallHead(head.path, timeout_s, head.encoding, head.metadata, refusal)
 
 
 @lru_cache(MAX_HEADS)
@@ -221,7 +224,11 @@ def refusal_block(code: int, details: str, metadata: Metadata = ()) -> bytes:
     Raises:
         Unacceptable: gRPC's metadata cannot hold it.
     """
-    return encoded(((b":status", b"200"), CONTENT_TYPE)) + trailers_block(metadata, code, details)
+    return RESPONSE_BLOCK + trailers_block(metadata, code, details)
+
+
+LATE: Final = refusal_block(grpc.StatusCode.DEADLINE_EXCEEDED.value[0], "Deadline Exceeded")
+"""The answer to a call whose deadline passes first."""
 
 
 def http_block(status: int) -> bytes:

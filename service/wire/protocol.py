@@ -12,6 +12,8 @@ from service.wire.calls import RefusedCall, TaskCall
 from service.wire.connection import Connection
 from service.wire.direct import DirectCall
 from service.wire.headers import Fields
+from service.wire.inflating import Inflater, Job
+from service.wire.memory import Memory
 from service.wire.metadata import CallHead, call_head, refusal_block
 from service.wire.stream import Stream
 
@@ -30,6 +32,12 @@ PIECE_BYTES: Final = 16_384
 NOT_FOUND: Final = refusal_block(grpc.StatusCode.UNIMPLEMENTED.value[0], "Method not found!")
 """The answer to a call that nothing answers."""
 
+TOO_MUCH: Final = "too many bytes are held for clients: ask for less at once, and read faster"
+FULL: Final = refusal_block(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], TOO_MUCH)
+"""The answer to a call that is refused because of the bytes held."""
+UNREAD: Final = "unread"
+"""Reason of a refusal: the answer does not fit behind those that the client has not read."""
+
 Begin = Callable[[DirectCall], None]
 
 
@@ -46,7 +54,12 @@ class Routed(NamedTuple):
 class Host(Protocol):
     """The server of a connection."""
 
+    max_request_bytes: int
     max_message_bytes: int
+    max_connection_bytes: int
+    memory: Memory
+    """What all connections hold."""
+    inflater: Inflater
     max_connection_age_s: float | None
     is_held: bool
     """Whether nothing more is taken in until a run has ended."""
@@ -60,6 +73,12 @@ class Host(Protocol):
     def mark(self, protocol: "WireProtocol") -> None:
         """Has it flushed soon."""
 
+    def relieve(self, protocol: "WireProtocol") -> None:
+        """Refuse calls soon because too many bytes are held for them."""
+
+    def cut(self, reason: str) -> None:
+        """Count a call that was refused because of the bytes held."""
+
     def opened(self, protocol: "WireProtocol") -> None:
         """A client has come."""
 
@@ -72,9 +91,12 @@ class WireProtocol(asyncio.Protocol):
 
     def __init__(self, host: Host) -> None:
         """Make it; it begins once it is connected."""
+        self.max_request_bytes = host.max_request_bytes
         self.max_message_bytes = host.max_message_bytes
         self.peer = ""
-        self.connection: Connection[Routed] = Connection(self)
+        self.memory = Memory(host.max_connection_bytes, host.memory)
+        """What its calls and its socket hold."""
+        self.connection: Connection[Routed] = Connection(self, memory=self.memory)
         self.is_marked = False
         """Whether it will be flushed."""
         self._is_closing = False
@@ -86,6 +108,10 @@ class WireProtocol(asyncio.Protocol):
         self._may_write.set()
         self._held = b""
         """Read, and not taken in yet."""
+        self._unwritten = 0
+        """Bytes that wait for the socket, as far as they are counted."""
+        self._unwatched: list[DirectCall] = []
+        """Calls with a deadline that began in what is being taken in."""
 
     # asyncio
 
@@ -115,18 +141,21 @@ class WireProtocol(asyncio.Protocol):
             timer.cancel()
         self._may_write.set()
         self._held = b""
+        self._count_unwritten(0)
         self.connection.lost()
         self._host.lost(self)
 
     def pause_writing(self) -> None:
         """The client does not read: nothing more is read from it."""
         self._may_write.clear()
+        self.connection.socket_room = 0
         self._read_or_not()
 
     def resume_writing(self) -> None:
         """The client reads again."""
         self._may_write.set()
         self._read_or_not()
+        self._mark()
 
     # what comes faster than it can be refused
 
@@ -142,6 +171,10 @@ class WireProtocol(asyncio.Protocol):
                 self._hold(data[at:])
                 break
             self.connection.receive(data[at : at + PIECE_BYTES])
+        if self._unwatched:
+            for call in self._unwatched:
+                call.watch_deadline()
+            self._unwatched.clear()
         self._mark()
 
     def _hold(self, data: bytes) -> None:
@@ -164,7 +197,9 @@ class WireProtocol(asyncio.Protocol):
     def begun(self, stream: Stream, head: Routed, *, is_ended: bool) -> None:
         """A call begins."""
         if head.begin is not None:
-            stream.call = DirectCall(self, stream, head.head, head.begin)
+            stream.call = call = DirectCall(self, stream, head.head, head.begin)
+            if call.deadline is not None:
+                self._unwatched.append(call)
         elif head.handler is not None:
             stream.call = TaskCall(self, stream, head.head, head.handler)
         else:
@@ -178,8 +213,9 @@ class WireProtocol(asyncio.Protocol):
 
     def reset(self, stream: Stream) -> None:
         """A call's caller is gone."""
-        if stream.call is not None:
-            stream.call.gone()
+        if (call := stream.call) is not None:
+            stream.call = None
+            call.gone()
 
     def flushed(self, stream: Stream) -> None:
         """A call's data is on its way."""
@@ -190,6 +226,8 @@ class WireProtocol(asyncio.Protocol):
     def respond(self, stream: Stream, head: bytes, body: bytes, trailers: bytes) -> None:
         """Sends a whole answer."""
         self.connection.respond(stream, head, body, trailers)
+        if stream.unsent:
+            self._relieve_if_full()
         self._mark()
 
     def refuse(self, stream: Stream, block: bytes) -> None:
@@ -204,11 +242,13 @@ class WireProtocol(asyncio.Protocol):
     def send_data(self, stream: Stream, data: bytes) -> None:
         """Sends data, as windows allow."""
         self.connection.send_data(stream, data)
+        self._relieve_if_full()
         self._mark()
 
-    def cancel(self, stream: Stream) -> None:
+    def cancel(self, stream: Stream, code: int = frames.CANCEL) -> None:
         """Ends a call at once."""
-        self.connection.reset(stream, frames.CANCEL)
+        self.connection.reset(stream, code)
+        stream.call = None
         self._mark()
 
     def consumed(self, stream: Stream, count: int) -> None:
@@ -216,6 +256,24 @@ class WireProtocol(asyncio.Protocol):
         self.connection.consumed(stream, count)
         if self.connection.out:
             self._mark()
+
+    def hold(self, stream: Stream, count: int) -> None:
+        """Count the bytes that a call holds of its request."""
+        if not stream.is_over:
+            self.memory.add(count - stream.held)
+            stream.held = count
+            self._relieve_if_full()
+
+    def fits(self, count: int) -> bool:
+        """Whether so many more bytes may wait for the client."""
+        fits = self.memory.fits(count)
+        if not fits:
+            self._host.cut(UNREAD)
+        return fits
+
+    def inflate(self, job: Job) -> None:
+        """Run the inflation of a large message."""
+        self._host.inflater.put(self, job)
 
     async def written(self) -> None:
         """Lets others have their turn; waits until the socket takes more."""
@@ -244,8 +302,57 @@ class WireProtocol(asyncio.Protocol):
         if own.out and not self._is_closing:
             self._transport.write(b"".join(own.out))
         own.out.clear()
+        self.measure_socket()
+        self._send_more()
         if own.is_closed or (own.is_shut and not own.streams):
             self._close()
+
+    # what is held
+
+    def relieve(self, count: int, reason: str) -> None:
+        """Refuse the largest calls, the newest of equal ones first, until bytes are released.
+
+        Args:
+            count: bytes to release, if the calls hold as much.
+            reason: which limit was exceeded, for the metric.
+        """
+        for stream in sorted(self.connection.streams.values(), key=_held_by, reverse=True):
+            held = stream.held + stream.unsent
+            if count <= 0 or not held:
+                break
+            count -= held
+            self._host.cut(reason)
+            self._cut(stream)
+
+    def _cut(self, stream: Stream) -> None:
+        if isinstance(stream.call, TaskCall):
+            stream.call.cut(grpc.StatusCode.RESOURCE_EXHAUSTED, TOO_MUCH)
+        elif stream.unsent:
+            self.cancel(stream, frames.ENHANCE_YOUR_CALM)
+        elif isinstance(stream.call, DirectCall):
+            stream.call.cut(FULL)
+
+    def _relieve_if_full(self) -> None:
+        if self.memory.is_over:
+            self._host.relieve(self)
+
+    def measure_socket(self) -> None:
+        """Count what waits for the socket."""
+        self._count_unwritten(self._transport.get_write_buffer_size())
+
+    def _count_unwritten(self, size: int) -> None:
+        if size != self._unwritten:
+            self.memory.add(size - self._unwritten)
+            self._unwritten = size
+
+    def _send_more(self) -> None:
+        """Send what the socket has room for, of what waited for it."""
+        own = self.connection
+        if self._may_write.is_set():
+            own.socket_room = max(PIECE_BYTES, WRITE_BYTES - self._unwritten)
+            own.send_waiting()
+            if own.out:
+                self._mark()
 
     def end(self) -> None:
         """Closes, whatever is in progress."""
@@ -288,6 +395,10 @@ class WireProtocol(asyncio.Protocol):
     def _check_begun(self) -> None:
         if not self.connection.has_settings:
             self._transport.abort()
+
+
+def _held_by(stream: Stream) -> tuple[int, int]:
+    return stream.held + stream.unsent, stream.id
 
 
 def _peer(name: Any) -> str:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from service.wire.calls import TaskCall
+from service.wire.inflating import Inflater
 from service.wire.listening import Intake, bound_sockets
+from service.wire.memory import CONNECTION_BYTES, PROCESS_BYTES, Memory
 from service.wire.metadata import CallHead
 from service.wire.protocol import Begin, Routed, WireProtocol
 
@@ -32,19 +34,37 @@ class WireServer:
         self,
         *,
         max_message_bytes: int,
+        max_request_bytes: int | None = None,
+        max_connection_bytes: int = CONNECTION_BYTES,
+        max_held_bytes: int = PROCESS_BYTES,
         shares_port: bool = False,
         max_connection_age_s: float | None = None,
         around: Around = lambda _path, handler: handler,
+        cut: Callable[[str], None] = lambda _reason: None,
     ) -> None:
         """Make it; it is neither bound nor started.
 
         Args:
-            max_message_bytes: largest request and reply.
+            max_message_bytes: largest reply.
+            max_request_bytes: largest request, compressed or not; None: as replies.
+            max_connection_bytes: most that is held for one connection, of requests that are not
+                answered and of answers that are not sent.
+            max_held_bytes: the same of all connections together.
             shares_port: whether other processes listen on its port.
             max_connection_age_s: after which a client has to connect anew; None: never.
             around: what surrounds the handler of a path; called once for each path.
+            cut: counts calls that are refused because of the bytes held, by reason: `connection`,
+                `process`, or `unread` answers.
         """
         self.max_message_bytes = max_message_bytes
+        self.max_request_bytes = max_request_bytes or max_message_bytes
+        self.max_connection_bytes = max_connection_bytes
+        self.memory = Memory(max_held_bytes)
+        """What all connections hold."""
+        self.inflater = Inflater()
+        self.cut = cut
+        self._full: set[WireProtocol] = set()
+        """Connections that hold too much, or that made the process hold too much."""
         self.max_connection_age_s = max_connection_age_s
         self._shares_port = shares_port
         self._around = around
@@ -191,6 +211,34 @@ class WireServer:
     def _protocol(self) -> WireProtocol:
         return WireProtocol(self)
 
+    # what is held
+
+    def relieve(self, protocol: WireProtocol) -> None:
+        """Refuse calls in the next turn of the loop because too many bytes are held for them."""
+        if not self._full:
+            asyncio.get_running_loop().call_soon(self._relieve)
+        self._full.add(protocol)
+
+    def _relieve(self) -> None:
+        for protocol in self._full:
+            protocol.relieve(protocol.memory.excess_bytes, "connection")
+        self._full.clear()
+        if self.memory.excess_bytes > 0:
+            self._relieve_process()
+
+    def _relieve_process(self) -> None:
+        """Refuse calls of the connections that hold most; cut off whose sockets still do then."""
+        for protocol in self._protocols:
+            protocol.measure_socket()
+        target = self.memory.held_bytes - self.memory.excess_bytes
+        largest = sorted(self._protocols, key=_held_bytes, reverse=True)
+        for protocol in largest:
+            protocol.relieve(self.memory.held_bytes - target, "process")
+        for protocol in largest:
+            if self.memory.held_bytes <= target:
+                break
+            protocol.abort()
+
     # its connections
 
     @property
@@ -240,3 +288,7 @@ class WireServer:
     def _tell_lost(self, protocol: WireProtocol) -> None:
         if (lost := self._when_lost.pop(protocol, None)) is not None:
             lost()
+
+
+def _held_bytes(protocol: WireProtocol) -> int:
+    return protocol.memory.held_bytes

@@ -10,6 +10,7 @@ class Stream:
     __slots__ = (
         "call",
         "has_ended",
+        "held",
         "id",
         "is_over",
         "owed",
@@ -43,5 +44,7 @@ class Stream:
         """What waits for window: data (None), or a header block and whether it ends the stream."""
         self.unsent = 0
         """Bytes of data that wait."""
+        self.held = 0
+        """Bytes of the request that its call holds."""
         self.call: Any = None
         """The receiver's own."""

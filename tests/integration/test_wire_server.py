@@ -162,6 +162,51 @@ async def test_a_direct_call_without_a_deadline_has_none() -> None:
     assert deadlines == [None]
 
 
+LATE = str(grpc.StatusCode.DEADLINE_EXCEEDED.value[0])
+
+
+@pytest.mark.parametrize("path", [DIRECT, TASK])
+@pytest.mark.parametrize("data", [b"", framed(b"asked")[:3], framed(b"asked")[:-1]])
+async def test_a_deadline_ends_a_call_whose_message_is_incomplete(path: str, data: bytes) -> None:
+    async with serving() as address, raw(address) as client:
+        stream_id, reply = client.begin(head(__path=path, grpc_timeout="100m"))
+        if data:
+            client.send(stream_id, data)
+        await client.over(reply)
+        assert (reply.status, reply.message) == (LATE, "Deadline Exceeded")
+
+
+async def test_a_deadline_of_an_incomplete_message_ends_its_call_alone() -> None:
+    async with serving() as address, raw(address) as client:
+        _, late = client.begin(head(__path=DIRECT, grpc_timeout="50m"))
+        stream_id, reply = client.begin(head(__path=DIRECT, grpc_timeout="60S"))
+        client.send(stream_id, framed(b"asked")[:-1])
+        await client.over(late)
+        client.send(stream_id, b"d", ends=True)
+        await client.over(reply)
+        assert (late.status, reply.data) == (LATE, framed(b"asked"))
+
+
+async def test_a_complete_message_leaves_its_deadline_to_the_one_who_answers() -> None:
+    calls: list[DirectCall] = []
+    async with serving(calls.append) as address, raw(address) as client:
+        stream_id, reply = client.begin(head(__path=DIRECT, grpc_timeout="100m"))
+        client.send(stream_id, framed(b"asked")[:-1])
+        await asyncio.sleep(0.01)
+        client.send(stream_id, b"d", ends=True)
+        await asyncio.sleep(0.2)
+        echo(calls[0])
+        await client.over(reply)
+        assert reply.status == "0"
+
+
+@pytest.mark.parametrize("path", [DIRECT, TASK])
+async def test_a_deadline_of_zero_is_late(path: str) -> None:
+    async with serving() as address, raw(address) as client:
+        reply = await client.asked(head(__path=path, grpc_timeout="0S"), framed(b"asked"))
+        assert (reply.status, reply.message) == (LATE, "Deadline Exceeded")
+
+
 async def test_a_direct_call_is_told_once_that_its_caller_has_gone() -> None:
     calls: list[DirectCall] = []
     told: list[bool] = []

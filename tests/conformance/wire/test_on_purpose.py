@@ -6,7 +6,8 @@
   client library ends it there.
 - What is not of content type application/grpc gets HTTP 415, and what is no POST 405, as the
   protocol says. gRPC's own answers the one as if it were gRPC, and resets the other.
-- A message that is not compressed is read whatever grpc-encoding says.
+- A message that is not compressed is read whatever grpc-encoding says; one that is compressed as
+  no server supports is UNIMPLEMENTED, as gRPC's compression.md says. gRPC's own: INTERNAL.
 - A request that joins the values of a binary field by commas, as the protocol allows, is read.
 - A stream whose call ends before its client does is told so at the client's end, or a moment later.
   gRPC's own tells it while the client writes, and gRPC's clients then tell of an INTERNAL failure
@@ -90,6 +91,13 @@ async def test_another_method_of_http_is_not_allowed(method: str) -> None:
 async def test_a_plain_message_of_an_unknown_encoding_is_read() -> None:
     reply = await replied(unary(echo), framed(b"x"), ("grpc-encoding", "snappy"))
     assert reply.data == framed(b"x")
+
+
+@pytest.mark.parametrize("encoding", ["snappy", "br", "zstd", "", "identity,gzip"])
+async def test_a_compression_that_is_not_supported_is_unimplemented(encoding: str) -> None:
+    reply = await replied(unary(echo), framed(b"x", 1), ("grpc-encoding", encoding))
+    supported = reply.headers["grpc-accept-encoding"]
+    assert (reply.status, supported) == ("12", "identity, deflate, gzip")
 
 
 async def test_values_of_a_binary_field_may_be_joined() -> None:

@@ -14,6 +14,7 @@ from service.wire.connection import STREAM_ROOM, Connection
 from service.wire.direct import DirectCall
 from service.wire.frames import PREFACE
 from service.wire.headers import Fields, encoded
+from service.wire.inflating import Job
 from service.wire.messages import framed
 from service.wire.metadata import CallHead, call_head, message_of, refusal_block, trailers_block
 from service.wire.stream import Stream
@@ -31,6 +32,7 @@ class Server:
     """A connection whose every request is a direct call."""
 
     max_message_bytes = MOST
+    max_request_bytes = MOST
 
     def __init__(self, begin: Callable[[DirectCall], None] | None = None) -> None:
         self.begun_with: list[DirectCall] = []
@@ -80,6 +82,19 @@ class Server:
     def consumed(self, stream: Stream, count: int) -> None:
         """So many bytes were taken."""
         self.connection.consumed(stream, count)
+
+    def hold(self, stream: Stream, count: int) -> None:
+        """The call holds so many bytes."""
+        stream.held = count
+
+    def fits(self, count: int) -> bool:
+        """Every answer of these tests fits."""
+        return count < self.connection.memory.limit_bytes
+
+    def inflate(self, job: Job) -> None:
+        """Inflates without a pause."""
+        while not job.run(perf_counter()):
+            pass
 
     # what the client sees
 
@@ -176,7 +191,7 @@ def test_a_message_too_large_is_refused_by_its_prefix() -> None:
 
 def test_a_message_larger_than_its_window_is_taken() -> None:
     server = Server()
-    server.max_message_bytes = 4 * STREAM_ROOM
+    server.max_request_bytes = 4 * STREAM_ROOM
     own = framed(bytes(3 * STREAM_ROOM))
     server.ask(*(own[at : at + 16_384] for at in range(0, len(own), 16_384)))
     assert len(server.begun_with[0].message) == 3 * STREAM_ROOM

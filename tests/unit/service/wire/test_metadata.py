@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from service.wire.blocks import ENTRY_BYTES
 from service.wire.connection import MAX_HEADER_BYTES
 from service.wire.headers import Fields
-from service.wire.messages import Unacceptable
 from service.wire.metadata import (
     call_head,
     fields_of,
@@ -22,6 +21,7 @@ from service.wire.metadata import (
     refusal_block,
     trailers_block,
 )
+from service.wire.unacceptable import Unacceptable
 
 NEEDED = (
     (b":method", b"POST"),
