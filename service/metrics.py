@@ -139,6 +139,17 @@ class Metrics:
             ["worker"],
             registry=self.registry,
         )
+        self.held_bytes = Gauge(
+            "steerrec_held_bytes",
+            "Bytes held for clients: requests that are not answered and replies that are not sent.",
+            registry=self.registry,
+        )
+        self.memory_refusals = Counter(
+            "steerrec_memory_refusals_total",
+            "Calls refused because of the bytes held, by limit: connection, process, unread.",
+            ["limit"],
+            registry=self.registry,
+        )
         self.worker_restarts = Counter(
             "steerrec_worker_restarts_total",
             "Starts of a worker after it had ended.",

@@ -192,7 +192,7 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
         if settings.wire is Wire.GRPCIO:
             server = grpc_server(servicers, settings, calls, shares_port=seat is not None)
         else:
-            server = wire_server(servicers, settings, calls, shares_port=seat is not None)
+            server = wire_server(servicers, settings, calls, metrics, shares_port=seat is not None)
             direct = DirectRecommend(recommender, metrics, gate, recorder, server.flush, server)
             server.answer_directly(METHOD, direct.begin)
         page = stack.enter_context(_page(metrics, settings, seat))
@@ -312,6 +312,7 @@ def _show_connections(
     if isinstance(server, WireServer):
         own = metrics.connections.labels(seat.name if seat else "w0")
         own.set_function(lambda: float(server.n_connections))
+        metrics.held_bytes.set_function(lambda: float(server.memory.held_bytes))
 
 
 def _kept(current: Current) -> list[StateCache]:

@@ -182,7 +182,13 @@ class Settings(BaseModel):
     publish_max_preview_age_s: Annotated[float, Field(gt=0, le=1e8)] = 86_400.0
     """Longest that a preview counts, in seconds."""
     max_message_bytes: Annotated[int, Field(ge=65_536, le=2**30)] = 16 * 2**20
-    """Largest request or reply that gRPC takes."""
+    """Largest reply that gRPC sends."""
+    max_request_bytes: Annotated[int, Field(ge=65_536, le=2**30)] = 4 * 2**20
+    """Largest request that gRPC takes, compressed or not; more: RESOURCE_EXHAUSTED."""
+    max_connection_bytes: Annotated[int, Field(ge=2**20, le=2**40)] = 64 * 2**20
+    """Most bytes held for one connection, requests and unsent replies; more: RESOURCE_EXHAUSTED."""
+    max_held_bytes: Annotated[int, Field(ge=2**20, le=2**40)] = 256 * 2**20
+    """The same for all connections of a process; more: RESOURCE_EXHAUSTED to those that hold most."""
     context_types: Annotated[str, AfterValidator(_declared)] = ""
     """Keys that presets' conditions may read, e.g. `surface=string, age=double`; empty: any."""
     reflection: bool = True
@@ -203,6 +209,18 @@ class Settings(BaseModel):
             names = ", ".join(map(_variable, given))
             needed = _variable("publish_requires_preview")
             raise ValueError(f"{names} has no effect without {needed}=true")
+        return self
+
+    @model_validator(mode="after")
+    def _a_message_fits_what_is_held(self) -> Self:
+        largest = max(self.max_message_bytes, self.max_request_bytes)
+        for name in ("max_connection_bytes", "max_held_bytes"):
+            if getattr(self, name) < largest:
+                raise ValueError(
+                    f"{_variable(name)} is {getattr(self, name)}, less than one message of"
+                    f" {largest} bytes: raise it, or lower {_variable('max_message_bytes')} and"
+                    f" {_variable('max_request_bytes')}"
+                )
         return self
 
     @model_validator(mode="after")

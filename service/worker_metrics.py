@@ -26,6 +26,7 @@ STOP_LOOK_S = 0.1
 GAUGES: Mapping[str, Callable[[Iterable[float]], float]] = {
     "steerrec_queued_requests": sum,
     "steerrec_connections": sum,
+    "steerrec_held_bytes": sum,
     "steerrec_state_cache_bytes": sum,
     "steerrec_state_cache_entries": sum,
     # the worker that is furthest behind is the one to know of

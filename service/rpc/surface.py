@@ -15,6 +15,7 @@ from steerrec.v1 import (
 )
 
 from service.errors import PortTaken
+from service.metrics import Metrics
 from service.rpc.decisions import DecisionServicer
 from service.rpc.features import FeatureServicer
 from service.rpc.health import Health
@@ -75,16 +76,29 @@ def wire_server(
     servicers: Servicers,
     settings: Settings,
     calls: CallInterceptor,
+    metrics: Metrics,
     *,
     shares_port: bool = False,
 ) -> WireServer:
-    """Our own server, not yet bound nor started; the arguments are those of `grpc_server`."""
+    """Our own server, not yet bound nor started.
+
+    Args:
+        servicers: what it offers.
+        settings: of the replica.
+        calls: what surrounds every call.
+        metrics: where calls are counted that are refused because of the bytes held.
+        shares_port: whether other workers of the same replica listen on its port.
+    """
     server = WireServer(
         max_message_bytes=settings.max_message_bytes,
+        max_request_bytes=settings.max_request_bytes,
+        max_connection_bytes=settings.max_connection_bytes,
+        max_held_bytes=settings.max_held_bytes,
         shares_port=shares_port,
         # connections are spread, not calls
         max_connection_age_s=settings.max_connection_age_s if shares_port else None,
         around=calls.around,
+        cut=lambda reason: metrics.memory_refusals.labels(reason).inc(),
     )
     _offer(servicers, settings, server)
     return server
@@ -117,7 +131,7 @@ def bound(server: grpc.aio.Server | WireServer, address: str) -> str:
 
 def _options(settings: Settings, *, shares_port: bool) -> list[tuple[str, int]]:
     options = [
-        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_receive_message_length", settings.max_request_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
         # two replicas on one port by mistake would each get a part of the calls; workers share
         # one that their parent has reserved
