@@ -188,7 +188,7 @@ class Settings(BaseModel):
     max_connection_bytes: Annotated[int, Field(ge=2**20, le=2**40)] = 64 * 2**20
     """Most bytes held for one connection, requests and unsent replies; more: RESOURCE_EXHAUSTED."""
     max_held_bytes: Annotated[int, Field(ge=2**20, le=2**40)] = 256 * 2**20
-    """The same for all connections of a process; more: RESOURCE_EXHAUSTED to those that hold most."""
+    """The same for all connections of a process; more: RESOURCE_EXHAUSTED to the largest calls."""
     context_types: Annotated[str, AfterValidator(_declared)] = ""
     """Keys that presets' conditions may read, e.g. `surface=string, age=double`; empty: any."""
     reflection: bool = True

@@ -35,6 +35,8 @@ MAX_HEADER_BYTES: Final = 16_384
 HEADER_SLACK: Final = 4
 """How many times as large a list is read all the same, so that its request alone is refused and
 not the connection ended."""
+MAX_EARLY: Final = 4 * MAX_STREAMS
+"""Streams remembered that we ended before the peer did: what it still sends for them is ignored."""
 MAX_BLOCK_FRAMES: Final = 16
 """Frames that a header block may come in."""
 CONNECTION_ROOM: Final = 2**24
@@ -144,6 +146,10 @@ class Connection(Generic[Head]):
         self._block_of: tuple[int, int] | None = None
         """Stream and flags of a header block that goes on."""
         self._offences = 0
+        self._early: dict[int, None] = {}
+        """Streams that we ended first, oldest first."""
+        self._last_forgotten = 0
+        """Largest of the streams that were in `_early` and made room for others."""
         self._waiting: dict[int, Stream] = {}
         """Streams that wait for the connection's window, in the order of their turns."""
         self._owes_resize = False
@@ -225,9 +231,7 @@ class Connection(Generic[Head]):
         self._take_room(size)
         stream = self.streams.get(stream_id)
         if stream is None:
-            self._check_closed(stream_id)
-            if not size:
-                self._offend()
+            self._on_late_data(stream_id, flags, size)
             return
         if stream.has_ended:
             self._stream_fault(stream, frames.STREAM_CLOSED)
@@ -244,7 +248,21 @@ class Connection(Generic[Head]):
             stream.has_ended = True
         elif not payload:
             self._offend()
+        if stream.left is not None and not _fits_length(stream, len(payload)):
+            self._stream_fault(stream, frames.PROTOCOL_ERROR)
+            return
         self._receiver.data(stream, payload, is_ended=is_ended)
+
+    def _on_late_data(self, stream_id: int, flags: int, size: int) -> None:
+        """Data of a stream that is not open: ignored where we ended it and the peer did not."""
+        self._check_closed(stream_id)
+        may_come = stream_id in self._early or stream_id <= self._last_forgotten
+        if not may_come and stream_id <= self._last_id:
+            self._refuse(stream_id, frames.STREAM_CLOSED)
+        elif flags & END_STREAM:
+            self._early.pop(stream_id, None)
+        elif not size:
+            self._offend()
 
     def _take_room(self, size: int) -> None:
         """Gives the connection's window back long before it is used up: no peer can exceed it."""
@@ -261,6 +279,7 @@ class Connection(Generic[Head]):
         if flags & HAS_PRIORITY:
             if len(payload) < 5:
                 raise _Fault(frames.FRAME_SIZE_ERROR, "HEADERS too short for its priority")
+            _check_dependency(stream_id, payload)
             payload = payload[5:]
         if flags & END_HEADERS:
             self._on_block(stream_id, flags, payload)
@@ -296,14 +315,18 @@ class Connection(Generic[Head]):
         self._last_id = stream_id
         if len(self.streams) >= self._max_streams:
             self._reader.skip(block)
-            self._refuse(stream_id, frames.REFUSED_STREAM)
+            self._refuse(stream_id, frames.REFUSED_STREAM, is_early=not is_ended)
             return
         try:
             head = self._reader.read(block)
         except Malformed:
+            self._refuse(stream_id, frames.PROTOCOL_ERROR, is_early=not is_ended)
+            return
+        if (length := self._reader.content_length) and is_ended:
             self._refuse(stream_id, frames.PROTOCOL_ERROR)
             return
         stream = Stream(stream_id, self._initial_window, STREAM_ROOM, has_ended=is_ended)
+        stream.left = length
         self.streams[stream_id] = stream
         self._receiver.begun(stream, head, is_ended=is_ended)
 
@@ -318,7 +341,7 @@ class Connection(Generic[Head]):
             is_ended = False
         if stream.has_ended:
             self._stream_fault(stream, frames.STREAM_CLOSED)
-        elif not is_ended:
+        elif not is_ended or stream.left:
             self._stream_fault(stream, frames.PROTOCOL_ERROR)
         else:
             stream.has_ended = True
@@ -341,6 +364,8 @@ class Connection(Generic[Head]):
             if (stream := self.streams.get(stream_id)) is None:
                 raise _Fault(frames.FRAME_SIZE_ERROR, "PRIORITY is 5 bytes")
             self._stream_fault(stream, frames.FRAME_SIZE_ERROR)
+        else:
+            _check_dependency(stream_id, payload)
         self._offend()
 
     def _on_rst_stream(self, stream_id: int, _flags: int, payload: bytes) -> None:
@@ -505,6 +530,8 @@ class Connection(Generic[Head]):
         """Ends a stream at once; the receiver is not told."""
         if not stream.is_over:
             self.out.append(frames.rst_stream(stream.id, code))
+            if not stream.has_ended:
+                self._remember_early(stream.id)
             self._over(stream)
 
     def consumed(self, stream: Stream, count: int) -> None:
@@ -590,6 +617,7 @@ class Connection(Generic[Head]):
         """We have sent the last of it."""
         if not stream.has_ended:
             self.out.append(frames.rst_stream(stream.id, frames.NO_ERROR))
+            self._remember_early(stream.id)
         if self._offences:
             self._offences -= 1
         self._over(stream)
@@ -604,8 +632,18 @@ class Connection(Generic[Head]):
         self._waiting.pop(stream.id, None)
         del self.streams[stream.id]
 
-    def _refuse(self, stream_id: int, code: int) -> None:
+    def _remember_early(self, stream_id: int) -> None:
+        self._early[stream_id] = None
+        if len(self._early) > MAX_EARLY:
+            oldest = next(iter(self._early))
+            del self._early[oldest]
+            self._last_forgotten = max(self._last_forgotten, oldest)
+
+    def _refuse(self, stream_id: int, code: int, *, is_early: bool = False) -> None:
+        """Resets a stream that is not open; `is_early`: more of it may come."""
         self._offend()
+        if is_early:
+            self._remember_early(stream_id)
         self.out.append(frames.rst_stream(stream_id, code))
 
     def _stream_fault(self, stream: Stream, code: int) -> None:
@@ -629,6 +667,22 @@ class Connection(Generic[Head]):
         self.out.append(frames.goaway(self._last_id, fault.code, fault.why))
         self._rest = b""
         self.lost()
+
+
+def _fits_length(stream: Stream, size: int) -> bool:
+    """Whether so many bytes of data fit the request's content-length (RFC 9113, 8.1.1)."""
+    stream.left = (stream.left or 0) - size
+    return stream.left == 0 if stream.has_ended else stream.left >= 0
+
+
+def _check_dependency(stream_id: int, priority: bytes) -> None:
+    """That a stream does not depend on itself (RFC 7540, 5.3.1).
+
+    Raises:
+        _Fault: it does.
+    """
+    if U32.unpack_from(priority)[0] & MOST_WINDOW == stream_id:
+        raise _Fault(frames.PROTOCOL_ERROR, f"stream {stream_id} depends on itself")
 
 
 def _unpadded(payload: bytes) -> bytes:

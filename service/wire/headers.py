@@ -28,7 +28,10 @@ OF_CONNECTION: Final = frozenset(
 """Fields that HTTP/2 has no room for."""
 NAME: Final = re.compile(rb"[!-9;-@\[-~]+")
 """Visible, in lower case, without a colon."""
-BAD_IN_VALUES: Final = re.compile(rb"[\x00\r\n]")
+BAD_IN_VALUES: Final = re.compile(rb"[\x00\r\n]|\A[ \t]|[ \t]\Z")
+"""Octets that no value has, and blanks around one (RFC 9113, section 8.2.1)."""
+CONTENT_LENGTH: Final = b"content-length"
+LENGTH: Final = re.compile(rb"\d{1,18}")
 STATUS_OK: Final = b"\x88"
 """`:status: 200` in the static table."""
 
@@ -51,9 +54,12 @@ class HeaderReader(Generic[Head]):
         self._blocks = BlockReader(max_bytes)
         self._is_lasting = False
         """Whether the last block left the table as it was."""
-        self._kept: dict[bytes, Head] = {}
+        self.content_length: int | None = None
+        """Bytes of data that the last request announced; None: it did not."""
+        self._kept: dict[bytes, tuple[Head, int | None]] = {}
         self._sound: set[Field] = set()
         """Fields that HTTP/2 allows."""
+        self._sound_pseudo: set[Field] = set()
 
     def read(self, block: bytes) -> Head:
         """The head of a request.
@@ -64,14 +70,16 @@ class HeaderReader(Generic[Head]):
         """
         known = self._kept.get(block)
         if known is not None:
-            return known
+            head, self.content_length = known
+            return head
         fields = self.skip(block)
+        self.content_length = None
         self._check_request(fields)
         head = self._head(fields)
         if self._is_lasting and len(block) <= KEPT_BYTES and len(fields) <= KEPT_FIELDS:
             if len(self._kept) >= MAX_KEPT:
                 self._kept.clear()
-            self._kept[block] = head
+            self._kept[block] = head, self.content_length
         return head
 
     def trailers(self, block: bytes) -> None:
@@ -98,12 +106,16 @@ class HeaderReader(Generic[Head]):
 
     def _check_request(self, fields: Fields) -> None:
         seen: set[bytes] = set()
-        for name, value in fields:
+        for field in fields:
+            name, value = field
             if name not in PSEUDO:
                 break
             if name in seen or not (value or name == b":authority"):
                 raise Malformed("its pseudo-fields")
             seen.add(name)
+            if field not in self._sound_pseudo:
+                _check_value(value)
+                _keep(self._sound_pseudo, field)
         if not seen >= NEEDED:
             raise Malformed("its pseudo-fields")
         self._check(fields[len(seen) :])
@@ -113,13 +125,20 @@ class HeaderReader(Generic[Head]):
         for field in fields:
             if field not in sound:
                 _check(*field)
-                self._keep_sound(field)
+                if field[0] == CONTENT_LENGTH:
+                    self._announce(field[1])
+                else:
+                    _keep(sound, field)
 
-    def _keep_sound(self, field: Field) -> None:
-        if len(field[0]) + len(field[1]) <= KEPT_BYTES:
-            if len(self._sound) >= MAX_KEPT:
-                self._sound.clear()
-            self._sound.add(field)
+    def _announce(self, value: bytes) -> None:
+        """Remember a content-length.
+
+        Raises:
+            Malformed: it is no number, or another one than before.
+        """
+        if not LENGTH.fullmatch(value) or self.content_length not in (None, int(value)):
+            raise Malformed("content-length")
+        self.content_length = int(value)
 
 
 def _check(name: bytes, value: bytes) -> None:
@@ -127,6 +146,17 @@ def _check(name: bytes, value: bytes) -> None:
         raise Malformed("a name")
     if name == b"te" and value != b"trailers":
         raise Malformed("te")
+    _check_value(value)
+
+
+def _keep(fields: set[Field], field: Field) -> None:
+    if len(field[0]) + len(field[1]) <= KEPT_BYTES:
+        if len(fields) >= MAX_KEPT:
+            fields.clear()
+        fields.add(field)
+
+
+def _check_value(value: bytes) -> None:
     if BAD_IN_VALUES.search(value):
         raise Malformed("a value")
 

@@ -13,6 +13,7 @@ class Stream:
         "held",
         "id",
         "is_over",
+        "left",
         "owed",
         "queue",
         "room",
@@ -44,6 +45,8 @@ class Stream:
         """What waits for window: data (None), or a header block and whether it ends the stream."""
         self.unsent = 0
         """Bytes of data that wait."""
+        self.left: int | None = None
+        """Bytes of data that are still to come; None: the request has no content-length."""
         self.held = 0
         """Bytes of the request that its call holds."""
         self.call: Any = None

@@ -8,6 +8,8 @@
   protocol says. gRPC's own answers the one as if it were gRPC, and resets the other.
 - A message that is not compressed is read whatever grpc-encoding says; one that is compressed as
   no server supports is UNIMPLEMENTED, as gRPC's compression.md says. gRPC's own: INTERNAL.
+- A value that begins or ends with a blank makes its request malformed, as RFC 9113 (8.2.1) demands
+  and proxies do; gRPC's own takes it.
 - A request that joins the values of a binary field by commas, as the protocol allows, is read.
 - A stream whose call ends before its client does is told so at the client's end, or a moment later.
   gRPC's own tells it while the client writes, and gRPC's clients then tell of an INTERNAL failure
@@ -26,6 +28,7 @@ from typing import Any
 import grpc
 import pytest
 
+from service.wire.frames import PROTOCOL_ERROR
 from tests.conformance.wire.both import (
     DEFAULT,
     METHOD,
@@ -98,6 +101,16 @@ async def test_a_compression_that_is_not_supported_is_unimplemented(encoding: st
     reply = await replied(unary(echo), framed(b"x", 1), ("grpc-encoding", encoding))
     supported = reply.headers["grpc-accept-encoding"]
     assert (reply.status, supported) == ("12", "identity, deflate, gzip")
+
+
+@pytest.mark.parametrize("value", [" a", "a ", "\ta", " "])
+async def test_a_value_with_a_blank_around_it_is_malformed(value: str) -> None:
+    reply = await replied(unary(echo), framed(b"x"), ("spaces", value))
+    assert reply.reset == PROTOCOL_ERROR
+
+
+async def test_a_value_with_a_blank_within_it_is_taken() -> None:
+    assert (await replied(unary(echo), framed(b"x"), ("spaces", "a b"))).status == "0"
 
 
 async def test_values_of_a_binary_field_may_be_joined() -> None:

@@ -237,6 +237,7 @@ def test_a_refusal_is_a_whole_answer() -> None:
     assert fields(block) == {
         ":status": "200",
         "content-type": "application/grpc",
+        "grpc-accept-encoding": "identity, deflate, gzip",
         "grpc-status": "5",
         "grpc-message": "gone",
         "key": "value",
