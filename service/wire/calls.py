@@ -30,6 +30,9 @@ UNSENT_BYTES: Final = 65_536
 QUEUED: Final = 1
 """Messages of a streaming caller that wait for the handler before it is held back."""
 
+FIELD_BYTES: Final = 300
+"""Memory of one field of a request's metadata, about."""
+
 FIRST_S: Final = 0.05
 """What a streaming request has for its first message before it is answered all the same, and for
 its end before it is told how its call has ended. An end that comes earlier meets some clients while
@@ -105,6 +108,7 @@ class TaskCall:
         self._handler = handler
         self._context = WireContext(self, head)
         self._messages = Messages(head.encoding, carrier.max_request_bytes)
+        self._head_bytes = FIELD_BYTES * len(head.metadata)
         self._has_ended = False
         self._fault: tuple[grpc.StatusCode, str] | None = None
         """What is wrong with the request; no exception, whose traceback would hold the call."""
@@ -123,6 +127,8 @@ class TaskCall:
         loop = asyncio.get_running_loop()
         if head.timeout_s is not None:
             self._timers.append(loop.call_later(head.timeout_s, self._expire))
+        if self._head_bytes:
+            self._hold()
         if handler.request_streaming:
             self._timers.append(loop.call_later(FIRST_S, self._start))
 
@@ -163,7 +169,7 @@ class TaskCall:
 
     def _hold(self, more: int = 0) -> None:
         """Count what is held of the request, and `more` bytes of its message that is read."""
-        self._carrier.hold(self._stream, self._messages.size_bytes + more)
+        self._carrier.hold(self._stream, self._head_bytes + self._messages.size_bytes + more)
 
     def gone(self) -> None:
         """The caller has reset the call, or its connection is lost."""
@@ -244,7 +250,7 @@ class TaskCall:
         """
         if not isinstance(message, Inflation):
             return message
-        if (plain := message.step()) is not None:
+        if (plain := message.at_once()) is not None:
             return plain
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         job = Job(message, partial(_settle, outcome), self._hold)

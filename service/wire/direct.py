@@ -149,7 +149,7 @@ class DirectCall:
             Unacceptable: it cannot be inflated.
         """
         if isinstance(message, Inflation):
-            inflated = message.step()
+            inflated = message.at_once()
             if inflated is None:
                 self._job = Job(message, self._inflated, self._hold)
                 self._sender.inflate(self._job)

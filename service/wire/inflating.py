@@ -53,13 +53,30 @@ class Inflation:
         """
         if encoding not in WINDOWS:
             raise _unsupported(encoding)
-        self.size_bytes = 0
-        """Inflated so far."""
-        self._zlib = zlib.decompressobj(WINDOWS[encoding])
+        self._window = WINDOWS[encoding]
         self._message = memoryview(message)
-        self._read = 0
-        self._parts: list[bytes] = []
         self._max_bytes = max_bytes
+        self._begin()
+
+    def _begin(self) -> None:
+        self._size = self._read = 0
+        self._zlib = zlib.decompressobj(self._window)
+        self._parts: list[bytes] = []
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the message and of what was inflated so far."""
+        return len(self._message) + self._size
+
+    def at_once(self) -> bytes | None:
+        """The whole result if one step yields it; None: later steps begin anew.
+
+        Raises:
+            Unacceptable: it cannot be inflated, or its result would be too large.
+        """
+        if (message := self.step()) is None:
+            self._begin()  # many may wait for their turn: none holds a part of its result
+        return message
 
     def step(self) -> bytes | None:
         """The whole result; None: there is more to inflate.
@@ -67,14 +84,14 @@ class Inflation:
         Raises:
             Unacceptable: it cannot be inflated, or its result would be too large.
         """
-        most = min(STEP_BYTES, self._max_bytes + 1 - self.size_bytes)
+        most = min(STEP_BYTES, self._max_bytes + 1 - self._size)
         given = self._zlib.unconsumed_tail or self._next_input()
         try:
             part = self._zlib.decompress(given, most)
         except zlib.error:
             raise _broken() from None
         self._parts.append(part)
-        self.size_bytes += len(part)
+        self._size += len(part)
         self._check_size()
         if self._zlib.eof:
             return b"".join(self._parts)
@@ -88,11 +105,11 @@ class Inflation:
         return self._message[begin : self._read]
 
     def _check_size(self) -> None:
-        if self.size_bytes > self._max_bytes:
+        if self._size > self._max_bytes:
             details = "Decompressed message larger than max"
             raise Unacceptable(grpc.StatusCode.RESOURCE_EXHAUSTED, details)
         consumed = self._read - len(self._zlib.unconsumed_tail)
-        if self.size_bytes > max(ANY_RATIO_BYTES, MAX_RATIO * consumed):
+        if self._size > max(ANY_RATIO_BYTES, MAX_RATIO * consumed):
             details = f"Decompressed message over {MAX_RATIO} times its size: send it uncompressed"
             raise Unacceptable(grpc.StatusCode.RESOURCE_EXHAUSTED, details)
 
@@ -124,7 +141,7 @@ class Job:
         Args:
             inflation: of the message.
             done: takes the message, or the `Unacceptable` that says why there is none.
-            grown: takes the number of bytes inflated so far, after each turn.
+            grown: takes the number of bytes that the message and its result hold so far.
         """
         self._inflation: Inflation | None = inflation
         self._done = done
@@ -145,7 +162,7 @@ class Job:
             if message is not None:
                 self._deliver(message)
                 return True
-            self._grown(inflation.size_bytes)
+            self._grown(inflation.held_bytes)
             if perf_counter() >= until_s:
                 return self._inflation is None
         return True

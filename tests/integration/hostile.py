@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +12,7 @@ import grpc
 from service.wire.direct import DirectCall
 from service.wire.server import WireServer
 from tests.conformance.wire.raw import RawClient, Reply, framed, head
-from tests.integration.test_wire_server import DIRECT, OK_TRAILERS, made
+from tests.integration.test_wire_server import DIRECT, OK_TRAILERS, Begin, made
 
 MIB = 2**20
 SIZE = 1_000_000
@@ -24,7 +25,7 @@ FAIL = b"fail"
 EXHAUSTED = str(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
 
 
-def begin(call: DirectCall) -> None:
+def answer(call: DirectCall) -> None:
     """Answer a call with the first byte of its message."""
     if call.message.startswith(FAIL):
         raise ValueError("a fault of the handler")
@@ -62,7 +63,7 @@ def methods() -> Any:
 
 
 @asynccontextmanager
-async def serving(**options: Any) -> AsyncIterator[tuple[WireServer, str]]:
+async def serving(begin: Begin = answer, **options: Any) -> AsyncIterator[tuple[WireServer, str]]:
     """A server with DIRECT and the methods above, and its address."""
     logging.getLogger("service.wire").setLevel(logging.CRITICAL)
     server = made(begin, **options)
@@ -131,3 +132,18 @@ async def settled(server: WireServer) -> None:
         while server.memory.held_bytes or any(own.calls for own in server._protocols):
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
+
+
+async def main() -> None:
+    """Serves until it is ended; tells its address."""
+    options: dict[str, Any] = {
+        name: int(value) for name, value in (own.split("=") for own in sys.argv[1:])
+    }
+    async with serving(**options) as (_, address):
+        sys.stdout.write(f"{address}\n")
+        sys.stdout.flush()
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from service.wire import frames
+from service.wire.calls import FIELD_BYTES
+from service.wire.direct import DirectCall
 from service.wire.frames import PREFACE
 from service.wire.headers import encoded
 from service.wire.memory import KEPT_SHARE
@@ -22,7 +24,7 @@ from tests.integration.hostile import (
     serving,
     settled,
 )
-from tests.integration.test_wire_server import DIRECT, deaf, send
+from tests.integration.test_wire_server import DIRECT, OK_TRAILERS, deaf, send
 
 METHODS = [DIRECT, ONE]
 LIMIT = 4 * MIB
@@ -153,6 +155,35 @@ async def test_a_call_that_runs_is_refused_for_what_it_holds() -> None:
         await asked(client, DIRECT, b"first")
         reply = await asked(client, ONE, HELD.ljust(SIZE))
         assert reply.status == EXHAUSTED
+
+
+async def test_a_direct_call_that_waits_is_told_that_it_was_refused() -> None:
+    calls: list[DirectCall] = []
+    told: list[bool] = []
+
+    def begin(call: DirectCall) -> None:
+        if call.message == b"first":
+            call.answer(b"", OK_TRAILERS)
+            return
+        calls.append(call)
+        call.on_gone = lambda: told.append(call.is_gone)
+
+    async with serving(begin, max_held_bytes=3 * SIZE // 2) as (_, address), raw(address) as client:
+        await asked(client, DIRECT, b"first")
+        stream_id, reply = client.begin(head(__path=DIRECT))
+        client.send(stream_id, framed(bytes(SIZE)), ends=True)
+        await asked(client, DIRECT, b"first")
+        stream_id, _ = client.begin(head(__path=ONE))
+        client.send(stream_id, framed(bytes(SIZE))[:-1])
+        await client.over(reply)
+        assert (reply.status, told, calls[0].message) == (EXHAUSTED, [True], b"")
+
+
+async def test_metadata_of_open_calls_are_held() -> None:
+    async with serving() as (server, address), raw(address) as client:
+        client.begin(head(*((f"key-{number}", "x") for number in range(100)), __path=ONE))
+        await asked(client, DIRECT, b"next")
+        assert server.memory.held_bytes == 100 * FIELD_BYTES
 
 
 async def test_messages_of_a_stream_that_were_read_are_not_held() -> None:
