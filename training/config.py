@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from model_store.manifest import (
     BaseModelShape,
@@ -16,6 +14,7 @@ from model_store.manifest import (
     Share,
 )
 from training.errors import InvalidTrainConfig
+from training.yaml_file import yaml_content
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
@@ -297,11 +296,9 @@ def read_config(path: Path) -> TrainConfig:
     Raises:
         InvalidTrainConfig: no YAML, an unknown key, or a value out of range; every fault at once.
     """
+    written = yaml_content(path, lambda fault: InvalidTrainConfig(path, (fault,)), "safe")
     try:
-        written = YAML(typ="safe").load(path)
-        return TrainConfig.model_validate(written or {})
-    except YAMLError as error:
-        raise InvalidTrainConfig(path, (f"not YAML: {error}",)) from error
+        return TrainConfig.model_validate({} if written is None else written)
     except ValidationError as error:
         raise InvalidTrainConfig(path, tuple(map(_sentence, error.errors()))) from error
 

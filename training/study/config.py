@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from training.builtin import RECIPES
 from training.config import TINY, Settings, TrainConfig
@@ -25,6 +23,7 @@ from training.study.labels import LabelsSettings
 from training.study.promise import PromiseSettings
 from training.study.question import InterpretationSettings
 from training.study.suppression import SuppressionSettings
+from training.yaml_file import yaml_content
 
 STUDY_FILE = "study.yaml"
 """In the folder of a data set whose study is written down, beside its `data.yaml`."""
@@ -122,12 +121,7 @@ def read_layer(path: Path) -> Layer:
     Raises:
         InvalidStudyConfig: the file cannot be read, or is no YAML of keys and values.
     """
-    try:
-        content = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidStudyConfig([f"{path}: cannot be read: {error.strerror}"]) from error
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise InvalidStudyConfig([f"{path}: {_not_yaml(error)}"]) from error
+    content = yaml_content(path, lambda fault: InvalidStudyConfig([f"{path}: {fault}"]))
     if not isinstance(content, CommentedMap | None):
         raise InvalidStudyConfig([f"{path}: must hold keys and values, e.g. `seeds: [0, 1]`"])
     return Layer(str(path), content or {})
@@ -156,12 +150,6 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Mapping[str, An
         both = isinstance(known, Mapping) and isinstance(value, Mapping)
         merged[key] = _over(known, value) if both and known is not None else value
     return merged
-
-
-def _not_yaml(error: Exception) -> str:
-    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-    line = "" if mark is None else f"line {mark.line + 1}: "
-    return f"{line}not YAML: {str(error).splitlines()[0]}"
 
 
 def _sentence(fault: Any, layers: Sequence[Layer]) -> str:

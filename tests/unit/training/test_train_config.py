@@ -42,6 +42,16 @@ def test_what_is_no_yaml_is_refused(tmp_path: Path) -> None:
         read_config(_written(tmp_path, "base: {"))
 
 
+def test_a_file_that_is_nested_too_deep_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidTrainConfig, match="line 1: more than 16 sections within each other"):
+        read_config(_written(tmp_path, f"base: {'[' * 3000}{']' * 3000}"))
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidTrainConfig, match="cannot be read: No such file or directory"):
+        read_config(tmp_path / "gone.yaml")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
