@@ -73,11 +73,20 @@ def _sections(
         if role not in ROLES:
             raise typer.BadParameter(f"--column {word!r}: no such role; {hint(role, ROLES)}")
         section, key = ROLES[role]
-        sections.setdefault(section, {})[key] = column
-    if attributes:
-        carried = dict(_attribute(word) for word in attributes)
+        _set_once(sections.setdefault(section, {}), key, column, f"--column {word!r}")
+    carried: dict[str, Any] = {}
+    for word in attributes:
+        _set_once(carried, *_attribute(word), f"--attribute {word!r}")
+    if carried:
         sections.setdefault("items", {})["attributes"] = carried
     return sections
+
+
+def _set_once(settings: dict[str, Any], name: str, value: object, given: str) -> None:
+    """Set what is not set yet; raise BadParameter for what is."""
+    if name in settings:
+        raise typer.BadParameter(f"{given}: {name!r} is given twice")
+    settings[name] = value
 
 
 def _attribute(word: str) -> tuple[str, dict[str, str]]:

@@ -92,11 +92,23 @@ def load_dataset(
     if spec in BUILTIN:
         return read_dataset(ml_100k_config(cache or user_cache_path("steerrec")))
     path = RECIPES / spec / "data.yaml" if spec in DESCRIBED else Path(spec)
-    if not path.is_file():
-        raise UnknownDataset(str(spec), _remedy(str(spec)))
+    _refuse_no_file(path, str(spec))
     if spec in DESCRIBED and files is None:
         raise FilesNotGiven(str(spec), _file_names(load_data_config(path)))
     return read_dataset(load_data_config(path, files=files))
+
+
+def _refuse_no_file(path: Path, spec: str) -> None:
+    """Raise UnknownDataset unless the path is a file; a file without permission is one."""
+    try:
+        if path.is_file():
+            return
+        is_folder = path.is_dir()
+    except (OSError, ValueError):  # a name too long, a folder without permission
+        is_folder = False
+    if is_folder:
+        raise UnknownDataset(spec, "it is a folder; name the data config, a YAML file, in it")
+    raise UnknownDataset(spec if len(spec) <= 100 else f"{spec[:100]}...", _remedy(spec[:100]))
 
 
 def _file_names(config: DataConfig) -> list[str]:

@@ -100,16 +100,20 @@ class DataFault:
     path: Path
     """The file."""
     row: int | None
-    """Counted from 1 in the file, a header included; None where no single row is to blame."""
+    """Counted from 1 in the file, header and blank lines included; None: no single row."""
     problem: str
     """What is wrong there, with the value found."""
     remedy: str
     """What the owner of the file can do."""
     n_alike: int = 0
     """Further rows with the same problem, left out of the message."""
+    line: int | None = None
+    """Line of the file on which the row begins, counted from 1; None: the row's number."""
 
     def __str__(self) -> str:
         place = self.path.name if self.row is None else f"{self.path.name}, row {self.row}"
+        if self.line not in (None, self.row):
+            place += f" (line {self.line})"
         alike = f" (and {self.n_alike} more like this)" if self.n_alike else ""
         return f"{place}: {self.problem}; {self.remedy}{alike}"
 

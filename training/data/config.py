@@ -1,38 +1,44 @@
-"""What a data set's owner says about the files: a small YAML file or the flags of a command."""
+"""Settings of a data set: which files, how they are written, which columns, what to refuse."""
 
 import codecs
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from training.data.spelling import nearest
-from training.errors import InvalidDataConfig
+from steering.rules import MAX_ATTRIBUTE, hidden_character
 
 Format = Literal["csv", "tsv", "parquet", "recbole", "movielens", "movielens-100k"]
 """How a file is written; docs/data.md says what each expects."""
+Quotes = Literal["doubled", "backslash", "none"]
+"""How a quote within a quoted field is written; `none`: quotes are ordinary characters."""
+Least = Annotated[int, Field(ge=1, le=1_000_000_000)]
+
+NO_FILE_ENCODINGS: Final = frozenset(
+    {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
+)
+"""Encodings of single names or literals, in which nobody writes a file."""
+
+FEATURE: Final = "feature"
+"""What a rule calls a feature by its index, as `feature=12`; no name of an attribute."""
 
 
-class _Part(BaseModel):
+class Section(BaseModel):
     """A section of a data config: unknown keys are refused, nothing changes after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class FileConfig(_Part):
+class FileConfig(Section):
     """Where a file is and how it is written."""
 
     path: Path
@@ -41,6 +47,10 @@ class FileConfig(_Part):
     """How the file is written; None: told by its name."""
     encoding: str = "utf-8"
     """Text encoding; the older MovieLens files need `latin-1`."""
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """What stands between two fields, of the formats csv, tsv and recbole; None: the format's."""
+    quotes: Quotes | None = None
+    """How the same formats write quotes; None: `none` in recbole, `doubled` in csv and tsv."""
 
     @field_validator("path")
     @classmethod
@@ -51,10 +61,28 @@ class FileConfig(_Part):
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
-        try:
-            return codecs.lookup(encoding).name
-        except LookupError as error:
-            raise ValueError(f"{encoding!r} is no text encoding; try utf-8 or latin-1") from error
+        name = _codec(encoding)
+        if name is None or name in NO_FILE_ENCODINGS:
+            shown = ascii(encoding[:40])
+            raise ValueError(f"{shown} is no text encoding; try utf-8 or latin-1")
+        return name
+
+    @field_validator("separator")
+    @classmethod
+    def _can_separate(cls, separator: str | None) -> str | None:
+        if separator is not None and separator in '"\r\n\\\0':
+            raise ValueError(f"{separator!r} cannot separate fields; try ';', '|' or \"\\t\"")
+        return separator
+
+
+def _codec(encoding: str) -> str | None:
+    """Python's name of the encoding; None where it is none of text, as rot13."""
+    try:
+        name = codecs.lookup(encoding).name
+        b"a".decode(name, errors="replace")
+    except (LookupError, ValueError):
+        return None
+    return name
 
 
 class InteractionsConfig(FileConfig):
@@ -82,8 +110,16 @@ class InteractionsConfig(FileConfig):
             raise ValueError("name `timestamp` or `position`, not both: one column is the order")
         return self
 
+    @model_validator(mode="after")
+    def _different_columns(self) -> Self:
+        columns = [self.user, self.item, self.timestamp or self.position]
+        named = [column for column in columns if column is not None]
+        if len(set(named)) < len(named):
+            raise ValueError("user, item and time are columns of their own; two name the same")
+        return self
 
-class AttributeConfig(_Part):
+
+class AttributeConfig(Section):
     """Where the values of one attribute come from."""
 
     column: str
@@ -102,6 +138,27 @@ def _spelled_out(attribute: object) -> object:
     return {"column": attribute} if isinstance(attribute, str) else attribute
 
 
+def _attribute_name(name: str) -> str:
+    """The name, if rules and presets can say it: they write `name=value`."""
+    if not name.strip():
+        raise ValueError("an attribute needs a name, e.g. genre")
+    if name != name.strip():
+        raise ValueError("blanks around an attribute's name cannot be seen; remove them")
+    if "=" in name:
+        raise ValueError("an attribute's name cannot hold '=', which ends it in name=value")
+    if len(name) > MAX_ATTRIBUTE:
+        raise ValueError(f"an attribute's name has at most {MAX_ATTRIBUTE} characters")
+    if character := hidden_character(name):
+        raise ValueError(f"an attribute's name cannot hold {character}")
+    if name == FEATURE:
+        raise ValueError("rules write `feature=12` for feature 12; call the attribute otherwise")
+    return name
+
+
+AttributeName = Annotated[str, AfterValidator(_attribute_name)]
+AttributeSource = Annotated[AttributeConfig, BeforeValidator(_spelled_out)]
+
+
 class ItemsConfig(FileConfig):
     """The file of what the items are."""
 
@@ -111,11 +168,11 @@ class ItemsConfig(FileConfig):
     """Column of the title; None: items are called by their ids."""
     html_entities: bool = False
     """Whether titles and attributes are written for HTML: `&#39;` is then read as an apostrophe."""
-    attributes: dict[str, Annotated[AttributeConfig, BeforeValidator(_spelled_out)]] | None = None
+    attributes: dict[AttributeName, AttributeSource] | None = None
     """Attribute name to column; None: `genre` in the MovieLens formats, nothing in others."""
 
 
-class DataConfig(_Part):
+class DataConfig(Section):
     """Which files make a data set, and how to read them."""
 
     name: str | None = None
@@ -124,104 +181,7 @@ class DataConfig(_Part):
     """Who met what, when."""
     items: ItemsConfig | None = None
     """What the items are; None: the catalogue is what the interactions mention."""
-    min_history: Annotated[int, Field(ge=1)] = 1
+    min_history: Least = 1
     """Users with fewer interactions are left out; evaluation needs 3."""
-    k_core: Annotated[int, Field(ge=1)] = 1
+    k_core: Least = 1
     """Users and items with fewer interactions are left out, again and again until none is left."""
-
-
-def load_data_config(path: Path, *, files: Path | None = None) -> DataConfig:
-    """The config in a YAML file, named after the file.
-
-    Args:
-        path: the YAML file.
-        files: folder that relative paths start from; None: the YAML file's own.
-
-    Raises:
-        InvalidDataConfig: the file cannot be read, is not YAML, repeats a key, or says something
-            that cannot be; every fault with its line.
-    """
-    content = _mapping(path)
-    settings = {"name": path.stem, **content}
-    try:
-        return DataConfig.model_validate(settings, context={"folder": files or path.parent})
-    except ValidationError as error:
-        raise InvalidDataConfig(path.name, _sentences(error, content)) from error
-
-
-def data_config(settings: Mapping[str, Any], source: str = "command line") -> DataConfig:
-    """The config in plain values, e.g. from a command's flags.
-
-    Raises:
-        InvalidDataConfig: an unknown name or a value that cannot be; every fault at once.
-    """
-    try:
-        return DataConfig.model_validate(dict(settings))
-    except ValidationError as error:
-        raise InvalidDataConfig(source, _sentences(error, None)) from error
-
-
-def _mapping(path: Path) -> CommentedMap:
-    """The file's top level, which remembers the line of each key."""
-    try:
-        content = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidDataConfig(path.name, [f"cannot be read: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise InvalidDataConfig(path.name, ["is not UTF-8; save it as UTF-8"]) from error
-    except MarkedYAMLError as error:
-        raise InvalidDataConfig(path.name, [_yaml_sentence(error)]) from error
-    except YAMLError as error:
-        raise InvalidDataConfig(path.name, [str(error).splitlines()[0]]) from error
-    if not isinstance(content, CommentedMap):
-        raise InvalidDataConfig(path.name, ["must hold keys and values, e.g. `interactions:`"])
-    return content
-
-
-def _yaml_sentence(error: MarkedYAMLError) -> str:
-    """Line and problem, without the parser's advice on its own settings."""
-    line = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
-    problem = str(error.problem or error.context).splitlines()[0]
-    return line + problem.partition(" with value ")[0]
-
-
-def _sentences(error: ValidationError, content: CommentedMap | None) -> list[str]:
-    """One sentence per fault, with its line where the config came from a file."""
-    return [
-        _line(content, fault["loc"]) + _sentence(fault["type"], fault["loc"], fault["msg"])
-        for fault in error.errors(include_url=False)
-    ]
-
-
-def _sentence(kind: str, place: Sequence[str | int], message: str) -> str:
-    """What is wrong at one place; for an unknown key, the nearest right one."""
-    where = ".".join(map(str, place))
-    if kind == "missing":
-        return f"`{where}` is missing"
-    if kind != "extra_forbidden":
-        return f"`{where}`: {message.removeprefix('Value error, ')}"
-    known = _known_keys(place[:-1])
-    near = nearest(str(place[-1]), known)
-    hint = f"did you mean `{near}`?" if near else f"known here: {', '.join(known)}"
-    return f"unknown key `{where}`; {hint}"
-
-
-def _known_keys(section: Sequence[str | int]) -> list[str]:
-    """The keys that a section of the config may hold."""
-    sections: dict[Sequence[str | int], type[_Part]] = {
-        (): DataConfig,
-        ("interactions",): InteractionsConfig,
-        ("items",): ItemsConfig,
-    }
-    return list(sections.get(tuple(section), AttributeConfig).model_fields)
-
-
-def _line(content: CommentedMap | None, place: Sequence[str | int]) -> str:
-    """`line 3: ` for the innermost key of `place` that the file holds, else nothing."""
-    line = None
-    for key in place:
-        if not isinstance(content, CommentedMap) or key not in content:
-            break
-        line = content.lc.key(key)[0] + 1
-        content = content[key]
-    return "" if line is None else f"line {line}: "

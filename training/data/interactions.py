@@ -8,13 +8,14 @@ from typing import Final
 import polars as pl
 
 from training.data.config import InteractionsConfig
+from training.data.iso_8601 import FORMS
 from training.data.tables import Table, read_table
+from training.data.texts import id_column, placeholder_notes
+from training.data.times import order_keys
 from training.errors import DataFault, InvalidData
 
 DEFAULT_TIME: Final = "timestamp"
 """The order's column where the config names none and the file has it."""
-
-ISO_FORMATS: Final = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%+")
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ def read_interactions(
     ordering = _ordering(table, config)
     frame = pl.DataFrame(
         {
-            "user": table.text(config.user),
-            "item": table.text(config.item),
+            "user": id_column(table, config.user, "user"),
+            "item": id_column(table, config.item, "item"),
             "key": _keys(table, ordering),
         }
     )
@@ -76,47 +77,14 @@ def _ordering(table: Table, config: InteractionsConfig) -> str | None:
         "set `interactions.timestamp` or `interactions.position` to a column "
         f"(it has {', '.join(table.frame.columns)}), or `interactions.order` to file"
     )
-    raise InvalidData([DataFault(table.path, table.first_row - 1 or None, problem, remedy)])
+    raise InvalidData([DataFault(table.path, table.header, problem, remedy)])
 
 
 def _keys(table: Table, ordering: str | None) -> pl.Series:
     """A number for each row that grows along a history; null where it cannot be told."""
     if ordering is None:
         return pl.Series("key", range(table.frame.height), dtype=pl.Int64)
-    column = table.frame[ordering]
-    if column.dtype.is_temporal():
-        return column.cast(pl.Datetime("us")).to_physical()
-    if column.dtype.is_numeric():
-        return column if column.dtype.is_integer() else _finite(column.cast(pl.Float64))
-    return _parsed(column.cast(pl.String).str.strip_chars())
-
-
-def _parsed(texts: pl.Series) -> pl.Series:
-    """The reading, as whole number, number or ISO 8601 time, that understands the most rows.
-
-    One reading for the whole column: `2020` must not be a year in one row and seconds in another.
-    """
-    readings = [texts.cast(pl.Int64, strict=False), _finite(texts.cast(pl.Float64, strict=False))]
-    if readings[-1].null_count():
-        readings.append(_iso_times(texts))
-    return min(readings, key=pl.Series.null_count)
-
-
-def _finite(numbers: pl.Series) -> pl.Series:
-    """The numbers, null in place of NaN and infinity: neither has a place in an order."""
-    return numbers.set(~numbers.is_finite().fill_null(False), None)
-
-
-def _iso_times(texts: pl.Series) -> pl.Series:
-    """Microseconds since 1970; a time without zone is taken as UTC, a date as its midnight."""
-    column = pl.col("text")
-    dates = column.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
-    times = [
-        column.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC")
-        for form in ISO_FORMATS
-    ]
-    merged = pl.coalesce(*times, dates.dt.replace_time_zone("UTC"))
-    return pl.DataFrame({"text": texts}).select(merged.to_physical())["text"]
+    return order_keys(table, ordering)
 
 
 @dataclass(frozen=True)
@@ -156,7 +124,7 @@ class _Checks:
         return self.table.faults(
             self.frame["key"].is_null(),
             lambda row: f"{self.ordering} {_shown(row[str(self.ordering)])} cannot be read",
-            "write a number or an ISO 8601 time, all rows alike",
+            f"write a number or an ISO 8601 time, all rows alike, e.g. {FORMS}",
         )
 
     def _unknown(self) -> pl.Series:
@@ -213,10 +181,14 @@ class _Checks:
             (repeated, f"that repeat user, item and {self.ordering}, left out"),
             (unsorted, f"out of order, sorted by {self.ordering}"),
         )
-        return tuple(f"rows of {name} {kind}: {rows.sum()}" for rows, kind in kinds if rows.any())
+        return (
+            *(f"rows of {name} {kind}: {rows.sum()}" for rows, kind in kinds if rows.any()),
+            *placeholder_notes(self.table, self.frame["user"], "user"),
+            *placeholder_notes(self.table, self.frame["item"], "item"),
+        )
 
 
 def _shown(value: object) -> str:
     """A value of the file as a message shows it."""
     is_missing = value is None or (isinstance(value, float) and math.isnan(value))
-    return "(blank)" if is_missing else repr(str(value))
+    return "(blank)" if is_missing or value == "" else repr(str(value))

@@ -1,5 +1,7 @@
 """Items and interactions together: the `Dataset`."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -37,8 +39,19 @@ def read_dataset(config: DataConfig) -> Dataset:
         user_ids=user_ids,
         histories=histories,
         sha256=history_sha256(user_ids, histories, item_ids),
-        notes=_notes(config, described, found, core, n_users=len(user_ids), n_items=len(items)),
+        notes=(
+            *_notes(config, described, found, core, n_users=len(user_ids), n_items=len(items)),
+            *_empty_attributes(config, items),
+        ),
     )
+
+
+def _empty_attributes(config: DataConfig, items: tuple[Item, ...]) -> Iterator[str]:
+    """A sentence for each attribute of the config that no item carries."""
+    wanted = (config.items and config.items.attributes) or {}
+    for name, source in wanted.items():
+        if not any(name in item.attributes for item in items):
+            yield f"no item carries the attribute {name!r}, read from {source.column!r}"
 
 
 def _long_enough(config: DataConfig, core: pl.DataFrame) -> pl.DataFrame:
@@ -62,7 +75,9 @@ def _core(frame: pl.DataFrame, k: int) -> pl.DataFrame:
     """The rows left when users and items with fewer than k rows are left out until none is."""
     enough = [pl.len().over(column) >= k for column in ("user", "item")]
     kept = frame.filter(*enough)
-    return kept if len(kept) == len(frame) else _core(kept, k)
+    while len(kept) < len(frame):  # a chain of users and items may take as many turns as it is long
+        frame, kept = kept, kept.filter(*enough)
+    return kept
 
 
 def _catalogue(frame: pl.DataFrame, described: ItemFile | None) -> tuple[Item, ...]:

@@ -3,23 +3,26 @@
 Text columns stay text: an id such as `0054890` must not lose its zeros. Parquet keeps its types.
 """
 
-import csv
-import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import polars as pl
 
-from training.data.config import FileConfig, Format
+from training.data.config import FileConfig, Format, Quotes
+from training.data.decoded import decoded
+from training.data.delimited import Rows, read_delimited, refuse_repeated
+from training.data.file_kinds import (
+    PARQUET,
+    Role,
+    file_fault,
+    head_of,
+    refuse_other_kinds,
+    refuse_other_text,
+)
 from training.data.spelling import nearest
 from training.errors import DataFault, InvalidData
-
-Role = Literal["interactions", "items"]
-
-POLARS_REPEATED: Final = "_duplicated_0"
-"""What polars adds to the second column of one name."""
 
 SHOWN_ROWS: Final = 3
 """Faults of one kind that a message spells out."""
@@ -35,6 +38,13 @@ FORMAT_BY_SUFFIX: Final[dict[str, Format]] = {
 }
 FORMAT_BY_NAME: Final[dict[str, Format]] = {"u.data": "movielens-100k", "u.item": "movielens-100k"}
 
+DELIMITED: Final[dict[Format, tuple[str, Quotes]]] = {
+    "csv": (",", "doubled"),
+    "tsv": ("\t", "doubled"),
+    "recbole": ("\t", "none"),
+}
+"""Separator and quotes of each format, unless the config names others."""
+
 RATING_COLUMNS: Final = ("user_id", "item_id", "rating", "timestamp")
 MOVIE_COLUMNS: Final = ("item_id", "title", "genres")
 U_ITEM_GENRES: Final = (
@@ -45,6 +55,9 @@ U_ITEM_GENRES: Final = (
 """The flags at the end of each line of `u.item`, in the order of MovieLens-100K's `u.genre`."""
 U_ITEM_COLUMNS: Final = ("item_id", "title", "release_date", "video_date", "url", *U_ITEM_GENRES)
 
+PARQUET_FAULTS: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+"""What polars raises for files that it cannot read; it panics at some rare types."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -54,8 +67,12 @@ class Table:
     """The file."""
     frame: pl.DataFrame
     """Its rows in the file's order."""
-    first_row: int
-    """The row number, in the file, of the frame's first row: 2 below a header."""
+    rows: Sequence[int]
+    """The number, in the file, of each row of the frame, from 1; header and blank lines count."""
+    header: int | None = None
+    """The number of the header's row; None: there is none."""
+    lines: Sequence[int] | None = None
+    """The line on which each row begins; None: the row's number."""
 
     def require(self, column: str, setting: str) -> None:
         """Raises InvalidData unless the table has the column that the setting names."""
@@ -64,12 +81,7 @@ class Table:
         near = nearest(column, self.frame.columns)
         hint = f"the nearest is {near!r}" if near else f"it has {', '.join(self.frame.columns)}"
         remedy = f"set `{setting}` to the right column ({hint})"
-        header = self.first_row - 1 or None
-        raise InvalidData([DataFault(self.path, header, f"no column {column!r}", remedy)])
-
-    def text(self, column: str) -> pl.Series:
-        """A column as text, a missing value as the empty text."""
-        return self.frame[column].cast(pl.String).fill_null("")
+        raise InvalidData([DataFault(self.path, self.header, f"no column {column!r}", remedy)])
 
     def faults(
         self, bad: pl.Series, problem: Callable[[dict[str, Any]], str], remedy: str
@@ -81,17 +93,18 @@ class Table:
             problem: the sentence for one row, given its columns by name.
             remedy: what to do, the same for all.
         """
-        rows = bad.arg_true().to_list()
-        shown = rows[:SHOWN_ROWS]
+        places = bad.arg_true().to_list()
+        shown = places[:SHOWN_ROWS]
         return [
             DataFault(
                 self.path,
-                self.first_row + row,
-                problem(self.frame.row(row, named=True)),
+                self.rows[place],
+                problem(self.frame.row(place, named=True)),
                 remedy,
-                n_alike=len(rows) - len(shown) if place == len(shown) else 0,
+                n_alike=len(places) - len(shown) if number == len(shown) else 0,
+                line=None if self.lines is None else self.lines[place],
             )
-            for place, row in enumerate(shown, start=1)
+            for number, place in enumerate(shown, start=1)
         ]
 
 
@@ -101,26 +114,20 @@ def read_table(config: FileConfig, role: Role) -> Table:
     Raises:
         InvalidData: the file is missing, empty, of unknown format, wrongly encoded or ragged.
     """
-    if not config.path.is_file():
-        raise _whole_file(config.path, "no such file", f"correct `{role}.path`")
-    match format_of(config, role):
-        case "parquet":
-            table = _parquet_table(config.path)
-        case "csv":
-            table = _delimited(config, ",", '"')
-        case "tsv":
-            table = _delimited(config, "\t", '"')
-        case "recbole":
-            table = _without_types(_delimited(config, "\t", None))
-        case "movielens":
-            names = RATING_COLUMNS if role == "interactions" else MOVIE_COLUMNS
-            table = _split_lines(config, "::", names)
-        case "movielens-100k" if role == "interactions":
-            table = _split_lines(config, "\t", RATING_COLUMNS)
-        case "movielens-100k":
-            table = _with_genres(_split_lines(config, "|", U_ITEM_COLUMNS))
+    path = config.path
+    head = head_of(path, role)
+    refuse_other_kinds(path, head, role)
+    form = format_of(config, role)
+    if form not in DELIMITED and (config.separator or config.quotes):
+        remedy = f"remove `{role}.separator` and `{role}.quotes`, or set `{role}.format` to csv"
+        raise file_fault(path, f"the format {form} has its own separator and quotes", remedy)
+    if form == "parquet":
+        table = _parquet_table(path, role)
+    else:
+        refuse_other_text(path, head, config.encoding, role)
+        table = _text_table(config, role, form)
     if table.frame.is_empty():
-        raise _whole_file(config.path, "no rows", f"fill it, or correct `{role}.path`")
+        raise file_fault(path, "no rows", f"fill it, or correct `{role}.path`")
     return table
 
 
@@ -135,80 +142,54 @@ def format_of(config: FileConfig, role: Role) -> Format:
     found = config.format or told
     if found is None:
         remedy = f"set `{role}.format`, e.g. to csv"
-        raise _whole_file(config.path, "the name does not tell the format", remedy)
+        raise file_fault(config.path, "the name does not tell the format", remedy)
     return found
 
 
-def _whole_file(path: Path, problem: str, remedy: str) -> InvalidData:
-    """The error for a fault that no single row carries."""
-    return InvalidData([DataFault(path, None, problem, remedy)])
-
-
-def _parquet_table(path: Path) -> Table:
+def _parquet_table(path: Path, role: Role) -> Table:
     try:
-        return Table(path, pl.read_parquet(path), first_row=1)
-    except pl.exceptions.PolarsError as error:
-        problem = f"not readable as Parquet ({str(error).splitlines()[0]})"
-        raise _whole_file(path, problem, "write it anew, or correct `format`") from error
-
-
-def _decoded(config: FileConfig) -> str:
-    """The file's text, without a byte order mark and empty lines at its end."""
-    content = config.path.read_bytes()
-    try:
-        text = content.decode(config.encoding).removeprefix("\ufeff").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        row = content.count(b"\n", 0, error.start) + 1
-        problem = f"byte 0x{content[error.start]:02x} is not {config.encoding}"
-        remedy = "set `encoding`, e.g. to latin-1"
-        raise InvalidData([DataFault(config.path, row, problem, remedy)]) from error
-    if not text.strip():
-        raise _whole_file(config.path, "the file is empty", "fill it, or correct its path")
-    return text
-
-
-def _delimited(config: FileConfig, separator: str, quote: str | None) -> Table:
-    """A text file with a header."""
-    text = _decoded(config)
-    try:
-        frame = pl.read_csv(
-            io.BytesIO(text.encode()), separator=separator, quote_char=quote, infer_schema=False
+        frame = pl.read_parquet(path, glob=False)
+    except PARQUET_FAULTS as error:
+        problem = f"not readable as Parquet ({next(iter(str(error).splitlines()), 'no reason')})"
+        remedy = (
+            "write it anew, in columns of common types, or correct `format`"
+            if _is_parquet(path)
+            else f"correct `{role}.path`, or set `{role}.format` to csv if it is text"
         )
-    except pl.exceptions.PolarsError as error:
-        raise InvalidData([_ragged(config.path, text, separator, quote, error)]) from error
-    for column in frame.columns:
-        if column.endswith(POLARS_REPEATED):
-            problem = f"column {column.removesuffix(POLARS_REPEATED)!r} occurs twice"
-            raise InvalidData([DataFault(config.path, 1, problem, "rename or remove one")])
-    return Table(config.path, frame, first_row=2)
+        raise file_fault(path, problem, remedy) from error
+    return Table(path, frame, range(1, frame.height + 1))
 
 
-def _ragged(
-    path: Path, text: str, separator: str, quote: str | None, error: Exception
-) -> DataFault:
-    """The first row that a stricter and slower reader cannot take either."""
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL
-    lines = io.StringIO(text, newline="")
-    rows = csv.reader(lines, delimiter=separator, quoting=quoting, strict=True)
-    number = 1
-    try:
-        width = len(next(rows))
-        for number, fields in enumerate(rows, start=2):
-            if len(fields) > width:
-                problem = f"fields: {len(fields)} under a header of {width}"
-                return DataFault(path, number, problem, "quote fields that hold the separator")
-    except csv.Error as cause:
-        remedy = "write a quote inside a quoted field twice, and close each"
-        return DataFault(path, number + 1, f"its quotes cannot be read ({cause})", remedy)
-    problem = f"not readable ({str(error).splitlines()[0]})"
-    return DataFault(path, None, problem, "check its quotes and separators")
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(PARQUET)) == PARQUET
 
 
-def _split_lines(config: FileConfig, separator: str, names: tuple[str, ...]) -> Table:
+def _text_table(config: FileConfig, role: Role, form: Format) -> Table:
+    """A text file, by its format."""
+    match form:
+        case "movielens":
+            names = RATING_COLUMNS if role == "interactions" else MOVIE_COLUMNS
+            return _split_lines(config, role, "::", names)
+        case "movielens-100k" if role == "interactions":
+            return _split_lines(config, role, "\t", RATING_COLUMNS)
+        case "movielens-100k":
+            return _with_genres(_split_lines(config, role, "|", U_ITEM_COLUMNS))
+    rows = read_delimited(config, role, *DELIMITED[form])
+    return _table(config.path, rows if form != "recbole" else _without_types(config.path, rows))
+
+
+def _table(path: Path, rows: Rows) -> Table:
+    return Table(path, rows.frame, rows.rows, rows.header, rows.lines)
+
+
+def _split_lines(config: FileConfig, role: Role, separator: str, names: tuple[str, ...]) -> Table:
     """A text file without header and quotes, whose every line has the same fields."""
-    lines = pl.Series("line", _decoded(config).split("\n"))
-    lines = lines.str.strip_suffix("\r")
-    whole = Table(config.path, lines.to_frame(), first_row=1)
+    text = decoded(config, role).replace("\r\n", "\n").replace("\r", "\n")
+    every = pl.Series("line", text.split("\n"))
+    written = every.str.strip_chars() != ""
+    lines = every.filter(written)
+    whole = Table(config.path, lines.to_frame(), (written.arg_true() + 1).to_list())
     counts = lines.str.count_matches(separator, literal=True) + 1
     faults = whole.faults(
         counts != len(names),
@@ -218,17 +199,19 @@ def _split_lines(config: FileConfig, separator: str, names: tuple[str, ...]) -> 
     if faults:
         raise InvalidData(faults)
     fields = lines.str.split_exact(separator, len(names) - 1).struct.rename_fields(list(names))
-    return Table(config.path, fields.struct.unnest(), first_row=1)
+    return Table(config.path, fields.struct.unnest(), whole.rows)
 
 
-def _without_types(table: Table) -> Table:
+def _without_types(path: Path, rows: Rows) -> Rows:
     """RecBole's header says `user_id:token`; the type is of no use here."""
-    names = {column: column.partition(":")[0] for column in table.frame.columns}
-    return Table(table.path, table.frame.rename(names), table.first_row)
+    names = [column.partition(":")[0] for column in rows.frame.columns]
+    refuse_repeated(path, rows.header, names)
+    frame = rows.frame.rename(dict(zip(rows.frame.columns, names, strict=True)))
+    return Rows(frame, rows.header, rows.rows, rows.lines)
 
 
 def _with_genres(table: Table) -> Table:
     """The genre flags of `u.item` as one column `genres`, values separated by `|`."""
     flags = [pl.when(pl.col(name) == "1").then(pl.lit(name)) for name in U_ITEM_GENRES]
     genres = pl.concat_str(flags, separator="|", ignore_nulls=True).alias("genres")
-    return Table(table.path, table.frame.with_columns(genres), table.first_row)
+    return Table(table.path, table.frame.with_columns(genres), table.rows)

@@ -73,3 +73,14 @@ def test_flags_go_before_the_config_file(tmp_path: Path) -> None:
 def test_a_bad_device_is_refused() -> None:
     with pytest.raises(Refused, match="device"):
         config_of(None, seed=None, device="tpu")
+
+
+@pytest.mark.parametrize(
+    ("columns", "attributes"),
+    [(["user=a", "user=b"], []), ([], ["genre=a", "genre=b"])],
+)
+def test_a_setting_that_is_given_twice_is_refused(
+    columns: list[str], attributes: list[str]
+) -> None:
+    with pytest.raises(typer.BadParameter, match="is given twice"):
+        described(columns=columns, attributes=attributes)

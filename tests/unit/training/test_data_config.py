@@ -90,7 +90,53 @@ BAD: dict[str, tuple[str, str]] = {
     ),
     "not YAML": (
         "a: [\n",
-        "s.yaml: line 2: expected the node content, but found '<stream end>'",
+        "s.yaml: line 2: not YAML: expected the node content, but found '<stream end>'",
+    ),
+    "an encoding that is none of text": (
+        "interactions:\n  path: a.csv\n  encoding: rot13\n",
+        "s.yaml: line 3: `interactions.encoding`: 'rot13' is no text encoding; try utf-8 or "
+        "latin-1",
+    ),
+    "an encoding with a NUL": (
+        'interactions:\n  path: a.csv\n  encoding: "a\\0"\n',
+        "s.yaml: line 3: `interactions.encoding`: 'a\\x00' is no text encoding; try utf-8 or "
+        "latin-1",
+    ),
+    "a separator of two characters": (
+        'interactions:\n  path: a.csv\n  separator: "::"\n',
+        "s.yaml: line 3: `interactions.separator`: String should have at most 1 character",
+    ),
+    "a separator that is a quote": (
+        "interactions:\n  path: a.csv\n  separator: '\"'\n",
+        "s.yaml: line 3: `interactions.separator`: '\"' cannot separate fields; try ';', '|' or "
+        '"\\t"',
+    ),
+    "one column for two": (
+        "interactions:\n  path: a.csv\n  item: user_id\n",
+        "s.yaml: line 1: `interactions`: user, item and time are columns of their own; two name "
+        "the same",
+    ),
+    "an attribute that no rule can name": (
+        "interactions:\n  path: a.csv\nitems:\n  path: b.csv\n  attributes:\n    g=x: g\n",
+        "s.yaml: line 6: `items.attributes.g=x`: an attribute's name cannot hold '=', which ends "
+        "it in name=value",
+    ),
+    "nested too deep": (
+        f"interactions: {'[' * 3000}{']' * 3000}\n",
+        "s.yaml: line 1: more than 16 sections within each other; write fewer",
+    ),
+    "no number": (
+        "interactions:\n  path: a.csv\nmin_history: .nan\n",
+        "s.yaml: line 3: `min_history`: Input should be a finite number",
+    ),
+    "a number that is too large": (
+        f"interactions:\n  path: a.csv\nk_core: 1{'0' * 40}\n",
+        "s.yaml: line 3: `k_core`: Input should be less than or equal to 1000000000",
+    ),
+    "a number beyond all reading": (
+        f"interactions:\n  path: a.csv\nk_core: 1{'0' * 5000}\n",
+        "s.yaml: holds a value that cannot be read: Exceeds the limit (4300 digits) for integer "
+        "string conversion",
     ),
     "no keys": ("- 1\n", "s.yaml: must hold keys and values, e.g. `interactions:`"),
 }
@@ -119,3 +165,25 @@ def test_an_unknown_name_gets_the_nearest() -> None:
         "unknown data set 'ml-100': did you mean 'ml-100k'? it is no file; built in is ml-100k, "
         "and with files of yours ml-1m, amazon-beauty, movietweetings"
     )
+
+
+def test_a_byte_order_mark_is_no_part_of_the_config(tmp_path: Path) -> None:
+    config = load_data_config(write(tmp_path / "shop.yaml", "\ufeff" + GOOD))
+    assert config.min_history == 3
+
+
+def test_a_config_in_utf_16_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidDataConfig, match=r"^s\.yaml: is not UTF-8; save it as UTF-8$"):
+        load_data_config(write(tmp_path / "s.yaml", GOOD.encode("utf-16")))
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "nowhere/s.yaml"])
+def test_a_name_that_no_file_has_is_unknown(name: str) -> None:
+    with pytest.raises(UnknownDataset, match="it is no file") as refused:
+        load_dataset(name)
+    assert len(str(refused.value)) < 300
+
+
+def test_a_folder_is_no_config(tmp_path: Path) -> None:
+    with pytest.raises(UnknownDataset, match="it is a folder; name the data config"):
+        load_dataset(tmp_path)

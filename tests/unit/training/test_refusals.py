@@ -8,7 +8,10 @@ import pytest
 from tests.unit.training.files import HEADER, read, write
 from training.errors import InvalidData
 
-ALIKE = "write a number or an ISO 8601 time, all rows alike"
+ALIKE = (
+    "write a number or an ISO 8601 time, all rows alike, e.g. 2024-01-31, "
+    "2024-01-31T10:00:00.5+02:00, 20240131T100000Z, 2024-W05-3 or 2024-031"
+)
 
 BAD_INTERACTIONS: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
     "empty file": ("r.csv", "", {}, "r.csv: the file is empty; fill it, or correct its path"),
@@ -102,14 +105,15 @@ BAD_INTERACTIONS: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
         "r.csv",
         HEADER + 'u,a,1\nu,"b,2\n',
         {},
-        "r.csv, row 3: its quotes cannot be read (unexpected end of data); write a quote inside "
-        "a quoted field twice, and close each",
+        "r.csv, row 3: its quotes cannot be read (a quote is never closed); write a quote inside "
+        "a quoted field twice, and close each, or say how quotes are written: set "
+        "`interactions.quotes` to backslash or none",
     ),
     "wrong encoding": (
         "r.csv",
         HEADER.encode() + "u,é,1\n".encode("latin-1"),
         {},
-        "r.csv, row 2: byte 0xe9 is not utf-8; set `encoding`, e.g. to latin-1",
+        "r.csv, row 2: byte 0xe9 is not utf-8; set `interactions.encoding`, e.g. to latin-1",
     ),
     "short line": (
         "r.dat",
