@@ -52,7 +52,8 @@ def read_histories(path: Path, most: float = MAX_HISTORIES) -> list[preview_pb2.
             every such line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # at \n only: a text in JSON may hold U+2028, which splitlines() takes for an end
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise Refused(f"{path.name}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

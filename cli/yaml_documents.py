@@ -70,7 +70,7 @@ def _yaml() -> YAML:
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise Refused(f"{path.name}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

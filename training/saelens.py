@@ -9,6 +9,7 @@ Source: sae-lens 6 (decoderesearch/SAELens): `SAE.save_model`, `SAEConfig.to_dic
 architecture's `encode`.
 """
 
+import codecs
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -137,7 +138,8 @@ def _unused(sae: Sae) -> set[str]:
 
 def _read_config(folder: Path) -> SaeLensConfig:
     try:
-        config = SaeLensConfig.model_validate_json((folder / CONFIG_FILE).read_bytes())
+        content = (folder / CONFIG_FILE).read_bytes().removeprefix(codecs.BOM_UTF8)
+        config = SaeLensConfig.model_validate_json(content)
     except OSError as error:
         raise InvalidSaeLens(folder / CONFIG_FILE, [error.strerror or "unreadable"]) from error
     except ValidationError as error:

@@ -19,6 +19,17 @@ from steering.rules import MAX_ATTRIBUTE, hidden_character
 
 Format = Literal["csv", "tsv", "parquet", "recbole", "movielens", "movielens-100k"]
 """How a file is written; docs/data.md says what each expects."""
+FORMAT_BY_SUFFIX: Final[dict[str, Format]] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".inter": "recbole",
+    ".item": "recbole",
+    ".dat": "movielens",
+}
+"""The format that a file's name tells."""
+
 Quotes = Literal["doubled", "backslash", "none"]
 """How a quote within a quoted field is written; `none`: quotes are ordinary characters."""
 Least = Annotated[int, Field(ge=1, le=1_000_000_000)]

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from ruamel.yaml.comments import CommentedMap
 
 from training.data.config import (
+    FORMAT_BY_SUFFIX,
     AttributeConfig,
     DataConfig,
     InteractionsConfig,
@@ -30,6 +31,9 @@ def load_data_config(path: Path, *, files: Path | None = None) -> DataConfig:
         InvalidDataConfig: the file cannot be read, is not YAML, repeats a key, or says something
             that cannot be; every fault with its line.
     """
+    if path.suffix.lower() in FORMAT_BY_SUFFIX:
+        remedy = "name it with --interactions, or as `interactions.path` of a data config"
+        raise InvalidDataConfig(path.name, [f"is a data file, not a data config; {remedy}"])
     content = _mapping(path)
     settings = {"name": path.stem, **content}
     try:

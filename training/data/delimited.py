@@ -27,6 +27,9 @@ from training.errors import DataFault, InvalidData
 SEPARATORS: Final = (",", ";", "\t", "|")
 """What a header may be separated by, where it is not by what was expected."""
 
+HEADER_CHARACTERS: Final = 10_000
+"""Of the header, looked at for a separator."""
+
 ROWS_AT_ONCE: Final = 50_000
 """Held as Python lists before they become a frame: bounds the memory."""
 
@@ -77,6 +80,7 @@ def read_delimited(config: FileConfig, role: Role, separator: str, quotes: Quote
     """
     text = decoded(config, role)
     layout = _Layout(config, role, config.separator or separator, config.quotes or quotes)
+    _refuse_other_separator(layout, text)
     if layout.quotes != "none":
         _refuse_bad_quotes(layout, text)
     return _rows(layout, text)
@@ -107,7 +111,7 @@ class _Layout:
 def _rows(layout: _Layout, text: str) -> Rows:
     records = _not_blank(layout.records(text))
     header_row, _, header = next(records)
-    _refuse_header(layout, header_row, header)
+    refuse_repeated(layout.path, header_row, header)
     rows, lines, waiting, frames = [], [], [], []
     for row, line, fields in records:
         if len(fields) != len(header):
@@ -131,15 +135,18 @@ def _frame(header: list[str], rows: list[list[str]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row")
 
 
-def _refuse_header(layout: _Layout, row: int, header: list[str]) -> None:
-    """Raise InvalidData for another separator than expected, and for a column twice."""
-    if len(header) == 1 and layout.config.separator is None:
-        for other in SEPARATORS:
-            if other in header[0]:
-                problem = f"the header holds no {layout.separator!r}, but {other!r}"
-                remedy = f"set `{layout.role}.separator` to {_written(other)}"
-                raise InvalidData([DataFault(layout.path, row, problem, remedy)])
-    refuse_repeated(layout.path, row, header)
+def _refuse_other_separator(layout: _Layout, text: str) -> None:
+    """Raise InvalidData if the header has another separator than expected, and none was set."""
+    if layout.config.separator is not None:
+        return
+    before = len(text) - len(text.lstrip("\r\n"))
+    header = re.split(r"[\r\n]", text[before : before + HEADER_CHARACTERS], maxsplit=1)[0]
+    for other in SEPARATORS:
+        if layout.separator not in header and other in header:
+            problem = f"the header holds no {layout.separator!r}, but {other!r}"
+            remedy = f"set `{layout.role}.separator` to {_written(other)}"
+            row = line_number(text[:before])
+            raise InvalidData([DataFault(layout.path, row, problem, remedy)])
 
 
 def refuse_repeated(path: Path, row: int, header: list[str]) -> None:

@@ -29,7 +29,7 @@ def read_dataset(config: DataConfig) -> Dataset:
         "" if config.items is None else config.items.path.name,
     )
     core = _core(found.frame, config.k_core)
-    kept = _long_enough(config, core)
+    kept = _long_enough(config, found.frame, core)
     items = _catalogue(kept, described)
     item_ids = [item.item_id for item in items]
     user_ids, histories = _histories(kept, item_ids)
@@ -54,21 +54,28 @@ def _empty_attributes(config: DataConfig, items: tuple[Item, ...]) -> Iterator[s
             yield f"no item carries the attribute {name!r}, read from {source.column!r}"
 
 
-def _long_enough(config: DataConfig, core: pl.DataFrame) -> pl.DataFrame:
+def _long_enough(config: DataConfig, found: pl.DataFrame, core: pl.DataFrame) -> pl.DataFrame:
     """The rows of users with a history of the least length.
 
     Raises:
-        InvalidData: no user has one.
+        InvalidData: no user has one; says which setting left the last rows out.
     """
     kept = core.filter(pl.len().over("user") >= config.min_history)
-    if kept.is_empty():
+    if not kept.is_empty():
+        return kept
+    path, least = config.interactions.path, config.min_history
+    if found.is_empty():
+        name = "" if config.items is None else config.items.path.name
+        problem = f"no row is left: every item is missing in {name}"
+        remedy = f"write the ids as in {name}, or correct `interactions.item` or `items.item`"
+    elif core.is_empty():
+        problem = f"no row is left within the {config.k_core}-core"
+        remedy = "add interactions or lower `k_core`"
+    else:
         within = f" within the {config.k_core}-core" if config.k_core > 1 else ""
-        problem = (
-            f"no user has a usable history of {config.min_history} or more interactions{within}"
-        )
+        problem = f"no user has a usable history of {least} or more interactions{within}"
         remedy = "add interactions or lower `min_history`"
-        raise InvalidData([DataFault(config.interactions.path, None, problem, remedy)])
-    return kept
+    raise InvalidData([DataFault(path, None, problem, remedy)])
 
 
 def _core(frame: pl.DataFrame, k: int) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from training.data.config import FileConfig, Format, Quotes
+from training.data.config import FORMAT_BY_SUFFIX, FileConfig, Format, Quotes
 from training.data.decoded import decoded
 from training.data.delimited import Rows, read_delimited, refuse_repeated
 from training.data.file_kinds import (
@@ -27,15 +27,6 @@ from training.errors import DataFault, InvalidData
 SHOWN_ROWS: Final = 3
 """Faults of one kind that a message spells out."""
 
-FORMAT_BY_SUFFIX: Final[dict[str, Format]] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".inter": "recbole",
-    ".item": "recbole",
-    ".dat": "movielens",
-}
 FORMAT_BY_NAME: Final[dict[str, Format]] = {"u.data": "movielens-100k", "u.item": "movielens-100k"}
 
 DELIMITED: Final[dict[Format, tuple[str, Quotes]]] = {

@@ -30,6 +30,15 @@ def test_empty_lines_are_skipped(tmp_path: Path) -> None:
     assert len(read_histories(written(tmp_path, '\n{"history": ["50"]}\n\n'))) == 1
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+    assert len(read_histories(written(tmp_path, '\ufeff{"history": ["50"]}\r\n'))) == 1
+
+
+def test_a_line_separator_within_a_text_ends_no_line(tmp_path: Path) -> None:
+    (one,) = read_histories(written(tmp_path, '{"history": ["5\u20280"]}\n'))
+    assert list(one.item_ids) == ["5\u20280"]
+
+
 @pytest.mark.parametrize(
     ("line", "fault"),
     [

@@ -93,6 +93,10 @@ def test_the_yaml_of_a_stored_preset_leaves_out_what_is_empty() -> None:
     assert text == "name: a\nrules:\n  - feature: 3\n    operation: CAP\n    value: 1.0\n"
 
 
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    assert read_preset(written(tmp_path, "\ufeff" + PLAIN)).preset.message().name == "a"
+
+
 def test_an_attribute_value_may_hold_an_equals_sign(tmp_path: Path) -> None:
     text = "name: a\nrules:\n  - {attribute: maths=e=mc2, operation: ADD, value: 1}\n"
     rule = read_preset(written(tmp_path, text)).preset.message().rules[0]

@@ -1,6 +1,24 @@
 """RFC 4180 by hand, one character after the other: what the product's reader is held against."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+
+
+def strictly_written(
+    rows: Iterable[Sequence[str]], separator: str, line_end: str, *, is_quoted: bool
+) -> str:
+    """The rows as a file; fields are quoted where they must be, or all of them.
+
+    `csv.writer` leaves CR and LF unquoted where lines end otherwise.
+    """
+    special = {separator, '"', "\r", "\n"}
+    return "".join(
+        separator.join(
+            '"' + field.replace('"', '""') + '"' if is_quoted or special & set(field) else field
+            for field in row
+        )
+        + line_end
+        for row in rows
+    )
 
 
 def strictly_read(text: str, quotes: str) -> Iterator[tuple[str, str]]:

@@ -187,3 +187,12 @@ def test_a_name_that_no_file_has_is_unknown(name: str) -> None:
 def test_a_folder_is_no_config(tmp_path: Path) -> None:
     with pytest.raises(UnknownDataset, match="it is a folder; name the data config"):
         load_dataset(tmp_path)
+
+
+def test_a_data_file_is_no_config(tmp_path: Path) -> None:
+    with pytest.raises(InvalidDataConfig) as refused:
+        load_dataset(write(tmp_path / "r.csv", HEADER + "u,a,1\n"))
+    assert str(refused.value) == (
+        "r.csv: is a data file, not a data config; name it with --interactions, or as "
+        "`interactions.path` of a data config"
+    )

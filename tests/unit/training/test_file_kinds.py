@@ -75,6 +75,7 @@ KINDS: dict[str, tuple[str, bytes, str]] = {
     "pipes": ("r.csv", separated("|"), 'set `interactions.separator` to "|"'),
     "commas under .inter": ("r.inter", CSV, 'set `interactions.separator` to ","'),
     "commas under .tsv": ("r.tsv", CSV, 'set `interactions.separator` to ","'),
+    "quoted semicolons": ("r.csv", b'"user_id";"item_id"\n"u";"a"\n', "no ',', but ';'; set `in"),
     "blank": ("r.csv", b"\n\n  \n", "r.csv: the file is empty"),
     "a mark alone": ("r.csv", b"\xef\xbb\xbf", "r.csv: the file is empty"),
 }

@@ -179,6 +179,31 @@ def test_bad_items_are_refused_with_file_row_and_remedy(case: str, tmp_path: Pat
     assert str(refused.value) == message
 
 
+def test_rows_that_are_all_dropped_name_the_ids(tmp_path: Path) -> None:
+    interactions = write(tmp_path / "r.csv", HEADER + "u,A,1\n")
+    items = write(tmp_path / "i.csv", "item_id,title\na,A\n")
+    with pytest.raises(InvalidData) as refused:
+        read(interactions, items, interaction_settings={"unknown_items": "drop"})
+    assert str(refused.value) == (
+        "r.csv: no row is left: every item is missing in i.csv; write the ids as in i.csv, or "
+        "correct `interactions.item` or `items.item`"
+    )
+
+
+def test_an_empty_core_names_its_setting(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData) as refused:
+        read(write(tmp_path / "r.csv", HEADER + "u,a,1\n"), k_core=5, min_history=3)
+    assert str(refused.value) == (
+        "r.csv: no row is left within the 5-core; add interactions or lower `k_core`"
+    )
+
+
+def test_a_core_may_take_as_many_turns_as_there_are_users(tmp_path: Path) -> None:
+    chain = "".join(f"u{n},i{n},1\nu{n},i{n + 1},2\n" for n in range(1500))
+    with pytest.raises(InvalidData, match="no row is left within the 2-core"):
+        read(write(tmp_path / "r.csv", HEADER + chain), k_core=2)
+
+
 def test_a_missing_attribute_column_names_its_setting(tmp_path: Path) -> None:
     interactions = write(tmp_path / "r.csv", HEADER + "u,a,1\n")
     items = write(tmp_path / "i.csv", "item_id,title,genres\na,A,x\n")

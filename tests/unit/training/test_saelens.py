@@ -95,6 +95,12 @@ def test_what_comes_back_answers_alike(kind: SaeKind, tmp_path: Path, hidden: Te
     torch.testing.assert_close(read(hidden), ours(hidden), atol=0, rtol=0)
 
 
+def test_a_byte_order_mark_is_no_part_of_the_config(tmp_path: Path) -> None:
+    path = _written(tmp_path, SaeKind.TOPK) / CONFIG_FILE
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_saelens(tmp_path).shape.kind is SaeKind.TOPK
+
+
 def test_a_decoder_bias_that_is_subtracted_first_is_folded_in(
     tmp_path: Path, hidden: Tensor
 ) -> None:
