@@ -111,7 +111,8 @@ class DataFault:
     """Line of the file on which the row begins, counted from 1; None: the row's number."""
 
     def __str__(self) -> str:
-        place = self.path.name if self.row is None else f"{self.path.name}, row {self.row}"
+        name = self.path.name or str(self.path)
+        place = name if self.row is None else f"{name}, row {self.row}"
         if self.line not in (None, self.row):
             place += f" (line {self.line})"
         alike = f" (and {self.n_alike} more like this)" if self.n_alike else ""

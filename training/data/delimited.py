@@ -164,9 +164,12 @@ def _written(separator: str) -> str:
 
 def _ragged(layout: _Layout, row: int, line: int, n_fields: int, width: int) -> DataFault:
     problem = f"fields: {n_fields} under a header of {width}"
-    too_many = "quote fields that hold the separator"
-    too_few = "write every column, also those without a value"
-    remedy = too_many if n_fields > width else too_few
+    if n_fields < width:
+        remedy = "write every column, also those without a value"
+    elif width == 1:
+        remedy = "remove what stands above the header"
+    else:
+        remedy = "quote fields that hold the separator"
     return DataFault(layout.path, row, problem, remedy, line=line)
 
 

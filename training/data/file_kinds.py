@@ -83,7 +83,8 @@ def head_of(path: Path, role: Role) -> bytes:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise file_fault(path, "is a folder, not a file", _folder_remedy(path, role))
+            remedy = f"join its files into one, and set `{role}.path` to that"
+            raise file_fault(path, "is a folder, not a file", remedy)
         if not stat.S_ISREG(mode):
             remedy = f"write its content to a file, and set `{role}.path` to that"
             raise file_fault(path, "is a device or a pipe, not a file", remedy)
@@ -121,7 +122,7 @@ def refuse_other_text(path: Path, head: bytes, encoding: str, role: Role) -> Non
         raise file_fault(path, "is a Parquet file", f"set `{role}.format` to parquet")
     is_wide = encoding.startswith(("utf-16", "utf-32"))
     told = told_encoding(head)
-    if told is not None and not encoding.startswith(told) and encoding != "utf-8-sig":
+    if told is not None and not encoding.startswith(told):
         raise file_fault(path, f"is {told.upper()}, not {encoding}", _encoding_remedy(told, role))
     if is_wide and told is None and b"\0" not in head:
         raise file_fault(path, f"is not {encoding}", _encoding_remedy("utf-8", role))
@@ -147,13 +148,6 @@ def told_encoding(head: bytes) -> str | None:
 
 def _encoding_remedy(encoding: str, role: Role) -> str:
     return f"set `{role}.encoding` to {encoding}"
-
-
-def _folder_remedy(path: Path, role: Role) -> str:
-    """How the parts of a folder become one file."""
-    suffixes = {part.suffix for part in path.iterdir()}
-    name = "parts" if suffixes & {".parquet", ".csv", ".tsv"} else "files"
-    return f"join its {name} into one file, and set `{role}.path` to that"
 
 
 def _shortened(path: Path) -> Path:

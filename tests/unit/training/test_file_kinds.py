@@ -92,7 +92,7 @@ def test_a_folder_of_parts_is_told_to_be_a_folder(tmp_path: Path) -> None:
     folder.mkdir()
     write(folder / "0.parquet", parquet())
     assert refusal(folder) == (
-        "parts.parquet: is a folder, not a file; join its parts into one file, and set "
+        "parts.parquet: is a folder, not a file; join its files into one, and set "
         "`interactions.path` to that"
     )
 
@@ -129,6 +129,7 @@ def test_a_byte_order_mark_is_no_part_of_the_header(encoding: str, tmp_path: Pat
     [
         ("latin-1", "r.csv: is UTF-8, not iso8859-1; set `interactions.encoding` to utf-8"),
         ("utf-16", "r.csv: is UTF-8, not utf-16; set `interactions.encoding` to utf-8"),
+        ("cp1252", "r.csv: is UTF-8, not cp1252; set `interactions.encoding` to utf-8"),
     ],
 )
 def test_an_encoding_that_the_mark_contradicts_is_refused(

@@ -61,6 +61,13 @@ def test_a_row_with_too_few_fields_is_refused(tmp_path: Path) -> None:
     )
 
 
+def test_a_comment_above_the_header_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", "# exported by us\n" + HEADER + "u,a,1\n")
+    assert refusal(path) == (
+        "r.csv, row 2: fields: 3 under a header of 1; remove what stands above the header"
+    )
+
+
 def test_a_quoted_separator_is_no_end_of_a_field(tmp_path: Path) -> None:
     path = write(tmp_path / "r.csv", HEADER + 'u,"a,""1""",2\nu,b,1\n')
     assert history(read(path), "u") == ["b", 'a,"1"']
