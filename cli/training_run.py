@@ -1,7 +1,7 @@
 """A training run, or one step of it, with progress bars and a summary."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +14,10 @@ from training.config import TrainConfig
 from training.data import DataConfig
 from training.dataset import Dataset
 from training.errors import TrainingError, UnavailableDownload
+from training.feasibility import memory_errors, missing_for_training
 from training.pipeline import Run
 from training.progress import progress_bars
+from training.storage import OTHER_WORK_FOLDER, alone, storage_errors
 
 Summary = Mapping[str, object]
 """What a step made, by name; `metrics` is a mapping of its own."""
@@ -49,8 +51,8 @@ def run(step: str, wanted: Wanted, *, as_json: bool) -> None:
         dataset = load_dataset(wanted.data, files=wanted.files)
         for sentence in dataset.notes:
             note(f"note: {sentence}")
-        with progress_bars(progress_console()) as report:
-            work_dir = wanted.work_dir or replica_settings().data_dir / "training"
+        work_dir = wanted.work_dir or replica_settings().data_dir / "training"
+        with _lock(step, work_dir), progress_bars(progress_console()) as report:
             made = STEPS[step](Run(wanted.config, dataset, work_dir, report), wanted)
     if as_json:
         show_json(made)
@@ -60,17 +62,28 @@ def run(step: str, wanted: Wanted, *, as_json: bool) -> None:
 
 @contextmanager
 def training_errors_told() -> Iterator[None]:
-    """Ends the command with what training says of bad data, settings or stores."""
+    """Ends the command with what training says of bad data, settings, stores or the machine."""
     with (
         store_errors_told(),
         told_as(Refused, TrainingError),
         told_as(Unavailable, UnavailableDownload),
+        memory_errors(),
+        storage_errors("the working folder", "name other files or folders"),
     ):
         yield
 
 
+def _lock(step: str, work_dir: Path) -> AbstractContextManager[None]:
+    """Keeps a second training out of the work folder; checking data writes nothing there."""
+    if step == "data":
+        return nullcontext()
+    return alone(work_dir, "training", OTHER_WORK_FOLDER)
+
+
 def _data(run: Run, _wanted: Wanted) -> Summary:
     dataset: Dataset = run.dataset
+    if missing := missing_for_training(dataset):
+        note(f"note: too little to train on: there must be {', and '.join(missing)}")
     return {
         "name": dataset.name,
         "users": len(dataset.user_ids),

@@ -8,7 +8,7 @@ import typer
 
 from cli.errors import Refused, told_as
 from cli.spelling import hint
-from training.config import TrainConfig, read_config
+from training.config import TrainConfig, read_config, train_config
 from training.data import DataConfig, data_config
 from training.errors import TrainingError
 
@@ -57,9 +57,9 @@ def config_of(path: Path | None, *, seed: int | None, device: str | None) -> Tra
     """
     given = {"seed": seed, "device": device}
     over = {name: value for name, value in given.items() if value is not None}
-    with told_as(Refused, TrainingError, OSError, ValueError):
+    with told_as(Refused, TrainingError):
         config = TrainConfig() if path is None else read_config(path)
-        return TrainConfig.model_validate(config.model_dump() | over)
+        return train_config(config.model_dump() | over, "command line")
 
 
 def _sections(

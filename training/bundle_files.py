@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from model_store.cards import CARDS_FILE, FeatureCards
@@ -23,11 +23,14 @@ from model_store.golden import Golden
 from model_store.manifest import BaseModelShape, SaeKind, SaeShape
 from training.batches import Items, left_padded
 from training.dataset import Dataset
+from training.errors import Diverged, SaeUnusable
 from training.export import write_graphs
 from training.metrics import popularity_scores
+from training.outputs import Writer
 from training.sae import Sae
 from training.sasrec import Cut, Sasrec
 from training.scan import write_scan
+from training.storage import replace_file
 
 LARGE_CATALOGUE = 60_000
 """Items from which the int8 scan ranks, whatever their width, and the catalogue is written by
@@ -39,9 +42,16 @@ WIDE_VECTORS = 3_400_000
 SAE_TENSORS = ("W_enc", "b_enc", "W_dec", "b_dec")
 GOLDEN_K = 10
 GOLDEN_ATOL = 1e-3
+GOLDEN_RTOL = 2e-6
+"""Of the largest score or activation: some 16 times the rounding of float32."""
+GOLDEN_LARGEST_ATOL = 0.1
+"""That the bundle's schema allows."""
 GOLDEN_FEATURES = 3
-GOLDEN_DOSE = 2.0
-"""Reference units added to each of the golden features."""
+GOLDEN_DOSES = (2.0, 16.0, 128.0)
+"""Reference units added to each of the golden features: the first that moves a score enough."""
+GOLDEN_MARGIN = 2
+"""How many times `atol` a score must move: a replica refuses a request that proves nothing."""
+NO_EFFECT = "the SAE's most active features change no score of the base model"
 GOLDEN_LENGTHS = (1, 2, 7, 50, 10_000)
 
 
@@ -62,10 +72,10 @@ def write_bundle_files(
     if is_large:
         write_scan(folder, model, block)
     save_sae(folder / SAE_FILE, sae)
-    (folder / CARDS_FILE).write_text(cards.model_dump_json())
+    (folder / CARDS_FILE).write_text(cards.model_dump_json(), encoding="utf-8")
     _write_catalogue(folder, catalogue_items(dataset, train))
     golden = golden_request(model, sae, block, cards, golden_histories(train))
-    (folder / GOLDEN_FILE).write_text(golden.model_dump_json())
+    (folder / GOLDEN_FILE).write_text(golden.model_dump_json(), encoding="utf-8")
 
 
 def _write_catalogue(folder: Path, items: Sequence[CatalogueItem]) -> None:
@@ -84,7 +94,13 @@ def is_scanned(shape: BaseModelShape) -> bool:
 
 def save_model(path: Path, model: Sasrec) -> None:
     """Writes the transformer's weights."""
-    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
+    replace_file(path, writer_of_model(model))
+
+
+def writer_of_model(model: Sasrec) -> Writer:
+    """Writes the transformer's weights into an open file."""
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    return lambda file: file.write(save(tensors))
 
 
 def load_model(path: Path, shape: BaseModelShape) -> Sasrec:
@@ -96,8 +112,19 @@ def load_model(path: Path, shape: BaseModelShape) -> Sasrec:
 
 def save_sae(path: Path, sae: Sae) -> None:
     """Writes the autoencoder's weights, its normalisation folded in."""
+    replace_file(path, writer_of_sae(sae))
+
+
+def writer_of_sae(sae: Sae) -> Writer:
+    """Writes the autoencoder's weights into an open file."""
     names = (*SAE_TENSORS, "threshold") if sae.shape.kind is SaeKind.JUMPRELU else SAE_TENSORS
-    save_file({name: getattr(sae, name).detach().contiguous() for name in names}, path)
+    tensors = {name: getattr(sae, name).detach().contiguous() for name in names}
+    return lambda file: file.write(save(tensors))
+
+
+def writer_of_text(text: str) -> Writer:
+    """Writes UTF-8 text into an open file."""
+    return lambda file: file.write(text.encode())
 
 
 def load_sae(path: Path, shape: SaeShape) -> Sae:
@@ -132,33 +159,58 @@ def golden_histories(train: Sequence[Items]) -> list[Items]:
 def golden_request(
     model: Sasrec, sae: Sae, block: int, cards: FeatureCards, histories: Sequence[Items]
 ) -> Golden:
-    """The torch reference's answers to the histories, unsteered and with some features raised."""
+    """The torch reference's answers to the histories, unsteered and with some features raised.
+
+    Raises:
+        SaeUnusable: no dose of them changes a score.
+        Diverged: scores or activations are beyond what float32 repeats on another machine.
+    """
     items = left_padded(histories, model.shape.max_seq)
     hidden = model.lower(items, Cut(block))
-    deltas = _golden_deltas(cards)
-    rows = torch.tensor(list(deltas))
-    steered = hidden.clone()
-    steered[:, -1] += torch.tensor(list(deltas.values())) @ sae.W_dec[rows]
     plain_items, plain_scores = _best(model, hidden, items, block)
-    steered_items, steered_scores = _best(model, steered, items, block)
+    activations = sae.encode(hidden[:, -1])
+    atol = _golden_atol(activations, plain_scores)
+    for dose in GOLDEN_DOSES:
+        deltas = _golden_deltas(cards, dose)
+        steered = hidden.clone()
+        rows, values = torch.tensor(list(deltas)), torch.tensor(list(deltas.values()))
+        steered[:, -1] += values @ sae.W_dec[rows]
+        steered_items, steered_scores = _best(model, steered, items, block)
+        if (steered_scores - plain_scores).abs().max() > GOLDEN_MARGIN * atol:
+            break
+    else:
+        raise SaeUnusable(NO_EFFECT, "raise base.max_epochs, base.d_model or sae.steps")
     return Golden.model_validate(
         {
             "items": [history[-model.shape.max_seq :].tolist() for history in histories],
             "k": plain_items.shape[1],
             "feature_deltas": deltas,
-            "atol": GOLDEN_ATOL,
+            "atol": atol,
             "top_items": plain_items.tolist(),
             "top_scores": plain_scores.tolist(),
             "steered_top_items": steered_items.tolist(),
             "steered_top_scores": steered_scores.tolist(),
-            "activations": [_non_zero(row) for row in sae.encode(hidden[:, -1])],
+            "activations": [_non_zero(row) for row in activations],
         }
     )
 
 
-def _golden_deltas(cards: FeatureCards) -> dict[int, float]:
+def _golden_atol(activations: Tensor, scores: Tensor) -> float:
+    """How far a replica's answers may be off: more where they are large, and rounded more.
+
+    Raises:
+        Diverged: they are so large that no two machines agree on them.
+    """
+    largest = max(float(activations.abs().max()), float(scores.abs().max()))
+    if GOLDEN_RTOL * largest > GOLDEN_LARGEST_ATOL:
+        reached = f"(scores or activations reach {largest:.3g})"
+        raise Diverged("model", reached, "lower base.learning_rate and sae.learning_rate")
+    return max(GOLDEN_ATOL, GOLDEN_RTOL * largest)
+
+
+def _golden_deltas(cards: FeatureCards, dose: float) -> dict[int, float]:
     densest = sorted(cards.features, key=lambda card: -card.density)[:GOLDEN_FEATURES]
-    return {card.feature_index: GOLDEN_DOSE * card.reference_activation for card in densest}
+    return {card.feature_index: dose * card.reference_activation for card in densest}
 
 
 def _best(model: Sasrec, hidden: Tensor, items: Tensor, block: int) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,6 @@
 """Items that the same users read: how alike two items' readers are, and clusters of items."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse.linalg import svds
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 
 from training.batches import Items
 
@@ -44,7 +46,7 @@ def clusters(read: sparse.csr_array, n_clusters: int, seed: int) -> npt.NDArray[
     """Cluster of each item by index [n_items + 1]: k-means on the leading singular vectors.
 
     These are the leading eigenvectors of the co-occurrence matrix, which is never made. Padding
-    and items that nobody read have -1.
+    and items that nobody read have -1; so have all where one user, or one item, is all there is.
 
     Args:
         read: [n_items + 1, n_users], from `readers`.
@@ -53,8 +55,12 @@ def clusters(read: sparse.csr_array, n_clusters: int, seed: int) -> npt.NDArray[
     """
     known = np.flatnonzero(np.diff(read.indptr))
     n = min(CLUSTER_DIMENSIONS, len(known) - 1, read.shape[1] - 1)
-    left, scales, _ = svds(read[known].astype(np.float64), k=n, rng=np.random.default_rng(seed))
-    fitted = KMeans(min(n_clusters, len(known)), n_init=4, random_state=seed).fit(left * scales)
     found = np.full(read.shape[0], -1)
+    if n < 1:
+        return found
+    left, scales, _ = svds(read[known].astype(np.float64), k=n, rng=np.random.default_rng(seed))
+    with warnings.catch_warnings():  # fewer distinct items than clusters: some stay empty
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = KMeans(min(n_clusters, len(known)), n_init=4, random_state=seed).fit(left * scales)
     found[known] = fitted.labels_
     return found

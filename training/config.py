@@ -1,9 +1,11 @@
 """What a training run is: frozen settings, with defaults for ml-100k on two cores."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from model_store.manifest import (
     BaseModelShape,
@@ -16,8 +18,17 @@ from model_store.manifest import (
 from training.errors import InvalidTrainConfig
 from training.yaml_file import yaml_content
 
-Count = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0)]
+MOST = 2**31 - 1
+"""Largest count: what torch and ONNX take for any of them."""
+SHOWN = 60
+"""Characters of a value that a message shows."""
+MAX_SEED = 2**32 - 1
+"""What numpy, scikit-learn and torch all take, with an epoch's number added."""
+
+Count = Annotated[int, Field(ge=1, le=MOST)]
+CountOrZero = Annotated[int, Field(ge=0, le=MOST)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Settings(BaseModel):
@@ -43,7 +54,7 @@ class BaseModelConfig(Settings):
     """Of AdamW, constant between the warm-up and the fall."""
     decay_share: Share = 0.0
     """Last share of max_epochs over which the learning rate falls linearly to 0."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
     """Of AdamW, on everything but biases, norms and embeddings' padding."""
     batch_size: Count = 64
     """Windows of histories in a step; with `batch_positions` at least so many."""
@@ -91,6 +102,9 @@ class JumpReluConfig(Settings):
     """Of every feature."""
 
 
+MIN_SAE_BATCH = 2
+
+
 class SaeConfig(Settings):
     """The sparse autoencoder, where it is hooked, and its training."""
 
@@ -110,24 +124,33 @@ class SaeConfig(Settings):
     """Positions that an edit touches; ALL only where blocks remain above the hook."""
     max_positions: Count | None = None
     """Most positions of the training histories that are learned from, drawn; None: all."""
-    newest_positions: Annotated[int, Field(ge=0)] = 40_000
+    newest_positions: CountOrZero = 40_000
     """Newest positions of sampled beginnings of histories, learned from beside those."""
-    seed: Annotated[int, Field(ge=0)] | None = None
+    seed: Seed | None = None
     """Of weights and batches; None: the run's. Features of two seeds are compared on one model."""
     steps: Count = 2_500
     """Optimiser steps."""
     batch_size: Count = 1_024
-    """Positions in a step."""
+    """Positions in a step; at least 2, since the loss is a share of their variance."""
     learning_rate: Rate = 3e-3
     """Of Adam; falls linearly to 0 over the last fifth of the steps."""
     penalty_warm_up: Share = 0.1
     """First share of the steps, over which the penalty of RELU or JUMPRELU rises from 0."""
-    auxiliary_weight: Annotated[float, Field(ge=0)] = 1 / 32
+    auxiliary_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1 / 32
     """Weight of the loss that lets dead features explain what is left over."""
     auxiliary_k: Count = 64
     """Dead features that take part in it at each position."""
     dead_after_steps: Count = 100
     """Steps without firing before a feature counts as dead in that loss."""
+
+    @model_validator(mode="after")
+    def _batch_has_variance(self) -> Self:
+        if self.batch_size < MIN_SAE_BATCH:
+            raise ValueError(
+                "batch_size 1 would diverge: one position has no variance; set it to "
+                f"{MIN_SAE_BATCH} or more"
+            )
+        return self
 
     @model_validator(mode="after")
     def _settings_fit_the_kind(self) -> Self:
@@ -156,9 +179,9 @@ Factor = Annotated[float, Field(ge=0, le=1e6)]
 class EffectsConfig(Settings):
     """Effect cards: which doses are tried, and on how many users of the carded cohort."""
 
-    users: Annotated[int, Field(ge=0)] = 200
+    users: CountOrZero = 200
     """On whom each feature is tried, at most; 0: features have no effects."""
-    group_users: Annotated[int, Field(ge=0)] = 2_000
+    group_users: CountOrZero = 2_000
     """On whom each attribute group is tried, at most; 0: groups have no effects."""
     feature_scale: tuple[Factor, ...] = (0.0, 2.0, 4.0, 8.0)
     """Factors of a feature."""
@@ -172,11 +195,11 @@ class EffectsConfig(Settings):
     """Factor at which changes of other attributes are given: the nearest of those tried."""
     off_target_add: Strength = 1.0
     """The same in reference units."""
-    max_off_target: Annotated[int, Field(ge=0)] = 5
+    max_off_target: CountOrZero = 5
     """Changes of other attributes on a card."""
-    random_directions: Count = 8
+    random_directions: Annotated[int, Field(ge=1, le=10_000)] = 8
     """Directions of equal norm that every dose is compared with."""
-    draws: Annotated[int, Field(ge=0)] = 200
+    draws: Annotated[int, Field(ge=0, le=100_000)] = 200
     """Of the bootstrap over users."""
 
 
@@ -197,7 +220,7 @@ class CardsConfig(Settings):
     """Lowest lower bound of ROC AUC at which an attribute labels a feature."""
     label_lift: Rate = 1.5
     """Lowest lift at which an attribute labels a feature."""
-    label_clusters: Annotated[int, Field(ge=0)] = 40
+    label_clusters: CountOrZero = 40
     """Clusters of items read together that may label what no attribute does; 0: none."""
     effect_users: Count = 300
     """Users who choose, on whose training histories the effect of each feature is measured."""
@@ -241,11 +264,11 @@ class TrainConfig(Settings):
     """A language model that rewrites the labels of features; None: the rule's labels stay."""
     variants: tuple[Literal["int8", "bfloat16"], ...] = ()
     """Precisions in which the bundle is published once more, if it keeps its answers (ADR 0015)."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Of initial weights, windows, batches, dropout and samples."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where training runs."""
-    threads: Count = 1
+    threads: Annotated[int, Field(ge=1, le=1_024)] = 1
     """Of torch on the CPU. Two cost a small model tenfold where another process wants a core."""
 
     @model_validator(mode="after")
@@ -294,16 +317,56 @@ def read_config(path: Path) -> TrainConfig:
     """The config in a YAML file; what it leaves out has its default.
 
     Raises:
-        InvalidTrainConfig: no YAML, an unknown key, or a value out of range; every fault at once.
+        InvalidTrainConfig: it cannot be read, is no YAML, or holds an unknown key or a value out of
+            range; every fault at once.
     """
-    written = yaml_content(path, lambda fault: InvalidTrainConfig(path, (fault,)), "safe")
+    return train_config(_written(path), str(path))
+
+
+def train_config(settings: Mapping[str, Any], source: str) -> TrainConfig:
+    """The config of some settings; what they leave out has its default.
+
+    Args:
+        settings: by section and name, as in a file.
+        source: what messages call them, e.g. "command line".
+
+    Raises:
+        InvalidTrainConfig: an unknown key or a value out of range; every fault at once.
+    """
     try:
-        return TrainConfig.model_validate({} if written is None else written)
+        return TrainConfig.model_validate(settings)
     except ValidationError as error:
-        raise InvalidTrainConfig(path, tuple(map(_sentence, error.errors()))) from error
+        raise InvalidTrainConfig(source, tuple(map(_sentence, error.errors()))) from error
+    except RecursionError as error:
+        raise InvalidTrainConfig(source, (TOO_DEEP,)) from error
 
 
-def _sentence(fault: object) -> str:
-    details = fault if isinstance(fault, dict) else {}
-    place = ".".join(map(str, details.get("loc", ())))
-    return f"{place or 'config'}: {details.get('msg', fault)}"
+TOO_DEEP = "nested too deeply, or within itself: a config has sections, and settings within them"
+
+
+def _written(path: Path) -> dict[str, Any]:
+    """What the file says."""
+
+    def refused(fault: str) -> InvalidTrainConfig:
+        return InvalidTrainConfig(str(path), (fault,))
+
+    written = yaml_content(path, refused, "safe")
+    if isinstance(written, dict | None):
+        return {str(name): value for name, value in (written or {}).items()}
+    raise refused("must hold keys and values, e.g. `base: {max_epochs: 20}`")
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    place = ".".join(map(str, fault["loc"]))
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{place or 'config'}: {message}{_given(fault)}"
+
+
+def _given(fault: ErrorDetails) -> str:
+    """The value that was given, where it is short and says something."""
+    value = fault["input"]
+    is_plain = isinstance(value, str | int | float) and fault["type"] != "extra_forbidden"
+    if not is_plain:
+        return ""
+    shown = repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "a huge number"
+    return f", not {shown[:SHOWN]}"

@@ -6,7 +6,13 @@ TrainingError
 ├── InvalidDataConfig     a config file or a flag that cannot be: every fault at once
 ├── InvalidTrainConfig    a training config that cannot be: every fault at once
 ├── InvalidStudyConfig    a study config that cannot be: every fault at once
-├── UnusableOutput        a study's folder that cannot be written, or is in use
+├── UnusableOutput        a file or folder that cannot be read or written, or is in use
+├── DamagedFile           a file of the work folder that is not as it was written
+├── TooLittleData         a data set that nothing can be learned from, or judged by
+├── DeviceAbsent          this machine has no such device
+├── TooLarge              models of these settings do not fit into memory
+├── Diverged              a training whose loss or weights grew out of all bounds
+├── SaeUnusable           an SAE with which nothing can be steered
 ├── InvalidSaeLens        files of SAELens that cannot be read: every fault of a file at once
 ├── InvalidData           files that cannot be used as they are: the first faults, and how many
 ├── UnavailableDownload   a built-in data set could not be fetched
@@ -62,8 +68,8 @@ class InvalidDataConfig(TrainingError):
 class InvalidTrainConfig(TrainingError):
     """A training config with faults; `faults` holds one sentence for each."""
 
-    def __init__(self, path: Path, faults: tuple[str, ...]) -> None:
-        super().__init__("\n".join(f"{path}: {fault}" for fault in faults))
+    def __init__(self, source: str, faults: tuple[str, ...]) -> None:
+        super().__init__("\n".join(f"{source}: {fault}" for fault in faults))
         self.faults = faults
 
 
@@ -76,12 +82,68 @@ class InvalidStudyConfig(TrainingError):
 
 
 class UnusableOutput(TrainingError):
-    """A study cannot write where it should; `reason` is what the system said."""
+    """A file or folder cannot be read or written, or is in use; `reason` says why."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path} cannot be written: {reason}; name another folder (`--out`)")
+    def __init__(self, path: Path, reason: str, remedy: str) -> None:
+        super().__init__(f"{path}: {reason}; {remedy}")
         self.path = path
         self.reason = reason
+
+
+class DamagedFile(TrainingError):
+    """A file of the work folder is not as it was written, e.g. cut short by a full disk."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} is damaged ({reason}); remove it, and run again")
+        self.path = path
+        self.reason = reason
+
+
+class TooLittleData(TrainingError):
+    """Nothing can be learned from the data set, or judged by it; `missing` says what for."""
+
+    def __init__(self, name: str, found: str, missing: Sequence[str]) -> None:
+        super().__init__(
+            f"{name} is too little to train on ({found}): there must be {', and '.join(missing)}"
+        )
+        self.name = name
+        self.missing = tuple(missing)
+
+
+class DeviceAbsent(TrainingError):
+    """This machine, or this build of torch, has no such device."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__(
+            f"no {device.upper()} device here: train with --device cpu, or set `device: cpu` in "
+            "the config"
+        )
+        self.device = device
+
+
+class TooLarge(TrainingError):
+    """Models of these settings do not fit into memory."""
+
+    def __init__(self, reason: str, settings: str) -> None:
+        super().__init__(f"too large for this machine's memory: {reason}; lower {settings}")
+        self.reason = reason
+
+
+class Diverged(TrainingError):
+    """A training whose loss or weights grew out of all bounds."""
+
+    def __init__(self, model: str, when: str, remedy: str) -> None:
+        super().__init__(
+            f"the {model} diverged {when}: loss or weights grew out of all bounds; {remedy}"
+        )
+        self.model = model
+
+
+class SaeUnusable(TrainingError):
+    """Nothing can be steered with the SAE."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}; {remedy}")
 
 
 class InvalidSaeLens(TrainingError):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from training.config import LabellerConfig
 from training.errors import LabellerMissing, LabellerRefused, LabellerUnavailable
+from training.storage import replace_text
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -83,14 +84,21 @@ def _client(config: LabellerConfig) -> "OpenAI":
 
 def _answer(asked: str, client: "OpenAI", config: LabellerConfig, kept: Path) -> Answer:
     path = kept / f"{_digest(labeller_key(config), asked)}.json"
-    if path.exists():
-        return Answer(json.loads(path.read_text(encoding="utf-8")), was_asked=False)
+    if (known := _kept_text(path)) is not None:
+        return Answer(known, was_asked=False)
     answer = _sent(asked, client, config)
     if answer.text is not None:
-        written = path.with_suffix(".writing")
-        written.write_text(json.dumps(answer.text), encoding="utf-8")
-        os.replace(written, path)
+        replace_text(path, json.dumps(answer.text))
     return answer
+
+
+def _kept_text(path: Path) -> str | None:
+    """The answer in the file; None where there is none, or the file is damaged."""
+    try:
+        kept = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return kept if isinstance(kept, str) else None
 
 
 def _sent(asked: str, client: "OpenAI", config: LabellerConfig) -> Answer:

@@ -7,11 +7,15 @@ gradients are computed together, some hundred rows at a time, in one pass forwar
 Source of the idea: Hsu et al., Liger Kernel, arXiv 2410.10989 (fused linear cross-entropy).
 """
 
+import math
+from collections.abc import Iterable
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
+BEYOND: Final = 1e6
+"""Weights of this size come of steps that overshoot, before they become infinite or NaN."""
 CHUNK_ROWS: Final = {"cpu": 256, "cuda": 16_384}
 """Rows whose logits are held at once: on a CPU what fits the second-level cache."""
 
@@ -34,6 +38,11 @@ def next_item_loss(
         drawn = torch.randint(1, len(embedding), (negatives,), device=final.device)
     total: Tensor = _SummedCrossEntropy.apply(final, targets, embedding, drawn)  # type: ignore[no-untyped-call]
     return total / len(final)
+
+
+def has_diverged(loss: float, weights: Iterable[Tensor]) -> bool:
+    """Whether a loss is no finite number, or a weight none or beyond what any training gives."""
+    return not math.isfinite(loss) or any(not bool((w.abs() < BEYOND).all()) for w in weights)
 
 
 class _SummedCrossEntropy(torch.autograd.Function):

@@ -8,25 +8,30 @@ asks for the step before it.
 
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 import torch
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from model_store.cards import CARDS_FILE, FeatureCard, FeatureCards
+from model_store.errors import BundleCorrupt
 from model_store.files import BASE_MODEL_FILE, SAE_FILE
 from model_store.manifest import DataIdentity, Manifest, Precision, SaeShape
 from model_store.seal import seal
 from model_store.store import Store
 from training.attributes import attribute_table
-from training.bundle_files import load_model, load_sae, save_model, save_sae, write_bundle_files
+from training.bundle_files import (
+    load_model,
+    load_sae,
+    write_bundle_files,
+    writer_of_model,
+    writer_of_sae,
+    writer_of_text,
+)
 from training.cards import feature_cards, readings
-from training.checkpoint import load_checkpoint
 from training.code_commit import code_commit
 from training.config import SaeConfig, TrainConfig
 from training.dataset import Dataset
@@ -39,16 +44,19 @@ from training.evaluate import (
     sae_metrics,
     sampled_rows,
 )
+from training.feasibility import refuse_absent, refuse_too_large, refuse_too_little
 from training.groups import attribute_groups, feature_vectors
 from training.imitation import effects
 from training.labeller import labelled_by_model
 from training.labeller_endpoint import labeller_key
 from training.labels import nameable
+from training.outputs import Writers
 from training.progress import Report, silent
 from training.sae import Sae
 from training.saelens import write_saelens
 from training.sasrec import Sasrec
 from training.split import LeaveOneOut, leave_one_out
+from training.storage import OTHER_WORK_FOLDER, alone, replace_text, storage_errors
 from training.study.audience import Audience
 from training.study.cohorts import (
     Cohorts,
@@ -62,6 +70,7 @@ from training.train_base import BaseTrainer, Course, train_base
 from training.train_sae import SaeTrainer, train_sae
 from training.trial import TrialSettings
 from training.variant import publish_variant, variants_of
+from training.work_folder import Step, WorkFolder
 
 BASE_REVISION = 2
 """Raised when training the base model gives something else by the same settings: it is redone."""
@@ -69,26 +78,38 @@ SAE_REVISION = 2
 """The same for the SAE."""
 CARDS_REVISION = 4
 """The same for feature cards, groups and effects."""
-CHECKPOINT_FILE = "checkpoint.pt"
 SAE_SHAPE_FILE = "shape.json"
 METRICS_FILE = "metrics.json"
 LABELLER_FOLDER = "labeller"
 """Of the labeller's answers, whatever the cards."""
 PUBLISHED_FILE = "published.json"
 PRODUCTION = "production"
+OTHER_STORE = "name another store with --store"
+FIGURES = TypeAdapter(dict[str, float])
+PUBLISHED = TypeAdapter(dict[str, str])
 
 
 class Run:
-    """One config on one data set in one work folder. Steps may be asked for in any order."""
+    """One config on one data set in one work folder. Steps may be asked for in any order.
+
+    Two processes in one folder disturb each other: `train` and the command line take a lock.
+    """
 
     def __init__(
         self, config: TrainConfig, dataset: Dataset, work_dir: Path, report: Report = silent
     ) -> None:
+        """Nothing is trained yet.
+
+        Raises:
+            DeviceAbsent: this machine has not the config's device.
+        """
+        refuse_absent(config.device)
         torch.set_num_threads(config.threads)
         self.config = config
         self.dataset = dataset
         self.work_dir = work_dir
         self.report = report
+        self._work = WorkFolder(work_dir)
         self.device = torch.device(config.device)
         self._reads_alike: Run | None = None
 
@@ -106,7 +127,12 @@ class Run:
 
     @cached_property
     def split(self) -> LeaveOneOut:
-        """Training, validation and test parts."""
+        """Training, validation and test parts.
+
+        Raises:
+            TooLittleData: a part would be empty.
+        """
+        refuse_too_little(self.dataset)
         return leave_one_out(self.dataset)
 
     @cached_property
@@ -122,89 +148,83 @@ class Run:
     @property
     def keys(self) -> Mapping[str, str]:
         """Fingerprints of base model, SAE and cards: for whoever keeps what is measured of them."""
-        return {"base": self._base_key, "sae": self._sae_key, "cards": self._cards_key}
+        steps = {"base": self._base_step, "sae": self._sae_step, "cards": self._cards_step}
+        return {name: step.key for name, step in steps.items()}
 
     @cached_property
     def base_model(self) -> Sasrec:
         """The trained transformer."""
-        folder = self._folder("base", self._base_key)
-        path = folder / BASE_MODEL_FILE
-        if not path.exists():
-            with torch.enable_grad():  # whoever asks may be measuring
-                model = train_base(self._base_trainer(), folder / CHECKPOINT_FILE, self.report)
-            _in_one_step(path, lambda written: save_model(written, model))
-        shape = self.config.base.shape(self.dataset.n_items)
-        return load_model(path, shape).to(self.device)
+        step, shape = self._base_step, self.config.base.shape(self.dataset.n_items)
+        model = self._work.kept(
+            step,
+            lambda: {BASE_MODEL_FILE: writer_of_model(self._work.trained(step, self._train_base))},
+            lambda folder: load_model(folder / BASE_MODEL_FILE, shape),
+        )
+        return model.to(self.device)
 
     @property
     def base_course(self) -> Course:
-        """How the base model's training went."""
+        """How the base model's training went; all 0 where its checkpoint is gone or damaged."""
         _ = self.base_model
-        state = load_checkpoint(self._folder("base", self._base_key) / CHECKPOINT_FILE)
+        state = self._work.last_state(self._base_step)
         return Course(**state["course"]) if state else Course()
 
     @cached_property
     def sae(self) -> Sae:
         """The trained autoencoder, in the hidden state's own units."""
-        folder = self._folder("sae", self._sae_key)
-        weights, shape = folder / SAE_FILE, folder / SAE_SHAPE_FILE
-        if not weights.exists():
-            with torch.enable_grad():
-                sae = train_sae(self._sae_trainer(), folder / CHECKPOINT_FILE, self.report)
-            _in_one_step(shape, lambda written: written.write_text(sae.shape.model_dump_json()))
-            _in_one_step(weights, lambda written: save_sae(written, sae))
-        return load_sae(weights, _read(SaeShape, shape)).to(self.device)
+        step = self._sae_step
+        sae = self._work.kept(
+            step,
+            lambda: _sae_writers(self._work.trained(step, self._train_sae)),
+            lambda folder: load_sae(folder / SAE_FILE, _read(SaeShape, folder / SAE_SHAPE_FILE)),
+        )
+        return sae.to(self.device)
 
     @property
     def sae_train_s(self) -> float:
-        """Wall seconds that training the SAE took, over all its interruptions."""
-        checkpoint = load_checkpoint(self._folder("sae", self._sae_key) / CHECKPOINT_FILE)
-        return float(checkpoint["seconds"]) if checkpoint else 0.0
+        """Wall seconds that training the SAE took, over all its interruptions; 0: not known."""
+        state = self._work.last_state(self._sae_step)
+        return float(state["seconds"]) if state else 0.0
 
     @cached_property
     def cards(self) -> FeatureCards:
         """Feature cards and attribute groups."""
-        path = self._folder("cards", self._cards_key) / CARDS_FILE
-        if not path.exists():
-            cards = self._measured_cards()
-            _in_one_step(path, lambda written: written.write_text(cards.model_dump_json()))
-        return _read(FeatureCards, path)
+        return self._work.kept(
+            self._cards_step,
+            lambda: {CARDS_FILE: writer_of_text(self._measured_cards().model_dump_json())},
+            lambda folder: _read(FeatureCards, folder / CARDS_FILE),
+        )
 
     @cached_property
     def metrics(self) -> dict[str, float]:
         """What base model and SAE are worth; see docs/training.md for each name."""
-        path = self._folder("metrics", self._sae_key) / METRICS_FILE
-        if not path.exists():
-            found = base_metrics(self.base_model, self.split, self.device)
-            found |= sae_metrics(self.base_model, self.sae, self.block, self.split, self.device)
-            _in_one_step(path, lambda written: written.write_text(json.dumps(found)))
-        loaded: dict[str, float] = json.loads(path.read_text())
-        return loaded
+        made_of = (self._base_step, self._sae_step)
+        return self._work.kept(
+            Step("metrics", self._sae_step.key, (METRICS_FILE,), made_of),
+            lambda: {METRICS_FILE: writer_of_text(json.dumps(self._measured_metrics()))},
+            lambda folder: FIGURES.validate_json((folder / METRICS_FILE).read_bytes()),
+        )
 
     @cached_property
     def saelens(self) -> Path:
         """Folder with the autoencoder in the files of SAELens."""
-        folder = self._folder("saelens", self._sae_key)
         origin = {
             "model_name": "steerrec.sasrec",
             "hook_name": f"block_{self.block}",
             "dataset_path": self.dataset.name,
         }
-        write_saelens(folder, self.sae, origin)
+        with self._work.errors():
+            folder = self._work.made_folder(Step("saelens", self._sae_step.key))
+            write_saelens(folder, self.sae, origin)
         return folder
 
     @cached_property
     def bundle(self) -> Path:
         """Folder with every file of the bundle but the manifest."""
-        folder = self._folder("bundle", self._cards_key)
-        if not any(folder.iterdir()):
-            written = folder.with_suffix(".writing")
-            shutil.rmtree(written, ignore_errors=True)
-            written.mkdir()
-            parts = (self.base_model, self.sae, self.block, self.cards)
-            write_bundle_files(written, *parts, self.dataset, self.split.train)
-            os.replace(written, folder)
-        return folder
+        steps = (self._base_step, self._sae_step, self._cards_step)
+        return self._work.kept_folder(
+            Step("bundle", self._cards_step.key, (), steps), self._write_bundle
+        )
 
     def manifest(self) -> Manifest:
         """A new manifest of the bundle's files."""
@@ -228,19 +248,30 @@ class Run:
         Raises:
             VariantRefused: a variant that the config wants keeps too little; the bundle stays.
         """
-        store = Store(store_url)
-        record = self._folder("published", self._cards_key) / PUBLISHED_FILE
-        known = json.loads(record.read_text()) if record.exists() else {}
-        version = known.get(store_url)
-        if version not in store.versions():
-            manifest = self.manifest()
+        with storage_errors(store_url, OTHER_STORE):
+            store = Store(store_url)
+            version = self._published(store)
+            if promote and store.labels().get(PRODUCTION) != version:
+                store.promote(PRODUCTION, version)
+            self._publish_variants(store, version)
+        return version
+
+    def _published(self, store: Store) -> str:
+        """The bundle's version in the store: the one that is there, or a new one."""
+        with self._work.errors():
+            folder = self._work.made_folder(Step("published", self._cards_step.key))
+        record, there = folder / PUBLISHED_FILE, store.versions()
+        known = _read_published(record)
+        if (version := known.get(store.root)) in there:
+            return str(version)
+        manifest = self.manifest()
+        version = _same_bundle(store, manifest)
+        if version is None:
             store.publish(self.bundle, manifest)
             version = manifest.version
-            record.write_text(json.dumps({**known, store_url: version}))
-        if promote and store.labels().get(PRODUCTION) != version:
-            store.promote(PRODUCTION, version)
-        self._publish_variants(store, str(version))
-        return str(version)
+        with self._work.errors():
+            replace_text(record, json.dumps({**known, store.root: version}))
+        return version
 
     def _publish_variants(self, store: Store, version: str) -> None:
         """Those of the config that are not in the store yet."""
@@ -249,17 +280,30 @@ class Run:
             if wanted not in there:
                 publish_variant(store, version, Precision(wanted), dataset=self.dataset)
 
-    def _base_trainer(self) -> BaseTrainer:
-        return BaseTrainer(
+    def _train_base(self, checkpoint: Path) -> Sasrec:
+        refuse_too_large(self.config, self.dataset)
+        trainer = BaseTrainer(
             self.config.base,
             self.split,
             self.dataset.n_items,
             seed=self.config.seed,
             device=self.device,
         )
+        with torch.enable_grad():  # whoever asks may be measuring
+            return train_base(trainer, checkpoint, self.report)
 
-    def _sae_trainer(self) -> SaeTrainer:
-        return SaeTrainer(self.config.sae, self._learned_from, seed=self.config.sae_seed)
+    def _train_sae(self, checkpoint: Path) -> Sae:
+        trainer = SaeTrainer(self.config.sae, self._learned_from, seed=self.config.sae_seed)
+        with torch.enable_grad():
+            return train_sae(trainer, checkpoint, self.report)
+
+    def _write_bundle(self, folder: Path) -> None:
+        parts = (self.base_model, self.sae, self.block, self.cards)
+        write_bundle_files(folder, *parts, self.dataset, self.split.train)
+
+    def _measured_metrics(self) -> dict[str, float]:
+        found = base_metrics(self.base_model, self.split, self.device)
+        return found | sae_metrics(self.base_model, self.sae, self.block, self.split, self.device)
 
     @cached_property
     def _learned_from(self) -> torch.Tensor:
@@ -303,7 +347,7 @@ class Run:
         cards = FeatureCards(features=features, groups=groups)
         most = max(settings.effects.users, settings.effects.group_users)
         rows = self.cohorts.carded[:most]
-        if not len(rows):
+        if not len(rows) or not table.values:
             return cards
         positions = self.config.hook_point.positions
         people = audience_at_test(self.base_model, self.block, self.split, rows)
@@ -330,27 +374,25 @@ class Run:
             n_interactions=self.dataset.n_interactions,
         )
 
-    def _folder(self, step: str, key: str) -> Path:
-        folder = self.work_dir / f"{step}-{key}"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
     @cached_property
-    def _base_key(self) -> str:
+    def _base_step(self) -> Step:
         start = [BASE_REVISION, self.dataset.sha256, self.config.seed]
-        return _fingerprint(*start, _settings(self.config.base))
+        key = _fingerprint(*start, _settings(self.config.base))
+        return Step("base", key, (BASE_MODEL_FILE,))
 
     @cached_property
-    def _sae_key(self) -> str:
-        return _fingerprint(SAE_REVISION, self._base_key, _sae_settings(self.config.sae))
+    def _sae_step(self) -> Step:
+        key = _fingerprint(SAE_REVISION, self._base_step.key, _sae_settings(self.config.sae))
+        return Step("sae", key, (SAE_SHAPE_FILE, SAE_FILE), (self._base_step,))
 
     @cached_property
-    def _cards_key(self) -> str:
+    def _cards_step(self) -> Step:
         items = [[i.item_id, i.title, dict(i.attributes)] for i in self.dataset.items]
-        parts: list[object] = [CARDS_REVISION, self._sae_key, _settings(self.config.cards), items]
+        settings = _settings(self.config.cards)
+        parts: list[object] = [CARDS_REVISION, self._sae_step.key, settings, items]
         if labeller := self.config.labeller:
             parts += [labeller_key(labeller), labeller.max_features]
-        return _fingerprint(*parts)
+        return Step("cards", _fingerprint(*parts), (CARDS_FILE,), (self._base_step, self._sae_step))
 
 
 def train(
@@ -363,7 +405,8 @@ def train(
     report: Report = silent,
 ) -> str:
     """The version of the bundle that the config makes of the data; goes on where it stopped."""
-    return Run(config, dataset, work_dir, report).publish(store_url, promote=promote)
+    with alone(work_dir, "training", OTHER_WORK_FOLDER):
+        return Run(config, dataset, work_dir, report).publish(store_url, promote=promote)
 
 
 def _sae_settings(settings: SaeConfig) -> object:
@@ -387,11 +430,30 @@ def _fingerprint(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _in_one_step(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes a file beside its place and moves it there: it is whole or absent."""
-    written = path.with_name(f".{path.name}")
-    write(written)
-    os.replace(written, path)
+def _sae_writers(sae: Sae) -> Writers:
+    shape = sae.shape.model_dump_json()
+    return {SAE_SHAPE_FILE: writer_of_text(shape), SAE_FILE: writer_of_sae(sae)}
+
+
+def _read_published(path: Path) -> dict[str, str]:
+    """Versions by store; none where the record is absent or damaged: bundles are compared then."""
+    try:
+        return PUBLISHED.validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return {}
+
+
+def _same_bundle(store: Store, manifest: Manifest) -> str | None:
+    """The version of the store that is the same bundle; None: there is none."""
+    for version in store.versions():
+        try:
+            known = store.manifest(version)
+        except BundleCorrupt:
+            continue
+        same = (known.files, known.hook_point, known.data)
+        if same == (manifest.files, manifest.hook_point, manifest.data):
+            return version
+    return None
 
 
 Parsed = TypeVar("Parsed", bound=BaseModel)

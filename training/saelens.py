@@ -17,12 +17,13 @@ from typing import Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from model_store.manifest import SaeKind, SaeShape
 from training.errors import InvalidSaeLens
 from training.sae import THRESHOLD_KINDS, Sae
+from training.storage import replace_file, replace_text
 
 CONFIG_FILE = "cfg.json"
 WEIGHTS_FILE = "sae_weights.safetensors"
@@ -88,11 +89,15 @@ def write_saelens(folder: Path, sae: Sae, origin: Mapping[str, str]) -> None:
         folder: made if it is not there; files in it are replaced.
         sae: with its normalisation folded in.
         origin: further metadata, e.g. `model_name`, `hook_name` and `dataset_path`.
+
+    Raises:
+        OSError: it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(_weights(sae), folder / WEIGHTS_FILE)
+    weights = _weights(sae)
+    replace_file(folder / WEIGHTS_FILE, lambda file: file.write(save(weights)))
     config = _config(sae, origin).model_dump_json(indent=2, exclude=_unused(sae))
-    (folder / CONFIG_FILE).write_text(config + "\n")
+    replace_text(folder / CONFIG_FILE, config + "\n")
 
 
 def read_saelens(folder: Path) -> Sae:

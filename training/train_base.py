@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from training.batches import Items, generator, left_aligned, length_batches, windows
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import resume, save_checkpoint
 from training.config import BaseModelConfig
+from training.errors import Diverged
 from training.evaluate import K, ranks_on_validation
-from training.loss import next_item_loss
+from training.loss import has_diverged, next_item_loss
 from training.metrics import ndcg
 from training.progress import Report, silent
 from training.sasrec import Sasrec
@@ -137,6 +138,12 @@ class BaseTrainer:
                 negatives=self.config.negatives,
             )
 
+    def refuse_diverged(self, loss: float) -> None:
+        """Raises Diverged where the epoch's loss or the weights after it say so."""
+        if has_diverged(loss, self.average.values()):
+            rate = f"lower base.learning_rate (now {self.config.learning_rate:g})"
+            raise Diverged("base model", f"in epoch {self.course.epoch}", rate)
+
     def validate(self) -> float:
         """Validation NDCG@10 of the averaged weights; the best are kept."""
         averaged = self._averaged_model()
@@ -182,12 +189,17 @@ class BaseTrainer:
 def train_base(
     trainer: BaseTrainer, checkpoint: Path | None = None, report: Report = silent
 ) -> Sasrec:
-    """The best model of a run that goes on from `checkpoint` if it exists, and saves to it."""
-    if checkpoint and (state := load_checkpoint(checkpoint)):
-        trainer.restore(state)
+    """The best model of a run that goes on from `checkpoint` if it exists, and saves to it.
+
+    Raises:
+        Diverged: the loss or the weights grew out of all bounds; the last state before is kept.
+        DamagedFile: the checkpoint is not as it was saved.
+    """
+    resume(checkpoint, trainer.restore)
     while not trainer.course.is_over(trainer.config):
         with _timed(trainer.course):
             loss = trainer.epoch()
+            trainer.refuse_diverged(loss)
             reached = trainer.validate()
         if checkpoint:
             save_checkpoint(checkpoint, trainer.state())

@@ -12,13 +12,21 @@ import torch
 from torch import Tensor
 
 from model_store.manifest import SaeKind
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training.checkpoint import resume, save_checkpoint
 from training.config import SaeConfig
+from training.errors import Diverged, SaeUnusable
 from training.jumprelu import exceeds, jump_relu
 from training.kept import Kept, decode_kept, encode_kept, kth_largest
+from training.loss import has_diverged
 from training.progress import Report, silent
 from training.sae import InputScale, Sae
 
+ROWS = 4_096
+"""Hidden states that are encoded at once."""
+LEAST_SPREAD = 1e-5
+"""Of hidden states over their largest coordinate: what lies below is rounding."""
+LEAST_VARIANCE = 1e-6
+"""Of a coordinate of a batch, of 1 over all: a batch may hold one hidden state again and again."""
 ROUND_STEPS = 100
 """Steps between reports and checkpoints."""
 THRESHOLD_KEEP = 0.99
@@ -70,6 +78,12 @@ class SaeTrainer:
         self.seconds += time.perf_counter() - began
         return fvu
 
+    def refuse_diverged(self, fvu: float) -> None:
+        """Raises Diverged where the round's FVU or the weights after it say so."""
+        if has_diverged(fvu, self.sae.state_dict().values()):
+            rate = f"lower sae.learning_rate (now {self.config.learning_rate:g})"
+            raise Diverged("SAE", f"by step {self.step}", rate)
+
     def _step(self) -> float:
         drawn = torch.randint(len(self.hidden), (self.config.batch_size,))
         x = self.scale(self.hidden[drawn.to(self.hidden.device)])
@@ -95,7 +109,7 @@ class SaeTrainer:
         error = x - code.reconstruction
         regularisation = code.penalty * self._warmth() + self._dead_features_loss(x, error.detach())
         self._observe(code)
-        variance = (x - x.mean(0)).square().sum()
+        variance = (x - x.mean(0)).square().sum().clamp_min(LEAST_VARIANCE * x.numel())
         return error.square().sum() / variance, regularisation
 
     def _counted(self, x: Tensor) -> Code:
@@ -181,12 +195,55 @@ class SaeTrainer:
 
 
 def train_sae(trainer: SaeTrainer, checkpoint: Path | None = None, report: Report = silent) -> Sae:
-    """The trained SAE, normalisation folded in; goes on from `checkpoint` and saves to it."""
-    if checkpoint and (state := load_checkpoint(checkpoint)):
-        trainer.restore(state)
+    """The trained SAE, normalisation folded in; goes on from `checkpoint` and saves to it.
+
+    Raises:
+        Diverged: the loss or the weights grew out of all bounds; the last state before is kept.
+        SaeUnusable: all hidden states are alike, or no feature is ever active.
+        DamagedFile: the checkpoint is not as it was saved.
+    """
+    refuse_alike(trainer)
+    resume(checkpoint, trainer.restore)
     while trainer.step < trainer.config.steps:
         fvu = trainer.round()
+        trainer.refuse_diverged(fvu)
         if checkpoint:
             save_checkpoint(checkpoint, trainer.state())
         report("sae", trainer.step, trainer.config.steps, f"fvu {fvu:.4f}")
-    return trainer.sae.folded(trainer.scale)
+    trained = trainer.sae.folded(trainer.scale)
+    refuse_dead(trained, trainer)
+    return trained
+
+
+def refuse_alike(trainer: SaeTrainer) -> None:
+    """Raises SaeUnusable where there is nothing to tell apart in what would be learned from."""
+    hidden = trainer.hidden
+    if trainer.scale.scale <= LEAST_SPREAD * float(hidden.abs().max()):
+        reason = f"the {len(hidden)} hidden states that the SAE would learn from are all alike"
+        remedy = "train on more data, or raise sae.max_positions, base.d_model or base.max_epochs"
+        raise SaeUnusable(reason, remedy)
+
+
+@torch.no_grad()
+def refuse_dead(trained: Sae, trainer: SaeTrainer) -> None:
+    """Raises SaeUnusable where no feature is active on any hidden state that was learned from."""
+    if not any(bool(trained.encode(rows).any()) for rows in torch.split(trainer.hidden, ROWS)):
+        n = trainer.config.d_sae
+        reason = f"all {n} features of the SAE are dead: none is active on any training history"
+        raise SaeUnusable(reason, _livelier(trainer.config))
+
+
+def _livelier(config: SaeConfig) -> str:
+    """Which settings make features fire."""
+    match config.kind:
+        case SaeKind.RELU:
+            first = f"lower sae.relu.l1_weight (now {config.relu.l1_weight:g})"
+        case SaeKind.JUMPRELU:
+            own = config.jumprelu
+            first = (
+                f"lower sae.jumprelu.l0_weight (now {own.l0_weight:g}) or "
+                f"sae.jumprelu.initial_threshold (now {own.initial_threshold:g})"
+            )
+        case _:
+            first = f"raise sae.k (now {config.k})"
+    return f"{first}, lower sae.learning_rate, or raise sae.steps (now {config.steps})"

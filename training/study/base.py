@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import numpy as np
 from pydantic import Field
 
-from training.config import Settings
+from training.config import Seed, Settings
 from training.evaluate import K, popularity_ranks, ranks_on_test, ranks_on_validation
 from training.metrics import Ranks, hit_rate, ndcg
 from training.pipeline import Run
@@ -21,7 +21,7 @@ from training.progress import Report, silent
 class BaseSettings(Settings):
     """Which models are compared."""
 
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2)
     """One model each."""
 
 

@@ -23,6 +23,7 @@ from training.dataset import Dataset
 from training.errors import InvalidStudyConfig
 from training.pipeline import Run
 from training.progress import Report
+from training.storage import OTHER_WORK_FOLDER, alone
 from training.study import (
     base,
     cards,
@@ -44,7 +45,7 @@ from training.study.markdown import markdown
 from training.study.parts import AnyPart, Part, Subject
 from training.study.report.page import write_report
 from training.study.report.results import Origin, StudyResults, data_facts
-from training.study.stages import Shelf, alone, strict_json, write_whole
+from training.study.stages import OTHER_OUT, Shelf, strict_json, write_whole
 from training.study.targets import TargetSettings, targets
 
 STUDY_FILE: Final = "study.json"
@@ -140,13 +141,16 @@ def run_study(wanted: Wanted, bars: Callable[[Clock, Sequence[str]], StudyBars])
         bars: shows how it goes.
 
     Raises:
-        UnusableOutput: the folder cannot be written, or another study is at work there.
+        UnusableOutput: the folder cannot be written, or another study or training is at work there.
         InvalidStudyConfig: a part would find nothing to steer.
         TrainingError: a part cannot be done.
     """
     started, shelf = datetime.now(UTC), Shelf(wanted.out)
     refuse_without_targets(wanted)
-    with alone(wanted.out):
+    with (
+        alone(wanted.out, "study", OTHER_OUT),
+        alone(wanted.work_dir, "training or study", OTHER_WORK_FOLDER),
+    ):
         clock = Clock(_weights_s(wanted.dataset), _measured_s(shelf), TRAINING)
         with bars(clock, NAMES) as shown:
             records = _records(wanted, shelf, clock, shown)

@@ -6,13 +6,13 @@ owner's own file.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError, model_validator
 from ruamel.yaml.comments import CommentedMap
 
 from training.builtin import RECIPES
-from training.config import TINY, Settings, TrainConfig
+from training.config import TINY, Seed, Settings, TrainConfig
 from training.data.spelling import nearest
 from training.errors import InvalidStudyConfig
 from training.study.cards import CardsSettings
@@ -27,8 +27,6 @@ from training.yaml_file import yaml_content
 
 STUDY_FILE = "study.yaml"
 """In the folder of a data set whose study is written down, beside its `data.yaml`."""
-
-Seed = Annotated[int, Field(ge=0)]
 
 
 class StudyConfig(Settings):

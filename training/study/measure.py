@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -121,9 +122,9 @@ class Measure:
         """The cell's figures: read where they are kept, else measured."""
         run = self.run_of(cell)
         path = self._path(run)
-        if path.exists():
+        if (kept := _kept_row(path)) is not None:
             own = cell.training.model_dump() if cell.training else {}
-            return SaeRow(**json.loads(path.read_text()) | own)
+            return SaeRow(**kept | own)
         row = self._measured(cell, run)
         write_whole(path, json.dumps(asdict(row)))
         return row
@@ -184,3 +185,12 @@ class Measure:
         folder = self.run.work_dir / "sweep"
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{fingerprint(ROW_REVISION, run.keys['sae'], measured, items)}.json"
+
+
+def _kept_row(path: Path) -> dict[str, Any] | None:
+    """The fields of a row in the file; None where there is none, or the file is damaged."""
+    try:
+        kept = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return kept if isinstance(kept, dict) else None

@@ -4,23 +4,19 @@ Each result is one JSON file under a fingerprint of what it depends on, so that 
 redoes only what depends on it, and what was there before is still there when it is changed back.
 """
 
-import fcntl
 import hashlib
 import json
 import math
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from training.errors import UnusableOutput
+from training.storage import replace_text, storage_errors
 
 PARTS_DIR = "parts"
-LOCK_FILE = ".lock"
+OTHER_OUT = "name another folder with --out"
 
 Result = TypeVar("Result")
 
@@ -51,7 +47,7 @@ class Shelf:
             UnusableOutput: it cannot be made.
         """
         self._folder = out / PARTS_DIR
-        with _told(out):
+        with storage_errors(out, OTHER_OUT):
             self._folder.mkdir(parents=True, exist_ok=True)
 
     def read(self, part: str, key: str, kind: type[Result]) -> Record[Result] | None:
@@ -74,9 +70,11 @@ class Shelf:
         self._spent_path(record.part, key).unlink(missing_ok=True)
 
     def spent_s(self, part: str, key: str) -> float:
-        """Seconds that broken attempts took."""
-        path = self._spent_path(part, key)
-        return float(path.read_text()) if path.exists() else 0.0
+        """Seconds that broken attempts took; 0 where their file is absent or damaged."""
+        try:
+            return float(self._spent_path(part, key).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return 0.0
 
     def write_spent(self, part: str, key: str, seconds: float) -> None:
         """Notes what a part has taken so far, in case it is broken off."""
@@ -86,7 +84,10 @@ class Shelf:
         """Seconds of the part's newest record, whatever it depended on; None without one."""
         found = self._folder.glob(f"{part}-*.json")
         newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
-        return None if newest is None else float(json.loads(newest.read_bytes())["seconds"])
+        try:
+            return None if newest is None else float(json.loads(newest.read_bytes())["seconds"])
+        except (ValueError, KeyError, TypeError):  # a damaged record, which its part does anew
+            return None
 
     def _path(self, part: str, key: str) -> Path:
         return self._folder / f"{part}-{key}.json"
@@ -106,38 +107,13 @@ def strict_json(value: object) -> str:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a file beside its place and moves it there: it is whole or absent.
+    """Writes a file that is whole or as it was, whenever the process stops.
 
     Raises:
         UnusableOutput: it cannot be written.
     """
-    written = path.with_name(f".{path.name}")
-    with _told(path):
-        written.write_text(text, encoding="utf-8")
-        os.replace(written, path)
-
-
-@contextmanager
-def alone(out: Path) -> Iterator[None]:
-    """Keeps a second study out of the folder.
-
-    Raises:
-        UnusableOutput: another one is at work there.
-    """
-    with _told(out), (out / LOCK_FILE).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UnusableOutput(out, "another study is writing there") from error
-        yield
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UnusableOutput(path, error.strerror or str(error)) from error
+    with storage_errors(path, OTHER_OUT):
+        replace_text(path, text)
 
 
 def _finite(value: object) -> object:

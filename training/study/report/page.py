@@ -1,6 +1,5 @@
 """The page: every section of the results in one HTML file that loads nothing."""
 
-import os
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -19,6 +18,7 @@ from training.study.report.sections.summary import (
     verdicts_of,
     warning,
 )
+from training.study.stages import write_whole
 
 PACKAGE = "training.study.report"
 
@@ -29,10 +29,11 @@ def write_report(results: StudyResults, path: Path) -> None:
     Args:
         results: of any parts.
         path: of the HTML file; replaced in one step.
+
+    Raises:
+        UnusableOutput: it cannot be written.
     """
-    written = path.with_name(f".{path.name}")
-    written.write_text(page(results), encoding="utf-8")
-    os.replace(written, path)
+    write_whole(path, page(results))
 
 
 def page(results: StudyResults) -> str:
