@@ -57,7 +57,7 @@ def config_of(path: Path | None, *, seed: int | None, device: str | None) -> Tra
     """
     given = {"seed": seed, "device": device}
     over = {name: value for name, value in given.items() if value is not None}
-    with told_as(Refused, TrainingError):
+    with told_as(Refused, TrainingError, OSError, ValueError):
         config = TrainConfig() if path is None else read_config(path)
         return train_config(config.model_dump() | over, "command line")
 

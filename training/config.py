@@ -320,10 +320,17 @@ def read_config(path: Path) -> TrainConfig:
         InvalidTrainConfig: it cannot be read, is no YAML, or holds an unknown key or a value out of
             range; every fault at once.
     """
-    return train_config(_written(path), str(path))
+
+    def refused(fault: str) -> InvalidTrainConfig:
+        return InvalidTrainConfig(path, (fault,))
+
+    written = yaml_content(path, refused, "safe")
+    if not isinstance(written, dict | None):
+        raise refused("must hold keys and values, e.g. `base: {max_epochs: 20}`")
+    return train_config({str(name): value for name, value in (written or {}).items()}, path)
 
 
-def train_config(settings: Mapping[str, Any], source: str) -> TrainConfig:
+def train_config(settings: Mapping[str, Any], source: Path | str) -> TrainConfig:
     """The config of some settings; what they leave out has its default.
 
     Args:
@@ -338,22 +345,8 @@ def train_config(settings: Mapping[str, Any], source: str) -> TrainConfig:
     except ValidationError as error:
         raise InvalidTrainConfig(source, tuple(map(_sentence, error.errors()))) from error
     except RecursionError as error:
-        raise InvalidTrainConfig(source, (TOO_DEEP,)) from error
-
-
-TOO_DEEP = "nested too deeply, or within itself: a config has sections, and settings within them"
-
-
-def _written(path: Path) -> dict[str, Any]:
-    """What the file says."""
-
-    def refused(fault: str) -> InvalidTrainConfig:
-        return InvalidTrainConfig(str(path), (fault,))
-
-    written = yaml_content(path, refused, "safe")
-    if isinstance(written, dict | None):
-        return {str(name): value for name, value in (written or {}).items()}
-    raise refused("must hold keys and values, e.g. `base: {max_epochs: 20}`")
+        fault = "holds itself: an alias within its anchor; write the settings out"
+        raise InvalidTrainConfig(source, (fault,)) from error
 
 
 def _sentence(fault: ErrorDetails) -> str:

@@ -68,7 +68,7 @@ class InvalidDataConfig(TrainingError):
 class InvalidTrainConfig(TrainingError):
     """A training config with faults; `faults` holds one sentence for each."""
 
-    def __init__(self, source: str, faults: tuple[str, ...]) -> None:
+    def __init__(self, source: Path | str, faults: tuple[str, ...]) -> None:
         super().__init__("\n".join(f"{source}: {fault}" for fault in faults))
         self.faults = faults
 

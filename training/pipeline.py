@@ -198,9 +198,8 @@ class Run:
     @cached_property
     def metrics(self) -> dict[str, float]:
         """What base model and SAE are worth; see docs/training.md for each name."""
-        made_of = (self._base_step, self._sae_step)
         return self._work.kept(
-            Step("metrics", self._sae_step.key, (METRICS_FILE,), made_of),
+            self._metrics_step,
             lambda: {METRICS_FILE: writer_of_text(json.dumps(self._measured_metrics()))},
             lambda folder: FIGURES.validate_json((folder / METRICS_FILE).read_bytes()),
         )
@@ -221,10 +220,9 @@ class Run:
     @cached_property
     def bundle(self) -> Path:
         """Folder with every file of the bundle but the manifest."""
-        steps = (self._base_step, self._sae_step, self._cards_step)
-        return self._work.kept_folder(
-            Step("bundle", self._cards_step.key, (), steps), self._write_bundle
-        )
+        made_of = (self._base_step, self._sae_step, self._cards_step)
+        step = Step("bundle", self._cards_step.key, (), made_of)
+        return self._work.kept_folder(step, self._write_bundle)
 
     def manifest(self) -> Manifest:
         """A new manifest of the bundle's files."""
@@ -282,20 +280,24 @@ class Run:
 
     def _train_base(self, checkpoint: Path) -> Sasrec:
         refuse_too_large(self.config, self.dataset)
-        trainer = BaseTrainer(
+        with torch.enable_grad():  # whoever asks may be measuring
+            return train_base(self._base_trainer(), checkpoint, self.report)
+
+    def _train_sae(self, checkpoint: Path) -> Sae:
+        with torch.enable_grad():
+            return train_sae(self._sae_trainer(), checkpoint, self.report)
+
+    def _base_trainer(self) -> BaseTrainer:
+        return BaseTrainer(
             self.config.base,
             self.split,
             self.dataset.n_items,
             seed=self.config.seed,
             device=self.device,
         )
-        with torch.enable_grad():  # whoever asks may be measuring
-            return train_base(trainer, checkpoint, self.report)
 
-    def _train_sae(self, checkpoint: Path) -> Sae:
-        trainer = SaeTrainer(self.config.sae, self._learned_from, seed=self.config.sae_seed)
-        with torch.enable_grad():
-            return train_sae(trainer, checkpoint, self.report)
+    def _sae_trainer(self) -> SaeTrainer:
+        return SaeTrainer(self.config.sae, self._learned_from, seed=self.config.sae_seed)
 
     def _write_bundle(self, folder: Path) -> None:
         parts = (self.base_model, self.sae, self.block, self.cards)
@@ -384,6 +386,11 @@ class Run:
     def _sae_step(self) -> Step:
         key = _fingerprint(SAE_REVISION, self._base_step.key, _sae_settings(self.config.sae))
         return Step("sae", key, (SAE_SHAPE_FILE, SAE_FILE), (self._base_step,))
+
+    @cached_property
+    def _metrics_step(self) -> Step:
+        made_of = (self._base_step, self._sae_step)
+        return Step("metrics", self._sae_step.key, (METRICS_FILE,), made_of)
 
     @cached_property
     def _cards_step(self) -> Step:

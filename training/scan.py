@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from model_store.bounds import GROUP, ROW_LEVELS, Bounds, Float32, ItemCodes, n_groups
 from model_store.files import SCAN_FILE, SCAN_WEIGHTS_FILE
@@ -43,7 +43,7 @@ def write_scan(folder: Path, model: Sasrec, block: int, *, lists: bool | None = 
     coded = [ItemCodes.of(own) for own in blocks]
     bounds = [codes.bounds(own) for codes, own in zip(coded, blocks, strict=True)]
     path = folder / SCAN_WEIGHTS_FILE
-    save_file({**_rounded_up(bounds), **_weights(coded)}, path)
+    path.write_bytes(save({**_rounded_up(bounds), **_weights(coded)}))
     onnx.save(scan_graph(model, block, path, lists=lists), folder / SCAN_FILE)
 
 

@@ -29,7 +29,7 @@ def read_dataset(config: DataConfig) -> Dataset:
         "" if config.items is None else config.items.path.name,
     )
     core = _core(found.frame, config.k_core)
-    kept = _long_enough(config, found.frame, core)
+    kept = _long_enough(config, core, found.frame)
     items = _catalogue(kept, described)
     item_ids = [item.item_id for item in items]
     user_ids, histories = _histories(kept, item_ids)
@@ -54,28 +54,38 @@ def _empty_attributes(config: DataConfig, items: tuple[Item, ...]) -> Iterator[s
             yield f"no item carries the attribute {name!r}, read from {source.column!r}"
 
 
-def _long_enough(config: DataConfig, found: pl.DataFrame, core: pl.DataFrame) -> pl.DataFrame:
+def _long_enough(config: DataConfig, core: pl.DataFrame, read: pl.DataFrame) -> pl.DataFrame:
     """The rows of users with a history of the least length.
 
+    Args:
+        config: the filters.
+        core: the rows of the k-core.
+        read: the rows before it.
+
     Raises:
-        InvalidData: no user has one; says which setting left the last rows out.
+        InvalidData: no row is left; names the filter that took the last.
     """
     kept = core.filter(pl.len().over("user") >= config.min_history)
-    if not kept.is_empty():
-        return kept
-    path, least = config.interactions.path, config.min_history
-    if found.is_empty():
+    if kept.is_empty():
+        problem, remedy = _emptied_by(config, core, read)
+        raise InvalidData([DataFault(config.interactions.path, None, problem, remedy)])
+    return kept
+
+
+def _emptied_by(config: DataConfig, core: pl.DataFrame, read: pl.DataFrame) -> tuple[str, str]:
+    """What no row passed, and what to change."""
+    if read.is_empty():
         name = "" if config.items is None else config.items.path.name
         problem = f"no row is left: every item is missing in {name}"
         remedy = f"write the ids as in {name}, or correct `interactions.item` or `items.item`"
-    elif core.is_empty():
-        problem = f"no row is left within the {config.k_core}-core"
-        remedy = "add interactions or lower `k_core`"
-    else:
-        within = f" within the {config.k_core}-core" if config.k_core > 1 else ""
-        problem = f"no user has a usable history of {least} or more interactions{within}"
-        remedy = "add interactions or lower `min_history`"
-    raise InvalidData([DataFault(path, None, problem, remedy)])
+        return problem, remedy
+    if core.is_empty():
+        problem = f"no row is in the {config.k_core}-core of users and items"
+        return problem, f"lower `k_core` ({config.k_core}), or add interactions"
+    longest = core["user"].value_counts()["count"].max()
+    within = f" within the {config.k_core}-core" if config.k_core > 1 else ""
+    problem = f"no user has {config.min_history} or more interactions{within}"
+    return problem, f"lower `min_history` to {longest} or less, or add interactions"
 
 
 def _core(frame: pl.DataFrame, k: int) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from tests.conftest import CACHE
 from training.builtin import DESCRIBED, ML_100K, RECIPES, cached_files, load_dataset
 from training.data import load_data_config
 from training.dataset import Dataset
-from training.errors import CorruptDownload, FilesNotGiven, UnavailableDownload
+from training.errors import CorruptDownload, FilesNotGiven, UnavailableDownload, UnusableOutput
 
 
 def test_ml_100k_has_its_published_size(ml100k: Dataset) -> None:
@@ -51,6 +51,22 @@ def test_a_damaged_copy_is_not_used(ml100k: Dataset, tmp_path: Path) -> None:
     shutil.copytree(CACHE / "datasets" / "ml-100k", folder)
     (folder / "ml-100k.item").write_text("damaged")
     with pytest.raises(UnavailableDownload):
+        load_dataset("ml-100k", cache=tmp_path)
+
+
+@pytest.mark.usefixtures("offline", "ml100k")
+def test_a_damaged_copy_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "datasets" / "ml-100k"
+    shutil.copytree(CACHE / "datasets" / "ml-100k", folder)
+    (folder / "ml-100k.item").write_text("")
+    with pytest.raises(UnavailableDownload):
+        load_dataset("ml-100k", cache=tmp_path)
+    assert f"{folder / 'ml-100k.item'} is damaged: it is fetched anew" in caplog.text
+
+
+def test_a_cache_that_cannot_be_written_is_told_with_the_variable(tmp_path: Path) -> None:
+    (tmp_path / "datasets").write_text("")
+    with pytest.raises(UnusableOutput, match=r"datasets: a file, .* set XDG_CACHE_HOME"):
         load_dataset("ml-100k", cache=tmp_path)
 
 

@@ -132,8 +132,22 @@ BAD_INTERACTIONS: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
         "r.csv",
         HEADER + "u,a,1\n",
         {"min_history": 3},
-        "r.csv: no user has a usable history of 3 or more interactions; add interactions or "
-        "lower `min_history`",
+        "r.csv: no user has 3 or more interactions; lower `min_history` to 1 or less, or add "
+        "interactions",
+    ),
+    "no core": (
+        "r.csv",
+        HEADER + "u,a,1\nu,b,2\nv,c,1\nv,d,2\n",
+        {"k_core": 2},
+        "r.csv: no row is in the 2-core of users and items; lower `k_core` (2), or add "
+        "interactions",
+    ),
+    "no usable user within the core": (
+        "r.csv",
+        HEADER + "u,a,1\nu,b,2\nv,a,1\nv,b,2\n",
+        {"k_core": 2, "min_history": 3},
+        "r.csv: no user has 3 or more interactions within the 2-core; lower `min_history` to 2 "
+        "or less, or add interactions",
     ),
 }
 
@@ -141,8 +155,8 @@ BAD_INTERACTIONS: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", BAD_INTERACTIONS)
 def test_bad_interactions_are_refused_with_file_row_and_remedy(case: str, tmp_path: Path) -> None:
     name, content, settings, message = BAD_INTERACTIONS[case]
-    whole = {key: settings[key] for key in settings if key == "min_history"}
-    own = {key: settings[key] for key in settings if key != "min_history"}
+    whole = {key: settings[key] for key in settings if key in ("min_history", "k_core")}
+    own = {key: settings[key] for key in settings if key not in whole}
     with pytest.raises(InvalidData) as refused:
         read(write(tmp_path / name, content), interaction_settings=own, **whole)
     assert str(refused.value) == message
@@ -190,17 +204,9 @@ def test_rows_that_are_all_dropped_name_the_ids(tmp_path: Path) -> None:
     )
 
 
-def test_an_empty_core_names_its_setting(tmp_path: Path) -> None:
-    with pytest.raises(InvalidData) as refused:
-        read(write(tmp_path / "r.csv", HEADER + "u,a,1\n"), k_core=5, min_history=3)
-    assert str(refused.value) == (
-        "r.csv: no row is left within the 5-core; add interactions or lower `k_core`"
-    )
-
-
 def test_a_core_may_take_as_many_turns_as_there_are_users(tmp_path: Path) -> None:
     chain = "".join(f"u{n},i{n},1\nu{n},i{n + 1},2\n" for n in range(1500))
-    with pytest.raises(InvalidData, match="no row is left within the 2-core"):
+    with pytest.raises(InvalidData, match="no row is in the 2-core"):
         read(write(tmp_path / "r.csv", HEADER + chain), k_core=2)
 
 
