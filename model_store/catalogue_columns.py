@@ -13,7 +13,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from model_store.catalogue import Attributes, Catalogue, index_of, popularity
 from model_store.errors import BundleCorrupt
@@ -99,7 +99,7 @@ def write_columns(path: Path, catalogue: Catalogue, source_sha256: str) -> None:
         "attribute_set_of": np.array(catalogue.attribute_set_of),
         "counts": np.array(catalogue.counts),
     }
-    save_file(columns, path, metadata={SOURCE: source_sha256})
+    path.write_bytes(save(columns, metadata={SOURCE: source_sha256}))
 
 
 def read_columns(path: Path, source_sha256: str) -> Catalogue:

@@ -84,7 +84,7 @@ class InvalidStudyConfig(TrainingError):
 class UnusableOutput(TrainingError):
     """A file or folder cannot be read or written, or is in use; `reason` says why."""
 
-    def __init__(self, path: Path, reason: str, remedy: str) -> None:
+    def __init__(self, path: Path | str, reason: str, remedy: str) -> None:
         super().__init__(f"{path}: {reason}; {remedy}")
         self.path = path
         self.reason = reason

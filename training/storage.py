@@ -73,7 +73,7 @@ def storage_errors(place: Path | str, otherwise: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        path = Path(os.fsdecode(error.filename)) if _names_file(error) else Path(place)
+        path = os.fsdecode(error.filename) if _names_file(error) else place
         raise _unusable(path, error, otherwise) from error
 
 
@@ -145,8 +145,8 @@ def _names_file(error: OSError) -> bool:
     return isinstance(error.filename, str | bytes) and bool(error.filename)
 
 
-def _unusable(path: Path, error: OSError, otherwise: str) -> UnusableOutput:
-    if error.errno in _IN_THE_WAY and (file := _file_in_the_way(path)):
+def _unusable(path: Path | str, error: OSError, otherwise: str) -> UnusableOutput:
+    if error.errno in _IN_THE_WAY and (file := _file_in_the_way(Path(path))):
         return UnusableOutput(
             file, "a file, where a folder is needed", f"remove it, or {otherwise}"
         )

@@ -82,7 +82,7 @@ def _emptied_by(config: DataConfig, core: pl.DataFrame, read: pl.DataFrame) -> t
     if core.is_empty():
         problem = f"no row is in the {config.k_core}-core of users and items"
         return problem, f"lower `k_core` ({config.k_core}), or add interactions"
-    longest = core["user"].value_counts()["count"].max()
+    longest = int(core["user"].value_counts()["count"].to_numpy().max())
     within = f" within the {config.k_core}-core" if config.k_core > 1 else ""
     problem = f"no user has {config.min_history} or more interactions{within}"
     return problem, f"lower `min_history` to {longest} or less, or add interactions"
