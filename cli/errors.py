@@ -5,9 +5,11 @@ CliError
 ├── NotFound          what was named does not exist
 ├── Unavailable       a service cannot be reached or did not come up
 ├── MissingExtra      the subcommand needs packages that this install lacks
+├── OutputLost        stdout cannot be written
 └── CallRefused       a service refused a call (cli.client)
 """
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -50,6 +52,17 @@ class MissingExtra(CliError):
         )
         self.extra = extra
         self.package = package
+
+
+class OutputLost(CliError):
+    """Stdout cannot be written: closed, full, or its reader has gone."""
+
+    def __init__(self, cause: OSError) -> None:
+        reason = "it is closed" if cause.errno == errno.EBADF else cause.strerror or str(cause)
+        super().__init__(f"stdout cannot be written: {reason}; send the output elsewhere")
+        self.is_pipe = cause.errno == errno.EPIPE
+        """Whether its reader has gone, which needs no words."""
+        self.exit_code = ExitCode.PIPE_CLOSED if self.is_pipe else ExitCode.REFUSED
 
 
 class CallRefused(CliError):

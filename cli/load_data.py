@@ -24,7 +24,7 @@ def write_data(
         requests = list(requests_of(bundle, wanted))
         out.mkdir(parents=True, exist_ok=True)
         files = {"requests": out / "requests.json", "frame": out / "body.frame"}
-        files["requests"].write_text(as_ghz_data(requests))
+        files["requests"].write_text(as_ghz_data(requests), encoding="utf-8")
         files["frame"].write_bytes(frame(requests[0].SerializeToString(deterministic=True)))
     if as_json:
         names = {name: str(path) for name, path in files.items()}

@@ -1,62 +1,47 @@
-"""The one command, `steerrec`: each subcommand imports its room when it runs."""
+"""The entry of `steerrec`: every way in which a command can end goes through `run`.
 
-from typing import Any
+Nothing else of the command line prints a traceback. Only what a broken install still has is
+imported at the top: an import that fails must end in a sentence, too.
+"""
 
-import typer
-from typer.core import TyperGroup
-
-from cli.commands import (
-    audit,
-    decisions,
-    demo,
-    features,
-    load,
-    models,
-    preset,
-    recommend,
-    serve,
-    study,
-    train,
-)
-from cli.errors import CliError
-from cli.exit_code import ExitCode
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
 
 
-class _Sentences(TyperGroup):
-    """Prints what ends a command as sentences, and exits with the code that it carries."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except CliError as error:
-            _show_error(error)
-            raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt as error:
-            raise typer.Exit(ExitCode.INTERRUPTED) from error
+def app() -> NoReturn:
+    """Run the command line of this process, and exit with its status."""
+    sys.exit(run(sys.argv[1:], is_process=True))
 
 
-def _show_error(error: CliError) -> None:
-    from cli.output import show_error
+def run(words: Sequence[str], *, is_process: bool = False) -> int:
+    """Exit status of the command that the words spell; what ended it early is printed.
 
-    show_error(str(error))
+    Args:
+        words: of the command line, without `steerrec`.
+        is_process: whether stdout and stderr are this process's, to be made safe to write to.
+    """
+    try:
+        if is_process:
+            from cli.standard_streams import prepare_streams
+
+            prepare_streams()
+        return _status_of(words)
+    except BaseException as error:
+        from cli.endings import status_after
+
+        return status_after(error, words)
 
 
-app = typer.Typer(
-    cls=_Sentences,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    help="Sequential recommendations whose answers can be steered while the service runs.",
-)
-app.add_typer(train.app, name="train")
-app.command("study")(study.study)
-app.command("serve")(serve.serve)
-app.command("recommend")(recommend.recommend)
-app.add_typer(features.app, name="features")
-app.add_typer(preset.app, name="preset")
-app.add_typer(audit.app, name="audit")
-app.command("replay")(decisions.replay)
-app.add_typer(decisions.app, name="decisions")
-app.add_typer(models.app, name="models")
-app.add_typer(load.app, name="load")
-app.command("demo")(demo.demo)
+def _status_of(words: Sequence[str]) -> int:
+    from cli.command_tree import command
+
+    try:
+        command()(list(words), prog_name="steerrec")
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    else:
+        status = 0
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    return status

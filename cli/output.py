@@ -1,5 +1,6 @@
 """Where the command writes: tables and JSON to stdout, everything else to stderr."""
 
+import codecs
 import json
 import os
 import sys
@@ -59,16 +60,21 @@ def note(sentence: str) -> None:
     _console(stderr=True).print(sentence, soft_wrap=True)
 
 
-def show_error(text: str) -> None:
-    """Print why the command ends."""
-    console = _console(stderr=True)
-    console.print("error: ", style="bold red", end="")
-    console.print(text, soft_wrap=True)
-
-
 def show_json(value: object) -> None:
     """Print one JSON document; messages in proto JSON with the contract's field names."""
-    sys.stdout.write(json.dumps(_plain(value), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(_plain(value), indent=2) + "\n")
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """The JSON of a value; what stdout could not write as it is stands there as escapes."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    is_exact = stdout_is_utf8() and not any("\ud800" <= own <= "\udfff" for own in text)
+    return text if is_exact else json.dumps(value, indent=indent)
+
+
+def stdout_is_utf8() -> bool:
+    """Whether stdout writes every character; programs that read it expect this encoding."""
+    return codecs.lookup(getattr(sys.stdout, "encoding", None) or "utf-8").name == "utf-8"
 
 
 def table(*columns: str, title: str | None = None, right: Iterable[str] = ()) -> Table:

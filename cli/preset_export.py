@@ -8,7 +8,7 @@ from steerrec.v1 import preset_pb2
 
 from cli.client import Client
 from cli.errors import Refused
-from cli.output import note, show, show_json
+from cli.output import note, show, show_json, stdout_is_utf8
 from cli.preset_file import SUFFIXES, preset_yaml
 from cli.stored_presets import listed
 
@@ -31,9 +31,9 @@ def in_force(client: Client) -> list[preset_pb2.Preset]:
     return sorted(active, key=lambda preset: preset.name)
 
 
-def documents(presets: Sequence[preset_pb2.Preset]) -> str:
+def documents(presets: Sequence[preset_pb2.Preset], *, ascii_only: bool = False) -> str:
     """All presets as one multi-document file."""
-    return "---\n".join(preset_yaml(preset) for preset in presets)
+    return "---\n".join(preset_yaml(preset, ascii_only=ascii_only) for preset in presets)
 
 
 def export(presets: Sequence[preset_pb2.Preset], to: Path) -> Exported:
@@ -58,7 +58,7 @@ def show_documents(presets: Sequence[preset_pb2.Preset], *, as_json: bool) -> No
     if as_json:
         show_json(presets)
     elif presets:
-        show(documents(presets).rstrip())
+        show(documents(presets, ascii_only=not stdout_is_utf8()).rstrip())
 
 
 def show_exported(exported: Exported, *, delete: bool, as_json: bool) -> None:

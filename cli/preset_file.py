@@ -87,10 +87,16 @@ def read_presets(paths: Sequence[Path]) -> list[PresetFile]:
     return files
 
 
-def preset_yaml(preset: preset_pb2.Preset) -> str:
-    """The file that `read_preset` would read as this preset."""
+def preset_yaml(preset: preset_pb2.Preset, *, ascii_only: bool = False) -> str:
+    """The file that `read_preset` would read as this preset.
+
+    Args:
+        preset: what the file says.
+        ascii_only: whether every other character is written as its escape.
+    """
     written = StringIO()
     yaml = YAML()
+    yaml.allow_unicode = not ascii_only
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.dump({"name": preset.name, **preset_content(preset)}, written)
     return written.getvalue()

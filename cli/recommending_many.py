@@ -1,6 +1,5 @@
 """Asking for the slates of a file of histories, over one stream; JSON lines out."""
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -9,6 +8,7 @@ from steerrec.v1 import preview_pb2, recommender_pb2
 
 from cli.client import Client
 from cli.errors import Refused
+from cli.output import json_text
 from cli.rpc_refusal import refused_result
 
 A_MESSAGE = 64
@@ -93,4 +93,4 @@ def _print(result: recommender_pb2.StreamRecommendResult) -> None:
         told["error"] = {"code": refusal.status, "message": str(refusal)}
     else:
         told["response"] = MessageToDict(result.response, preserving_proto_field_name=True)
-    sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(told) + "\n")

@@ -9,7 +9,7 @@ from steerrec.v1 import preset_pb2, targeting_pb2
 
 from cli.client import Client, pages
 from cli.errors import NotFound
-from cli.output import kept_whole, note, one_line, show, show_json, table
+from cli.output import kept_whole, note, one_line, show, show_json, stdout_is_utf8, table
 from cli.preset_file import preset_yaml
 
 PAGE = 1000
@@ -81,7 +81,7 @@ def show_preset(preset: preset_pb2.Preset, *, as_json: bool) -> None:
     if as_json:
         show_json(preset)
         return
-    show(preset_yaml(preset).rstrip())
+    show(preset_yaml(preset, ascii_only=not stdout_is_utf8()).rstrip())
     written = f"{moment(preset.update_time)} by {preset.author}: {preset.reason}"
     note(f"revision {preset.revision}, {state(preset)}, written {written}")
 

@@ -233,7 +233,7 @@ def load_of(
 
 def _json(path: Path, what: str) -> object:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(path.read_bytes())
     except OSError as error:
         raise LoadRefused([f"{path}: {error.strerror}; the {what} file cannot be read"]) from None
     except ValueError as error:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer
 
-from cli.main import app
+from cli.command_tree import app
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
 ROW = re.compile(r"^\| `([a-z ]+)` \| ((?:`-[^`]+`(?:, )?)*) ?\|$", re.MULTILINE)

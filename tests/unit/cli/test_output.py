@@ -1,12 +1,18 @@
 """What tables keep: in a narrow terminal, and where stdout is piped."""
 
+import io
+import json
+import sys
+from pathlib import Path
+
 import pytest
 from google.protobuf import text_format
 from steerrec.v1 import feature_pb2, preset_pb2
 
 from cli.feature_cards import show_groups
-from cli.output import show, table
-from cli.stored_presets import show_presets
+from cli.output import show, show_json, table
+from cli.preset_file import read_preset
+from cli.stored_presets import show_preset, show_presets
 
 GROUP = "attribute { name: 'genre' value: 'Children and Family' } item_count: 251"
 PRESET = """
@@ -101,3 +107,40 @@ def test_a_piped_table_heeds_columns(
     made.add_row("x" * 500)
     show(made)
     assert max(map(len, capsys.readouterr().out.splitlines())) == 60
+
+
+class Stdout(io.TextIOWrapper):
+    """Text that is written in one encoding, strictly."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(io.BytesIO(), encoding=encoding)
+
+    def content(self) -> bytes:
+        """What was written."""
+        self.flush()
+        content: bytes = self.buffer.getvalue()  # type: ignore[attr-defined]
+        return content
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+@pytest.mark.parametrize("text", ["Amélie", "東京", "half \ud800"])
+def test_json_is_exact_whatever_stdout_can_write(
+    encoding: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdout = Stdout(encoding)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    show_json({"title": text})
+    assert json.loads(stdout.content()) == {"title": text}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_a_shown_preset_is_read_as_it_is_whatever_stdout_can_write(
+    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdout, rule = Stdout(encoding), "attribute { name: 'g' value: 'Amélie' } operation: 2 value: 1"
+    text = f"name: 'a' description: '東京 … é' rules {{ {rule} unit: UNIT_RAW }}"
+    preset = text_format.Parse(text, preset_pb2.Preset())
+    monkeypatch.setattr(sys, "stdout", stdout)
+    show_preset(preset, as_json=False)
+    (tmp_path / "a.yaml").write_bytes(stdout.content())
+    assert read_preset(tmp_path / "a.yaml").preset.message() == preset
