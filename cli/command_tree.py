@@ -6,6 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from cli.checked_values import check_values
 from cli.commands import (
     audit,
     decisions,
@@ -55,4 +56,6 @@ app.command("demo")(demo.demo)
 
 def command() -> Callable[..., Any]:
     """The whole command line; called with its words, it exits."""
-    return typer.main.get_command(app)
+    built = typer.main.get_command(app)
+    check_values(built)
+    return built

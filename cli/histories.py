@@ -5,11 +5,10 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.json_format import ParseDict, ParseError
-from google.protobuf.struct_pb2 import Struct
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from steerrec.v1 import preview_pb2
 
+from cli.contexts import ContextRefused, struct_of
 from cli.errors import Refused
 
 EXAMPLE = '{"history": ["50", "172"], "next": "181", "context": {"surface": "home"}}'
@@ -40,7 +39,7 @@ class HistoryLine(BaseModel):
         """The history as the contract has it."""
         made = preview_pb2.PreviewHistory(item_ids=self.history, next_item_id=self.next_item)
         if self.context is not None:
-            made.context.CopyFrom(ParseDict(self.context, Struct()))
+            made.context.CopyFrom(struct_of(self.context))
         return made
 
 
@@ -73,7 +72,7 @@ def _history(where: str, line: str) -> preview_pb2.PreviewHistory | Refused:
         return HistoryLine.model_validate_json(line).message()
     except ValidationError as error:
         return Refused([*_faults(where, error)])
-    except ParseError as error:
+    except ContextRefused as error:
         return Refused(f"{where}: context: {error}")
 
 

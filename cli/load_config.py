@@ -91,8 +91,9 @@ def _merged(base: Ghz, given: Ghz) -> Ghz:
         if bound in given:
             base = {name: value for name, value in base.items() if name not in others}
     merged = base | given
-    if "connections" not in given and "concurrency" in given:
-        merged["connections"] = min(base.get("connections", 1), given["concurrency"])
+    shared = base.get("connections", 1)
+    if "connections" not in given and "concurrency" in given and isinstance(shared, int):
+        merged["connections"] = min(shared, given["concurrency"])
     return merged if _is_bounded(merged) else merged | {"duration": _until_changed(merged)}
 
 
@@ -111,6 +112,7 @@ def _until_changed(merged: Ghz) -> object:
             step_s=LINE_STEP_S if is_line else seconds(merged["load-step-duration"]),
             end=merged["load-end"],
         )
-    except (KeyError, TypeError, ValueError):
+        lasts_s = shape.constant_from_s if shape.step else 0
+    except (KeyError, TypeError, ValueError, OverflowError):
         return 0
-    return shape.constant_from_s if shape.step else 0
+    return lasts_s

@@ -6,6 +6,12 @@ import typer
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 DEFAULT_TIMEOUT_S = 10.0
+MAX_TIMEOUT_S = 10_000_000
+"""Four months; gRPC takes a deadline far beyond it for one that has passed."""
+MAX_K = 1000
+"""The contract's own limit of a slate."""
+MAX_SEED = 2**32 - 1
+"""What every generator of random numbers takes."""
 ADDRESS_VARIABLE = "STEERREC_CLIENT_ADDRESS"
 """Of the variables that clients read: the service refuses every other name it does not know."""
 
@@ -14,7 +20,10 @@ Address = Annotated[
     typer.Option("--address", envvar=ADDRESS_VARIABLE, help="Host and port of the service."),
 ]
 TimeoutS = Annotated[
-    float, typer.Option("--timeout", min=0.001, help="Seconds to wait for each answer.")
+    float,
+    typer.Option(
+        "--timeout", min=0.001, max=MAX_TIMEOUT_S, help="Seconds to wait for each answer."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Model = Annotated[

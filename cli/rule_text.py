@@ -1,13 +1,14 @@
 """Rules, presets and context as words of a command line."""
 
-import json
 from collections.abc import Sequence
 
 import typer
 from google.protobuf import struct_pb2
-from google.protobuf.json_format import ParseDict
 from steerrec.v1 import recommender_pb2, rule_pb2
 
+from cli.checked_values import MAX_REVISION, MAX_WHOLE, finite_number, whole_number
+from cli.contexts import ContextRefused, fact_of, struct_of
+from cli.shown import shown
 from cli.spelling import hint
 
 OPERATIONS = ("SCALE", "ADD", "SET", "FLOOR", "CAP")
@@ -27,14 +28,15 @@ def rule_of(text: str) -> rule_pb2.Rule:
     words = text.split(":")
     unit = words.pop() if words[-1].lower() in UNITS else "reference"
     if len(words) < 3:
-        raise typer.BadParameter(f"{text!r} is no rule: {FORM}")
+        raise typer.BadParameter(f"--rule {shown(text)} is no rule: {FORM}")
     *target, operation, value = words
+    given = f"--rule {shown(text)}"
     rule = rule_pb2.Rule(
-        operation=rule_pb2.Operation.Value(f"OPERATION_{_operation(operation)}"),
-        value=_number(value),
+        operation=rule_pb2.Operation.Value(f"OPERATION_{_operation(operation, given)}"),
+        value=finite_number(value, given),
         unit=rule_pb2.Unit.Value(f"UNIT_{unit.upper()}"),
     )
-    _aim(rule, ":".join(target))
+    _aim(rule, ":".join(target), given)
     return rule
 
 
@@ -90,61 +92,53 @@ def preset_reference_of(text: str) -> recommender_pb2.PresetReference:
     """The preset that `text` names: NAME, or NAME@REVISION.
 
     Raises:
-        BadParameter: the revision is no number.
+        BadParameter: the revision is no number, or one that no preset has.
     """
     name, at, revision = text.partition("@")
-    if at and not revision.isdecimal():
-        raise typer.BadParameter(f"{text!r}: the revision after @ is a number from 1")
-    return recommender_pb2.PresetReference(name=name, revision=int(revision) if at else None)
+    number = whole_number(revision, f"revision of {shown(text)}", most=MAX_REVISION) if at else None
+    return recommender_pb2.PresetReference(name=name, revision=number)
 
 
 def context_of(pairs: Sequence[str]) -> struct_pb2.Struct | None:
     """The context that `key=value` words spell; a value is JSON where it parses as such.
 
     Raises:
-        BadParameter: a word without `=`, or a key given twice.
+        BadParameter: a word without `=`, a key given twice, or a value that nothing can hold.
     """
     facts: dict[str, object] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not (key and equals):
-            raise typer.BadParameter(f"{pair!r} is not KEY=VALUE, e.g. surface=home")
+            raise typer.BadParameter(f"--context {shown(pair)} is not KEY=VALUE, e.g. surface=home")
         if key in facts:
-            raise typer.BadParameter(f"{key!r} is given twice")
-        facts[key] = _fact(value)
-    if not facts:
-        return None
-    return ParseDict(facts, struct_pb2.Struct())
-
-
-def _fact(text: str) -> object:
+            raise typer.BadParameter(f"--context {shown(key)} is given twice; give it once")
+        try:
+            facts[key] = fact_of(value)
+        except ContextRefused as refused:
+            raise typer.BadParameter(f"--context {shown(key)}: {refused}") from None
     try:
-        return json.loads(text, parse_constant=str)
-    except ValueError:
-        return text
+        return struct_of(facts) if facts else None
+    except ContextRefused as refused:
+        raise typer.BadParameter(f"--context {refused}") from None
 
 
-def _operation(text: str) -> str:
+def _operation(text: str, given: str) -> str:
     if text.upper() not in OPERATIONS:
-        raise typer.BadParameter(f"{text!r} is no operation; {hint(text, OPERATIONS)}")
+        raise typer.BadParameter(
+            f"{given}: {shown(text)} is no operation; {hint(text, OPERATIONS)}"
+        )
     return text.upper()
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no number: {FORM}") from None
-
-
-def _aim(rule: rule_pb2.Rule, target: str) -> None:
+def _aim(rule: rule_pb2.Rule, target: str, given: str) -> None:
     index = target.removeprefix("feature").lstrip(" =")
     if index.removeprefix("-").isdecimal():
-        rule.feature_index = int(index)
+        rule.feature_index = whole_number(index, given, least=-MAX_WHOLE - 1)
         return
     name, equals, value = target.partition("=")
     if not (name and equals and value):
         raise typer.BadParameter(
-            f"{target!r} is no target: an attribute as name=value, or a feature's index"
+            f"{given}: {shown(target)} is no target: an attribute as name=value, or a feature's "
+            "index"
         )
     rule.attribute.name, rule.attribute.value = name, value

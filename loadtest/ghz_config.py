@@ -7,13 +7,14 @@ so that a load is never another one than its file says.
 import difflib
 import json
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from loadtest.durations import seconds
+from loadtest.durations import MAX_S, seconds
 from loadtest.errors import LoadRefused
 from loadtest.levels import Level, Stairs, bounded, constant, stairs
 from loadtest.load import Certificates, Load
@@ -23,6 +24,12 @@ LINE_STEP = "1s"
 """A line is a stair a second, as in ghz."""
 DEFAULT_TOTAL = 200
 """ghz's own, where neither a number nor a duration is given."""
+MAX_WHOLE = 2**31 - 1
+"""Largest number of anything."""
+MAX_AT_ONCE = 100_000
+"""Calls in flight or connections: each holds memory here and there."""
+MAX_SHOWN = 80
+"""Characters of a value that a sentence quotes."""
 OPEN_IN_FLIGHT = 10_000
 """Most calls in flight of an asynchronous open loop, where ghz has no bound."""
 
@@ -31,8 +38,9 @@ def _in_seconds(value: object) -> object:
     return seconds(value) if isinstance(value, str) else value
 
 
-Seconds = Annotated[float, BeforeValidator(_in_seconds), Field(ge=0)]
-Whole = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, BeforeValidator(_in_seconds), Field(ge=0, le=MAX_S)]
+Whole = Annotated[int, Field(ge=0, le=MAX_WHOLE)]
+Some = Annotated[int, Field(ge=1, le=MAX_AT_ONCE)]
 Text = dict[str, str]
 
 
@@ -85,7 +93,7 @@ class GhzConfig(BaseModel):
     """Whether a call is sent although the one before is not answered."""
     rps: Whole = 0
     """Calls a second; 0: as many as are answered."""
-    concurrency: Annotated[int, Field(ge=1)] = 50
+    concurrency: Some = 50
     """Calls in flight where they are not asynchronous."""
     concurrency_schedule: str = "const"
     """How the concurrency changes."""
@@ -99,7 +107,7 @@ class GhzConfig(BaseModel):
     """See `concurrency_schedule`."""
     concurrency_max_duration: Seconds = 0
     """See `concurrency_schedule`."""
-    connections: Annotated[int, Field(ge=1)] = 1
+    connections: Some = 1
     """Shared by the calls."""
     load_schedule: Literal["const", "step", "line"] = "const"
     """How the rate changes."""
@@ -107,7 +115,7 @@ class GhzConfig(BaseModel):
     """Calls a second in the beginning."""
     load_end: Whole = 0
     """Calls a second that end the change."""
-    load_step: int = 0
+    load_step: Annotated[int, Field(ge=-MAX_WHOLE, le=MAX_WHOLE)] = 0
     """Change of each step, or of each second of a line."""
     load_step_duration: Seconds = 0
     """How long each step takes."""
@@ -236,8 +244,18 @@ def _json(path: Path, what: str) -> object:
         return json.loads(path.read_bytes())
     except OSError as error:
         raise LoadRefused([f"{path}: {error.strerror}; the {what} file cannot be read"]) from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise LoadRefused([f"{path}: no JSON: {error}"]) from None
+    except UnicodeDecodeError as error:
+        raise LoadRefused([f"{path}: {_undecoded(error)}; save it as UTF-8"]) from None
+    except (ValueError, RecursionError):
+        remedy = "a number has too many digits, or sections are too deep within each other"
+        raise LoadRefused([f"{path}: cannot be read: {remedy}"]) from None
+
+
+def _undecoded(error: UnicodeDecodeError) -> str:
+    line = error.object[: error.start].count(b"\n") + 1
+    return f"line {line} is not {error.encoding.upper()}"
 
 
 def _checked(config: Mapping[str, Any]) -> GhzConfig:
@@ -245,6 +263,8 @@ def _checked(config: Mapping[str, Any]) -> GhzConfig:
         return GhzConfig.model_validate(dict(config))
     except ValidationError as error:
         raise LoadRefused([_sentence(own) for own in error.errors()]) from None
+    except UnicodeEncodeError:
+        raise LoadRefused(["a text holds half of a character; write the whole one"]) from None
 
 
 def _sentence(error: Any) -> str:
@@ -255,7 +275,15 @@ def _sentence(error: Any) -> str:
         return f"{name}: no option of ghz; {remedy}"
     if error["type"] == "value_error":
         return f"{name}: {error['ctx']['error']}"
-    return f"{name}: {error['msg']}, not {json.dumps(error['input'], default=str)}"
+    return f"{name}: {error['msg']}, not {_shown(error['input'])}"
+
+
+def _shown(value: object) -> str:
+    """The value as the file has it, cut where it is long."""
+    if isinstance(value, int) and abs(value) > sys.maxsize:
+        return "a number of so many digits"
+    text = json.dumps(value, default=str)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
 
 
 def _faults(read: GhzConfig, config: Mapping[str, Any]) -> Iterator[str]:

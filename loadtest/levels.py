@@ -8,8 +8,12 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate, count, groupby
 from typing import NamedTuple
 
+from loadtest.errors import LoadRefused
+
 LINE_STEP_S = 1.0
 """ghz's line is a stair a second."""
+MAX_STEPS = 100_000
+"""Of a load: more would fill the memory before the first call."""
 LEAST_CALLS = 1e-9
 """Below it a remainder of calls is rounding."""
 
@@ -69,8 +73,15 @@ def constant(rate: float) -> Iterator[Level]:
 
 
 def stairs(shape: Stairs) -> Iterator[Level]:
-    """The steps, and then the last rate without end."""
+    """The steps, and then the last rate without end.
+
+    Raises:
+        LoadRefused: they are more than anybody waits for.
+    """
     for index in count():
+        if index > MAX_STEPS:
+            remedy = "longer steps, or larger ones"
+            raise LoadRefused([f"load-step: more than {MAX_STEPS:,} steps; give {remedy}"])
         left_s = shape.constant_from_s - index * shape.step_s
         if left_s <= 0:
             break

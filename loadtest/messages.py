@@ -47,7 +47,7 @@ def encoded(requests: Sequence[dict[str, Any]], request_type: type[Message]) -> 
     for index, request in enumerate(requests):
         try:
             message = ParseDict(request, request_type())
-        except ParseError as error:
+        except (ParseError, ValueError, TypeError, RecursionError) as error:
             faults.append(f"data[{index}]: {error}")
             continue
         made.append(message.SerializeToString(deterministic=True))

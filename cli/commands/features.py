@@ -30,7 +30,7 @@ def list_features(
 
 @app.command("show")
 def show_feature(
-    index: Annotated[int, typer.Argument(help="Index of the feature.")],
+    index: Annotated[int, typer.Argument(min=0, help="Index of the feature.")],
     model: Model = "",
     *,
     as_json: AsJson = False,

@@ -5,7 +5,23 @@ from typing import Annotated
 
 import typer
 
-from cli.options import ADDRESS_VARIABLE, AsJson, Model, StoreUrl
+from cli.checked_values import whole_number
+from cli.options import (
+    ADDRESS_VARIABLE,
+    MAX_K,
+    MAX_SEED,
+    MAX_TIMEOUT_S,
+    AsJson,
+    Model,
+    StoreUrl,
+)
+
+MAX_RATE = 1_000_000
+"""Calls a second, far above what one machine sends."""
+MAX_CALLS = 100_000
+"""In flight at once: each holds memory here and there."""
+MAX_RULES = 256
+"""Of one request, by the contract."""
 
 app = typer.Typer(
     invoke_without_command=True,
@@ -30,25 +46,38 @@ Call = Annotated[
     str | None, typer.Option(help="Method; by default steerrec.v1.RecommenderService.Recommend.")
 ]
 Rate = Annotated[
-    int | None, typer.Option(min=1, help="Calls a second; of step and ramp, those at the start.")
+    int | None,
+    typer.Option(min=1, max=MAX_RATE, help="Calls a second; of step and ramp, those at the start."),
 ]
-To = Annotated[int | None, typer.Option(min=1, help="Calls a second at the end of step or ramp.")]
+To = Annotated[
+    int | None, typer.Option(min=1, max=MAX_RATE, help="Calls a second at the end of step or ramp.")
+]
 Step = Annotated[
-    int | None, typer.Option(help="What each step adds; what each second of a ramp adds.")
+    int | None,
+    typer.Option(
+        min=-MAX_RATE, max=MAX_RATE, help="What each step adds; what each second of a ramp adds."
+    ),
 ]
 StepDuration = Annotated[str | None, typer.Option(help="How long each step takes, e.g. 10s.")]
 Duration = Annotated[str | None, typer.Option(help="How long to send, e.g. 30s or 1h30m.")]
 Total = Annotated[int | None, typer.Option(min=1, help="Calls in all, instead of a duration.")]
 Concurrency = Annotated[
-    int | None, typer.Option(min=1, help="Calls kept in flight by a closed loop.")
+    int | None, typer.Option(min=1, max=MAX_CALLS, help="Calls kept in flight by a closed loop.")
 ]
-Connections = Annotated[int | None, typer.Option(min=1, help="Connections that calls share.")]
+Connections = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="Connections that calls share.")
+]
 Timeout = Annotated[
-    float | None, typer.Option(min=0.001, help="Seconds to wait for each answer; by default 5.")
+    float | None,
+    typer.Option(
+        min=0.001, max=MAX_TIMEOUT_S, help="Seconds to wait for each answer; by default 5."
+    ),
 ]
 MaxInFlight = Annotated[
     int | None,
-    typer.Option(min=1, help="Calls in flight above which those due are dropped, and counted."),
+    typer.Option(
+        min=1, max=MAX_CALLS, help="Calls in flight above which those due are dropped, and counted."
+    ),
 ]
 Processes = Annotated[
     int, typer.Option(min=1, max=64, help="Of the generator, when one is at its limit.")
@@ -58,7 +87,9 @@ Allow = Annotated[
     typer.Option(help="CODE=SHARE of calls that may end so, e.g. UNAVAILABLE=0.01, DROPPED=0.001."),
 ]
 Out = Annotated[Path, typer.Argument(help="Folder of requests.json and body.frame.")]
-Count = Annotated[int, typer.Option("--requests", min=1, help="Requests, each of another user.")]
+Count = Annotated[
+    int, typer.Option("--requests", min=1, max=1_000_000, help="Requests, each of another user.")
+]
 Rules = Annotated[
     str, typer.Option(help="Rules of each request in turn, e.g. 0,1,5,20 mixes four kinds.")
 ]
@@ -131,9 +162,9 @@ def data_command(
     requests: Count = 512,
     rules: Rules = "5",
     by: By = "attribute",
-    k: Annotated[int, typer.Option("--k", min=1, help="Items that each asks for.")] = 20,
+    k: Annotated[int, typer.Option("--k", min=1, max=MAX_K, help="Items that each asks for.")] = 20,
     repeated_share: Repeated = 0.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Of all that is drawn.")] = 0,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -156,9 +187,5 @@ def data_command(
 
 
 def _rule_counts(text: str) -> tuple[int, ...]:
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() for part in parts):
-        raise typer.BadParameter(
-            f'"{text}" is no list of numbers, such as 0,1,5', param_hint="--rules"
-        )
-    return tuple(int(part) for part in parts)
+    given = f"--rules {text[:60]} (numbers, such as 0,1,5)"
+    return tuple(whole_number(part.strip(), given, most=MAX_RULES) for part in text.split(","))

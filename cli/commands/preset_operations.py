@@ -8,6 +8,7 @@ import typer
 from cli.options import (
     DEFAULT_ADDRESS,
     DEFAULT_TIMEOUT_S,
+    MAX_K,
     Address,
     AsJson,
     Author,
@@ -37,9 +38,11 @@ def preview(
     ] = None,
     recorded: Annotated[
         int | None,
-        typer.Option(min=1, help="Take the histories of so many newest recorded decisions."),
+        typer.Option(
+            min=1, max=10_000, help="Take the histories of so many newest recorded decisions."
+        ),
     ] = None,
-    k: Annotated[int, typer.Option("-k", help="Length of the slates.")] = 20,
+    k: Annotated[int, typer.Option("-k", max=MAX_K, help="Length of the slates.")] = 20,
     context: Context = None,
     at: Annotated[
         str | None, typer.Option(help="Moment at which schedules are read; by default now.")

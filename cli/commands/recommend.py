@@ -8,6 +8,7 @@ import typer
 from cli.options import (
     DEFAULT_ADDRESS,
     DEFAULT_TIMEOUT_S,
+    MAX_K,
     Address,
     AsJson,
     Context,
@@ -50,7 +51,8 @@ Targets = Annotated[
     ),
 ]
 TargetK = Annotated[
-    int, typer.Option("--target-k", min=0, help="Count the target on so many items; 0: 20.")
+    int,
+    typer.Option("--target-k", min=0, max=200, help="Count the target on so many items; 0: 20."),
 ]
 Tolerance = Annotated[
     float | None, typer.Option(help="How far a share may be off; by default one item.")
@@ -66,14 +68,15 @@ MinScoreRetained = Annotated[
     typer.Option(metavar="SHARE", help="Least part of its relevance that must stay, 0.95 or 95%."),
 ]
 BudgetK = Annotated[
-    int, typer.Option("--budget-k", min=0, help="Count both on so many items; 0: as in -k.")
+    int,
+    typer.Option("--budget-k", min=0, max=MAX_K, help="Count both on so many items; 0: as in -k."),
 ]
 
 
 def recommend(
     history: History = None,
     histories: Histories = None,
-    k: Annotated[int, typer.Option("-k", help="Items wanted.")] = 10,
+    k: Annotated[int, typer.Option("-k", max=MAX_K, help="Items wanted.")] = 10,
     preset: Presets = None,
     rule: Rules = None,
     context: Context = None,

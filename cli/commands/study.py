@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cli.options import MAX_SEED
+
 
 def study(
     data: Annotated[
@@ -25,7 +27,9 @@ def study(
     ] = None,
     seed: Annotated[
         list[int] | None,
-        typer.Option(min=0, help="Of a base model; once for each. Goes before the config's."),
+        typer.Option(
+            min=0, max=MAX_SEED, help="Of a base model; once for each. Goes before the config's."
+        ),
     ] = None,
     parts: Annotated[
         str | None, typer.Option(help="Parts to do, with commas between; by default all.")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import AsJson, StoreUrl
+from cli.options import MAX_SEED, AsJson, StoreUrl
 
 app = typer.Typer(
     invoke_without_command=True,
@@ -42,7 +42,7 @@ Config = Annotated[Path | None, typer.Option(help="Training config (YAML); docs/
 WorkDir = Annotated[
     Path | None, typer.Option(help="Folder of what each step made; a second run goes on there.")
 ]
-Seed = Annotated[int | None, typer.Option(min=0, help="Goes before the config's.")]
+Seed = Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Goes before the config's.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; goes before the config's.")]
 Promote = Annotated[bool, typer.Option(help="Point the label production at the bundle.")]
 

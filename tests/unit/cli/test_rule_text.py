@@ -43,8 +43,8 @@ def test_a_negative_index_is_left_to_the_service_to_refuse() -> None:
     [
         ("genre=Horror", "is no rule: TARGET:OPERATION:VALUE"),
         ("genre=Horror:ADDD:1", 'did you mean "ADD"?'),
-        ("genre=Horror:ADD:much", "'much' is no number"),
-        ("Horror:ADD:1", "'Horror' is no target"),
+        ("genre=Horror:ADD:much", '"much" is not a number'),
+        ("Horror:ADD:1", '"Horror" is no target'),
     ],
 )
 def test_a_bad_rule_says_which_part_is_wrong(text: str, message: str) -> None:
@@ -61,7 +61,7 @@ def test_a_preset_reference_without_a_revision_has_none() -> None:
 
 
 def test_a_revision_that_is_no_number_is_refused() -> None:
-    with pytest.raises(typer.BadParameter, match="the revision after @ is a number"):
+    with pytest.raises(typer.BadParameter, match="is not a whole number"):
         preset_reference_of("less-horror@latest")
 
 
