@@ -15,6 +15,7 @@ from steerrec.v1 import (
 )
 
 from cli.rpc_refusal import refusal
+from loadtest.addresses import channel_options
 
 MAX_MESSAGE_BYTES = 64 * 2**20
 """Above the service's own default limit: a large page of cards is no reason to fail here."""
@@ -87,7 +88,8 @@ class Client:
 @contextmanager
 def connected(address: str, timeout_s: float) -> Iterator[Client]:
     """A client of the service at `address`; the first call finds out whether it is there."""
-    options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
+    size = ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)
+    options = [size, *channel_options(address)]
     with grpc.insecure_channel(address, options=options) as channel:
         yield Client(channel, address, timeout_s)
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from cli.shown import shown
+
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 DEFAULT_TIMEOUT_S = 10.0
 MAX_TIMEOUT_S = 10_000_000
@@ -15,9 +17,28 @@ MAX_SEED = 2**32 - 1
 ADDRESS_VARIABLE = "STEERREC_CLIENT_ADDRESS"
 """Of the variables that clients read: the service refuses every other name it does not know."""
 
+
+def dialled(address: str | None) -> str | None:
+    """The address, which can be dialled.
+
+    Raises:
+        BadParameter: it cannot; with what is wrong, and the remedy.
+    """
+    from loadtest.addresses import address_fault
+
+    if address is not None and (fault := address_fault(address)):
+        raise typer.BadParameter(f"{shown(address)} {fault}")
+    return address
+
+
 Address = Annotated[
     str,
-    typer.Option("--address", envvar=ADDRESS_VARIABLE, help="Host and port of the service."),
+    typer.Option(
+        "--address",
+        envvar=ADDRESS_VARIABLE,
+        callback=dialled,
+        help="Host and port of the service.",
+    ),
 ]
 TimeoutS = Annotated[
     float,

@@ -1,5 +1,6 @@
 """A refused call as sentences: status, message, each field at fault, request id."""
 
+import os
 from collections.abc import Iterator
 from typing import TypeVar, cast
 
@@ -10,6 +11,7 @@ from grpc_status import rpc_status
 
 from cli.errors import CallRefused
 from cli.exit_code import ExitCode
+from cli.unanswered import proxy_remark, unreachable_text
 
 EXIT_CODES = {
     grpc.StatusCode.UNAVAILABLE: ExitCode.UNAVAILABLE,
@@ -31,9 +33,11 @@ def refusal(error: grpc.RpcError, address: str) -> CallRefused:
     if status is not None:
         lines += _detail_lines(status)
     elif code is grpc.StatusCode.UNAVAILABLE:
-        lines = [f"UNAVAILABLE: no service answers at {address}; is `steerrec serve` running?"]
+        details = call.details() or ""
+        lines = [f"UNAVAILABLE: {unreachable_text(address, details, os.environ)}"]
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        lines = [f"DEADLINE_EXCEEDED: no answer from {address} in time; --timeout gives it more"]
+        late = f"no answer from {address} in time; --timeout gives it more"
+        lines = [f"DEADLINE_EXCEEDED: {late}{proxy_remark(address, os.environ)}"]
     return _refused(lines, code)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import grpc
 
+from loadtest.addresses import channel_options
 from loadtest.errors import LoadRefused, Unreachable
 from loadtest.generator import Call
 from loadtest.load import Certificates, Load
@@ -43,7 +44,7 @@ async def connected(load: Load, *, index: int = 0) -> AsyncIterator[Call]:
 
 
 def _channel(load: Load) -> grpc.aio.Channel:
-    options = [OWN_CONNECTION, ANY_SIZE]
+    options = [OWN_CONNECTION, ANY_SIZE, *channel_options(load.address)]
     if load.certificates is None:
         return grpc.aio.insecure_channel(load.address, options=options)
     if load.certificates.name:

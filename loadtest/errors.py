@@ -6,7 +6,10 @@ LoadtestError
 └── GeneratorDied     a process of the generator ended before its load did
 """
 
+import os
 from collections.abc import Sequence
+
+from loadtest.addresses import proxy_of
 
 
 class LoadtestError(Exception):
@@ -29,8 +32,11 @@ class Unreachable(LoadtestError):
     """No service answers at the address."""
 
     def __init__(self, address: str, timeout_s: float) -> None:
+        proxy = proxy_of(address, os.environ)
+        through = f", through the proxy {proxy.url} ({proxy.variable})" if proxy else ""
         super().__init__(
-            f"no service answers at {address} within {timeout_s:g} s; is `steerrec serve` running?"
+            f"no service answers at {address} within {timeout_s:g} s{through}; "
+            "is `steerrec serve` running?"
         )
         self.address = address
         self.timeout_s = timeout_s

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from loadtest.addresses import address_fault
 from loadtest.durations import MAX_S, seconds
 from loadtest.errors import LoadRefused
 from loadtest.levels import Level, Stairs, bounded, constant, stairs
@@ -294,6 +295,8 @@ def _faults(read: GhzConfig, config: Mapping[str, Any]) -> Iterator[str]:
         yield "concurrency-schedule: only ghz has it; use load-schedule, or run ghz"
     if not read.host:
         yield "host: missing; it is the service's host and port"
+    elif fault := address_fault(read.host):
+        yield f"host: {json.dumps(read.host[:MAX_SHOWN])} {fault}"
     if not read.data_file and read.data is None:
         yield "data: missing; `steerrec load data OUT` writes OUT/requests.json, for --data"
     if read.connections > read.concurrency:

@@ -14,6 +14,7 @@ from cli.options import (
     AsJson,
     Model,
     StoreUrl,
+    dialled,
 )
 
 MAX_RATE = 1_000_000
@@ -40,7 +41,7 @@ Data = Annotated[
 ]
 Address = Annotated[
     str | None,
-    typer.Option(envvar=ADDRESS_VARIABLE, help="Host and port of the service."),
+    typer.Option(envvar=ADDRESS_VARIABLE, callback=dialled, help="Host and port of the service."),
 ]
 Call = Annotated[
     str | None, typer.Option(help="Method; by default steerrec.v1.RecommenderService.Recommend.")

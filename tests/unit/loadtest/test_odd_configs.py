@@ -35,7 +35,7 @@ def load_from(folder: Path, content: bytes) -> None:
         ({"duration": "1" + "0" * 400 + "h"}, "longer than a year"),
         ({"data": {"k": 10**30}}, "data[0]: "),
         ({"data": {"k": "\ud800"}}, "data[0]: "),
-        ({"load-schedule": "\ud800"}, "half of a character"),
+        ({"duration": "\ud800"}, "half of a character"),
         (
             {
                 "load-schedule": "step",
