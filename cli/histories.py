@@ -1,5 +1,6 @@
 """Histories to ask or to preview on: a file with one JSON object a line."""
 
+import re
 from collections.abc import Iterator
 from math import inf
 from pathlib import Path
@@ -10,6 +11,7 @@ from steerrec.v1 import preview_pb2
 
 from cli.contexts import ContextRefused, struct_of
 from cli.errors import Refused
+from cli.text_file import text_of
 
 EXAMPLE = '{"history": ["50", "172"], "next": "181", "context": {"surface": "home"}}'
 REMEDIES = {
@@ -50,13 +52,8 @@ def read_histories(path: Path, most: float = MAX_HISTORIES) -> list[preview_pb2.
         Refused: the file cannot be read, holds none or too many, or a line is no history; with
             every such line.
     """
-    try:
-        # at \n only: a text in JSON may hold U+2028, which splitlines() takes for an end
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        raise Refused(f"{path.name}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise Refused(f"{path.name}: is not UTF-8; save it as UTF-8") from None
+    # not splitlines(): JSON may hold its other line ends, such as U+2028, within a text
+    lines = re.split(r"\r\n|\n|\r", text_of(path))
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
     read = [_history(f"{path.name}, line {number}", line) for number, line in numbered]
     if faults := [fault for one in read if isinstance(one, Refused) for fault in one.faults]:

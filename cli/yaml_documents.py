@@ -18,6 +18,7 @@ from ruamel.yaml.events import (
 )
 
 from cli.errors import Refused
+from cli.text_file import text_of
 from cli.yaml_faults import yaml_fault
 
 MAX_DEPTH = 16
@@ -35,7 +36,7 @@ def documents_of(path: Path) -> list[CommentedMap]:
         Refused: the file cannot be read, is not YAML, is no preset at its top, or is made to
             exhaust a reader: too deep, too many values, or within itself.
     """
-    text = _text_of(path)
+    text = text_of(path)
     try:
         _check_size(path, _yaml().parse(text))
         documents = list(_yaml().load_all(text))
@@ -66,15 +67,6 @@ def _yaml() -> YAML:
     yaml = YAML(typ="rt")
     yaml.Constructor = _PresetConstructor
     return yaml
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise Refused(f"{path.name}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise Refused(f"{path.name}: is not UTF-8; save it as UTF-8") from None
 
 
 def _check_size(path: Path, events: Iterable[Event]) -> None:

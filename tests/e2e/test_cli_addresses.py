@@ -47,10 +47,10 @@ def web_server() -> Iterator[str]:
 
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_a_proxy_does_not_stand_before_a_service_of_this_machine(
-    variable: str, replica: Running, unused: str
+    variable: str, replica: Running, unused: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ("recommend", "i1", "--address", replica.grpc)
-    done = steerrec(*words, **{variable: f"http://{unused}"})
+    monkeypatch.setenv(variable, f"http://{unused}")
+    done = steerrec("recommend", "i1", "--address", replica.grpc)
     assert (done.code, done.err) == (0, "")
 
 

@@ -27,7 +27,7 @@ def test_a_bad_preset_is_refused_with_the_message_at_its_top(path: Path) -> None
 def test_a_preset_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "latin.yaml"
     path.write_bytes("name: café\n".encode("latin-1"))
-    with pytest.raises(Refused, match=r"latin\.yaml: is not UTF-8; save it as UTF-8"):
+    with pytest.raises(Refused, match=r"latin\.yaml, line 1: byte 0xe9 is not UTF-8; save"):
         read_preset(path)
 
 
