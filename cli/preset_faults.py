@@ -88,13 +88,13 @@ class Source(NamedTuple):
     def fault(self, place: Place, problem: str) -> str:
         """`file, line: key: problem`."""
         where = "".join(map(_step, place)).removeprefix(".")
-        return f"{self.path.name}, line {self._line(place)}: {where}: {problem}"
+        return f"{self.path.name}, line {self.line(place)}: {where}: {problem}"
 
     def key_fault(self, section: Place, key: Any) -> str:
         """A key that is no text."""
         where = "".join(map(_step, section)).removeprefix(".")
         problem = f"{shown(key)} is a key that is no text; put it in quotes or remove it"
-        line = self._line((*section, key))
+        line = self.line((*section, key))
         return f"{self.path.name}, line {line}: {f'{where}: ' if where else ''}{problem}"
 
     def rule_fault(self, fault: RuleFault) -> str:
@@ -113,7 +113,7 @@ class Source(NamedTuple):
             place = (*place, int(index) if index else key if key in known else FILE_KEYS[key])
         return self.fault(place, violation.message)
 
-    def _line(self, place: Place) -> int:
+    def line(self, place: Place) -> int:
         """Line of the innermost part of `place` that the file holds, from 1."""
         line: int = self.content.lc.line + 1
         inner: Any = self.content

@@ -1,7 +1,7 @@
 """Preset files: YAML in, refused with every fault; and a stored preset out as YAML."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -75,16 +75,31 @@ def read_presets(paths: Sequence[Path]) -> list[PresetFile]:
     """
     files: list[PresetFile] = []
     faults: list[str] = []
-    for path in [file for given in paths for file in _files_of(given)]:
+    for path in _each_once(file for given in paths for file in _files_of(given)):
         try:
             files.extend(presets_in(path))
         except Refused as refused:
             faults.extend(refused.faults)
-    named = Counter(file.preset.name for file in files)
-    faults += [f"{name}: {n} of the files name this preset" for name, n in named.items() if n > 1]
+    faults += _named_twice(files)
     if faults:
         raise Refused(faults)
     return files
+
+
+def _each_once(paths: Iterable[Path]) -> list[Path]:
+    """The paths without those of a file that is there already, as in a folder named beside it."""
+    return list({os.path.realpath(path): path for path in reversed([*paths])}.values())[::-1]
+
+
+def _named_twice(files: Sequence[PresetFile]) -> Iterator[str]:
+    """A sentence for each preset whose name an earlier one has."""
+    first: dict[str, PresetFile] = {}
+    for file in files:
+        earlier = first.setdefault(file.preset.name, file)
+        if earlier is not file:
+            where = f"{earlier.source.path}, line {earlier.source.line(('name',))}"
+            problem = f"{where} names this preset too; keep one of them"
+            yield file.source.fault(("name",), problem)
 
 
 def preset_yaml(preset: preset_pb2.Preset, *, ascii_only: bool = False) -> str:

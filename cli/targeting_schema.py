@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import dayofweek_pb2, timeofday_pb2
@@ -21,7 +21,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from steerrec.v1 import targeting_pb2
 
 from cli.shown import shown
-from cli.spelling import nearest
+from service.presets.time_zones import zone_names, zone_remedy
 
 NAME = r"^[a-z][a-z0-9-]{0,62}$"
 MAX_WINDOWS = 50
@@ -121,10 +121,8 @@ class SchedulePart(Part):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, zone: str | None) -> str | None:
-        if zone is not None and zone not in available_timezones():
-            near = nearest(zone, available_timezones())
-            remedy = f'did you mean "{near}"?' if near else "an IANA name, e.g. Europe/Berlin"
-            raise ValueError(f"{shown(zone)} is no time zone; {remedy}")
+        if zone is not None and zone not in zone_names():
+            raise ValueError(f"{shown(zone)} is no time zone; {zone_remedy(zone)}")
         return zone
 
     @field_validator("start", "end")

@@ -9,24 +9,21 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import dayofweek_pb2, timeofday_pb2
-from rapidfuzz import process
 from steerrec.v1 import targeting_pb2
 
 from service.errors import Violation
+from service.presets.time_zones import zone_names, zone_remedy
 
 MAX_WINDOWS = 50
 MAX_ZONE_NAME = 64
 DAY = 24 * 60
 WEEK = 7 * DAY
 """Minutes."""
-NEAR_ENOUGH = 60
-"""Similarity, of 100, from which an unknown time zone gets a suggestion."""
 
 
 class WeeklyWindow(NamedTuple):
@@ -169,17 +166,10 @@ def schedule_violations(schedule: Schedule, field: str) -> Iterator[Violation]:
 def zone_violations(schedule: Schedule, field: str) -> Iterator[Violation]:
     """What is wrong with its time zone on this machine; paths start with `field`."""
     name = schedule.time_zone
-    if not name or (len(name) <= MAX_ZONE_NAME and name in _zone_names()):
+    if not name or (len(name) <= MAX_ZONE_NAME and name in zone_names()):
         return
-    near = process.extractOne(name[:MAX_ZONE_NAME], _zone_names(), score_cutoff=NEAR_ENOUGH)
-    hint = f"; did you mean {near[0]!r}?" if near else ', such as "Europe/Berlin"'
-    yield Violation(f"{field}.time_zone", f"{name[:MAX_ZONE_NAME]!r} is no IANA time zone{hint}")
-
-
-@cache
-def _zone_names() -> frozenset[str]:
-    """Those that mean the same on every machine."""
-    return frozenset(available_timezones() - {"localtime"})
+    short = name[:MAX_ZONE_NAME]
+    yield Violation(f"{field}.time_zone", f"{short!r} is no time zone; {zone_remedy(short)}")
 
 
 def _moment(message: Timestamp, field: str, faults: list[Violation]) -> datetime | None:

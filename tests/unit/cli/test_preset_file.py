@@ -116,10 +116,24 @@ def test_the_faults_of_several_files_come_together(tmp_path: Path) -> None:
     assert [fault.partition(":")[0] for fault in refused.value.faults] == ["one.yaml", "two.yaml"]
 
 
-def test_two_files_of_one_preset_are_refused(tmp_path: Path) -> None:
+def test_two_files_of_one_preset_are_refused_by_their_names(tmp_path: Path) -> None:
+    paths = [written(tmp_path, WHOLE, name) for name in ("one.yaml", "two.yaml")]
+    with pytest.raises(Refused) as refused:
+        read_presets(paths)
+    assert str(refused.value) == (
+        f"two.yaml, line 2: name: {paths[0]}, line 2 names this preset too; keep one of them"
+    )
+
+
+def test_two_documents_of_one_preset_are_refused_by_their_lines(tmp_path: Path) -> None:
+    path = written(tmp_path, f"{WHOLE}\n---\n{WHOLE}")
+    with pytest.raises(Refused, match=r"line 28: name: .* line 2 names this preset too"):
+        read_presets([path])
+
+
+def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
     path = written(tmp_path, WHOLE)
-    with pytest.raises(Refused, match="family-evening: 2 of the files name this preset"):
-        read_presets([path, path])
+    assert len(read_presets([path, tmp_path, tmp_path / ".." / tmp_path.name / path.name])) == 1
 
 
 def test_a_long_description_is_not_broken_on_its_way_to_a_file(

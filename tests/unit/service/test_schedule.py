@@ -175,7 +175,7 @@ def test_a_moment_outside_is_told_why(schedule: Schedule, why: str) -> None:
 def test_a_time_zone_that_is_misspelled_gets_the_nearest() -> None:
     faults = list(zone_violations(Schedule(time_zone="Europe/Berln"), "s"))
     assert faults == [
-        ("s.time_zone", "'Europe/Berln' is no IANA time zone; did you mean 'Europe/Berlin'?")
+        ("s.time_zone", "'Europe/Berln' is no time zone; did you mean \"Europe/Berlin\"?")
     ]
 
 

@@ -74,7 +74,7 @@ def test_an_empty_targeting_says_always() -> None:
         ),
         (
             scheduled(WINDOW, time_zone="Mars/Olympus"),
-            ".schedule.time_zone: 'Mars/Olympus' is no IANA time zone",
+            ".schedule.time_zone: 'Mars/Olympus' is no time zone",
         ),
         (scheduled(WINDOW, time_zone=""), ".schedule.time_zone: is required with windows, e.g."),
         (scheduled(WINDOW | {"days": []}), ".schedule.windows[0].days: is required: the days on"),
