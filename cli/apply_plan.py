@@ -10,6 +10,7 @@ from steerrec.v1 import preset_pb2
 from cli.client import Client
 from cli.errors import CallRefused
 from cli.exit_code import ExitCode
+from cli.preset_conflicts import conflict_told
 from cli.preset_differences import difference_line, differences, says_the_same
 from cli.preset_file import PresetFile
 from cli.preset_history import publish
@@ -130,6 +131,11 @@ def written(client: Client, step: Step, *, validate_only: bool) -> preset_pb2.Pr
     Raises:
         CallRefused: the service refused it, or somebody else changed it meanwhile (CONFLICT).
     """
+    with conflict_told(client, step.preset.name):
+        return _written(client, step, validate_only=validate_only)
+
+
+def _written(client: Client, step: Step, *, validate_only: bool) -> preset_pb2.Preset:
     match step.action:
         case Action.CREATE:
             return _created(client, step, validate_only=validate_only)

@@ -104,7 +104,7 @@ def show_verification(found: Verification, *, as_json: bool) -> None:
         show(f"events that hold: {found.n_events}; tip {found.tip.to_text()}")
         for event in found.recoveries:
             what = f"{event.action.lower().replace('_', ' ')} by {event.author}"
-            when = f"{event.event_time:%Y-%m-%d %H:%M:%S}"
+            when = f"{event.event_time:%Y-%m-%d %H:%M:%SZ}"
             show(f"event {event.sequence}: {what}, {when}; events before it may be missing")
     if found.broken is not None:
         raise Refused(f"the chain is broken at event {found.broken.sequence}: {found.broken.why}")

@@ -77,7 +77,8 @@ def _checked(parameter: Any, process: Process) -> Process:
             read = process(context, value)
         except typer.BadParameter as error:
             if type(error) is typer.BadParameter:  # others say that there is no value
-                error.message = _with_value(error.message, value, parameter)
+                fault = next(_text_faults(_each(value)), None)
+                error.message = fault or _with_value(error.message, value, parameter)
             raise
         for fault in (*_text_faults(_each(read)), *_number_faults(_each(read), parameter)):
             raise typer.BadParameter(fault, ctx=context, param=parameter)

@@ -58,7 +58,8 @@ StoreUrl = Annotated[
 ]
 Name = Annotated[str, typer.Argument(help="Name of the preset.")]
 Author = Annotated[
-    str, typer.Option(envvar="USER", help="Who writes, for the audit log.", show_default=False)
+    str | None,
+    typer.Option(help="Who writes, for the audit log; by default your login name and host."),
 ]
 Reason = Annotated[str | None, typer.Option(help="Why, for the audit log.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")]

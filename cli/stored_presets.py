@@ -138,5 +138,5 @@ def applies(targeting: targeting_pb2.Targeting) -> str:
 
 
 def moment(stamp: Timestamp) -> str:
-    """A moment in UTC, to the second."""
-    return f"{stamp.ToDatetime():%Y-%m-%d %H:%M:%S}"
+    """A moment in UTC, to the second; Z says so."""
+    return f"{stamp.ToDatetime():%Y-%m-%d %H:%M:%SZ}"

@@ -141,8 +141,9 @@ def _details(error: Exception, answer: Answer, request_id: str) -> Iterable[Mess
 def _facts(error: Exception) -> dict[str, str]:
     """What a program may want to know of an error beside its fields."""
     match error:
-        case preset_errors.EtagMismatch(revision=revision, active=active):
-            return {"newest_revision": str(revision), "revision_in_force": str(active)}
+        case preset_errors.EtagMismatch(revision=revision, active=active, written=written):
+            facts = {"newest_revision": str(revision), "revision_in_force": str(active)}
+            return facts | ({"written": written} if written else {})
         case _:
             return {}
 

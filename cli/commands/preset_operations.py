@@ -92,7 +92,7 @@ def status(
 
 
 def restore(
-    author: Author = "steerrec",
+    author: Author = None,
     reason: Reason = None,
     *,
     dry_run: DryRun = False,
@@ -103,17 +103,18 @@ def restore(
 ) -> None:
     """Write what this replica serves back to a store that lost it; asks first."""
     from cli import store_loss
+    from cli.authors import author_of
     from cli.client import connected
     from cli.stored_presets import Signature
 
-    signed = Signature(author, reason or "steerrec preset store restore")
+    signed = Signature(author_of(author), reason or "steerrec preset store restore")
     with connected(address, timeout_s) as client:
         names = store_loss.resolve(client, store_loss.RESTORE, signed, yes=yes, dry_run=dry_run)
     store_loss.show_outcome(store_loss.RESTORE, names, as_json=as_json, done=not dry_run)
 
 
 def accept(
-    author: Author = "steerrec",
+    author: Author = None,
     reason: Reason = None,
     *,
     dry_run: DryRun = False,
@@ -124,10 +125,11 @@ def accept(
 ) -> None:
     """Take what the store has now as the truth; presets that it lost are gone; asks first."""
     from cli import store_loss
+    from cli.authors import author_of
     from cli.client import connected
     from cli.stored_presets import Signature
 
-    signed = Signature(author, reason or "steerrec preset store accept")
+    signed = Signature(author_of(author), reason or "steerrec preset store accept")
     with connected(address, timeout_s) as client:
         names = store_loss.resolve(client, store_loss.ACCEPT, signed, yes=yes, dry_run=dry_run)
     store_loss.show_outcome(store_loss.ACCEPT, names, as_json=as_json, done=not dry_run)

@@ -27,7 +27,7 @@ def publish(
     revision: Annotated[
         int | None, typer.Argument(min=1, help="Of the draft; by default the newest.")
     ] = None,
-    author: Author = "steerrec",
+    author: Author = None,
     reason: Reason = None,
     *,
     dry_run: DryRun = False,
@@ -38,16 +38,19 @@ def publish(
 ) -> None:
     """Put a draft in force; asks first where it is older than the revision in force."""
     from cli import preset_history
+    from cli.authors import author_of
     from cli.client import connected
+    from cli.preset_conflicts import conflict_told
     from cli.stored_presets import Signature, revisions, show_written
 
     name, revision = preset_history.named(name, revision)
-    signed = Signature(author, reason or "steerrec preset publish")
+    signed = Signature(author_of(author), reason or "steerrec preset publish")
     with connected(address, timeout_s) as client:
         kept = revisions(client, name)
         draft = preset_history.draft(kept, name, revision)
         preset_history.confirm_older(draft, kept, yes=yes, dry_run=dry_run)
-        preset = preset_history.publish(client, draft, signed, validate_only=dry_run)
+        with conflict_told(client, name):
+            preset = preset_history.publish(client, draft, signed, validate_only=dry_run)
     show_written(preset, "would publish" if dry_run else "published", as_json=as_json)
 
 
@@ -57,7 +60,7 @@ def rollback(
         int | None,
         typer.Argument(min=1, help="By default the one last in force with a lower number."),
     ] = None,
-    author: Author = "steerrec",
+    author: Author = None,
     reason: Reason = None,
     *,
     dry_run: DryRun = False,
@@ -67,14 +70,17 @@ def rollback(
 ) -> None:
     """Put a revision in force again that was in force before."""
     from cli import preset_history
+    from cli.authors import author_of
     from cli.client import connected
+    from cli.preset_conflicts import conflict_told
     from cli.stored_presets import Signature, show_written
 
     name, revision = preset_history.named(name, revision)
-    signed = Signature(author, reason or "steerrec preset rollback")
+    signed = Signature(author_of(author), reason or "steerrec preset rollback")
     with connected(address, timeout_s) as client:
         wanted = revision or preset_history.revision_before(client, name)
-        preset = preset_history.rollback(client, name, wanted, signed, validate_only=dry_run)
+        with conflict_told(client, name):
+            preset = preset_history.rollback(client, name, wanted, signed, validate_only=dry_run)
     show_written(preset, "would go back to" if dry_run else "back at", as_json=as_json)
 
 

@@ -24,7 +24,7 @@ Files = Annotated[list[Path], typer.Argument(help="Preset files (YAML), or folde
 
 def apply(
     files: Files,
-    author: Author = "steerrec",
+    author: Author = None,
     reason: Reason = None,
     *,
     draft: Annotated[
@@ -41,15 +41,16 @@ def apply(
 ) -> None:
     """Show what putting preset files in force would change, ask, and do it, or none of it."""
     from cli import apply_plan, preset_apply
+    from cli.authors import author_of
     from cli.client import connected
     from cli.preset_file import read_presets
 
     if draft and prune:
         raise typer.BadParameter("--draft puts nothing in force, so --prune has nothing to follow")
-    read = read_presets(files)
+    read, signer = read_presets(files), author_of(author)
     with connected(address, timeout_s) as client:
-        steps = apply_plan.planned_all(client, read, author, reason, as_draft=draft)
-        prunes = apply_plan.pruned(client, read, author, reason) if prune else []
+        steps = apply_plan.planned_all(client, read, signer, reason, as_draft=draft)
+        prunes = apply_plan.pruned(client, read, signer, reason) if prune else []
         if dry_run:
             preset_apply.show_plan([*steps, *prunes], as_json=as_json)
         else:
@@ -62,7 +63,7 @@ def check(
     model: Annotated[
         str | None, typer.Option(help="Check against this label or version of the store.")
     ] = None,
-    author: Author = "steerrec",
+    author: Author = None,
     *,
     server: Annotated[
         bool, typer.Option("--server", help="Have the service check too; nothing is stored.")
@@ -73,6 +74,7 @@ def check(
 ) -> None:
     """Find every fault of preset files: offline, against a bundle, or by the service."""
     from cli import preset_check
+    from cli.authors import author_of
     from cli.preset_file import read_presets
 
     read = read_presets(files)
@@ -80,7 +82,7 @@ def check(
     if store is not None or model is not None:
         against.append(preset_check.check_in_bundle(read, store, model or "production"))
     if server:
-        against.append(preset_check.check_by_service(read, author, address, timeout_s))
+        against.append(preset_check.check_by_service(read, author_of(author), address, timeout_s))
     preset_check.show_checked(read, against, as_json=as_json)
 
 
@@ -148,7 +150,7 @@ def delete(
     etag: Annotated[
         str | None, typer.Option(help="Delete only this state of it; by default as it is.")
     ] = None,
-    author: Author = "steerrec",
+    author: Author = None,
     reason: Reason = None,
     *,
     dry_run: DryRun = False,
@@ -158,10 +160,12 @@ def delete(
 ) -> None:
     """Take a preset out of force; its revisions are kept."""
     from cli import stored_presets
+    from cli.authors import author_of
     from cli.client import connected
+    from cli.preset_conflicts import conflict_told
 
-    signed = stored_presets.Signature(author, reason or "steerrec preset delete")
-    with connected(address, timeout_s) as client:
+    signed = stored_presets.Signature(author_of(author), reason or "steerrec preset delete")
+    with connected(address, timeout_s) as client, conflict_told(client, name):
         preset = stored_presets.delete(client, name, etag, signed, validate_only=dry_run)
     what = "would be deleted at" if dry_run else "deleted at"
     stored_presets.show_written(preset, what, as_json=as_json)

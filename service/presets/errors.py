@@ -54,17 +54,20 @@ class PresetExists(PresetError):
 class EtagMismatch(PresetError):
     """Somebody else wrote in between, or the etag was never right."""
 
-    def __init__(self, name: str, revision: int, active: int) -> None:
+    def __init__(self, name: str, revision: int, active: int, written: str = "") -> None:
         in_force = f"revision {active} is in force" if active else "none is in force"
         super().__init__(
-            f"preset {name!r} is at revision {revision} with another etag, and {in_force};"
-            " read it and repeat"
+            f"preset {name!r} is no longer as it was when its etag was read: its newest revision"
+            f" is {revision}{written and f', {written}'}, and {in_force}; read it, and make the"
+            " change again"
         )
         self.name = name
         self.revision = revision
         """The newest."""
         self.active = active
         """The one in force; 0: none."""
+        self.written = written
+        """Who wrote the newest revision, and when; empty: not known."""
 
 
 class NotADraft(PresetError):

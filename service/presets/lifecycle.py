@@ -308,7 +308,7 @@ class Lifecycle:
         if head is None or (head.is_archived and not is_archived_too):
             raise PresetMissing(name)
         if head.etag != etag:
-            raise EtagMismatch(name, head.revision, head.active)
+            raise await self._mismatch(name, head)
         return head
 
     async def _written(
@@ -384,8 +384,15 @@ class Lifecycle:
         raise ChainContended(MAX_TRIES)
 
     async def _lost_race(self, name: str) -> EtagMismatch:
-        head = await self._store.head(name)
-        return EtagMismatch(name, head.revision if head else 0, head.active if head else 0)
+        return await self._mismatch(name, await self._store.head(name))
+
+    async def _mismatch(self, name: str, head: Head | None) -> EtagMismatch:
+        """With who wrote the newest revision, and when."""
+        if head is None:
+            return EtagMismatch(name, 0, 0)
+        newest = await self._store.revision(name, head.revision)
+        written = f"by {newest.author} at {newest.update_time:%Y-%m-%dT%H:%M:%SZ}" if newest else ""
+        return EtagMismatch(name, head.revision, head.active, written)
 
 
 def _refuse_more_drafts(name: str, head: Head | None) -> None:
