@@ -9,6 +9,15 @@ from cli.errors import CliError, OutputLost
 from cli.exit_code import ExitCode
 
 OUT_OF_MEMORY = "the memory was not enough; ask for less at once, or raise the limit"
+NO_HOME = "this user has no home folder (HOME is not set, and there is no entry of the user); "
+NO_DATA_DIR = (
+    "set STEERREC_DATA_DIR to a folder that can be written, or name the folders: --work-dir of "
+    "training, --store of bundles, --data-dir of a service"
+)
+NO_CACHE = (
+    "set XDG_CACHE_HOME to a folder that can be written, where data sets are kept, or train on "
+    "files of yours: --interactions"
+)
 REMEDIES = {
     errno.ENOENT: "look at the path",
     errno.ENOTDIR: "a part of the path is a file; look at the path",
@@ -43,9 +52,12 @@ def status_after(error: BaseException, words: Sequence[str]) -> int:
         words: of the command line.
     """
     try:
-        return _told(error, words)
+        text, status = _ending(error, words)
+        if text:
+            show_error(text)
     except BaseException:
         return ExitCode.FAULT
+    return status
 
 
 def show_error(text: str) -> None:
@@ -69,26 +81,26 @@ def system_refusal(error: OSError) -> str | None:
     return f"{f'{where}: ' if where else ''}{reason}; {REMEDIES[number]}"
 
 
-def _told(error: BaseException, words: Sequence[str]) -> int:
+def _ending(error: BaseException, words: Sequence[str]) -> tuple[str, ExitCode]:
+    """What is printed, and the exit status; a reader that has gone and Ctrl-C need no words."""
     match error:
         case KeyboardInterrupt():
-            return ExitCode.INTERRUPTED
-        case OutputLost(is_pipe=True):
-            return error.exit_code
+            ending = "", ExitCode.INTERRUPTED
         case CliError():
-            show_error(str(error))
-            return error.exit_code
+            is_known = isinstance(error, OutputLost) and error.is_pipe
+            ending = "" if is_known else str(error), error.exit_code
         case MemoryError():
-            show_error(OUT_OF_MEMORY)
-            return ExitCode.REFUSED
+            ending = OUT_OF_MEMORY, ExitCode.REFUSED
+        case RuntimeError() if "home directory" in str(error).lower():
+            remedy = NO_CACHE if ".cache" in str(error) else NO_DATA_DIR
+            ending = f"{NO_HOME}{remedy}", ExitCode.REFUSED
         case OSError() if (refusal := system_refusal(error)) is not None:
-            show_error(refusal)
-            return ExitCode.REFUSED
+            ending = refusal, ExitCode.REFUSED
         case _:
             from cli.fault_report import reported
 
-            show_error(reported(error, words))
-            return ExitCode.FAULT
+            ending = reported(error, words), ExitCode.FAULT
+    return ending
 
 
 def _number_of_kind(error: OSError) -> int | None:
