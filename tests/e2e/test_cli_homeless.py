@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,13 +58,14 @@ def test_a_command_says_which_folder_it_wants(words: Sequence[str], named: Seque
     assert [name for name in named if name not in done.stderr] == []
 
 
-def test_training_says_which_folder_it_wants(tmp_path: Path) -> None:
-    data = tmp_path / "events.csv"
+def test_training_says_which_folder_it_wants() -> None:
     rows = [f"u{user},i{item},{item}" for user in range(6) for item in range(6)]
-    data.write_text("\n".join(["user_id,item_id,timestamp", *rows]))
-    for folder in (tmp_path, *tmp_path.parents[:-2]):
-        folder.chmod(0o755)
-    done = homeless(sys.executable, "-m", "cli", "train", "data", "--interactions", str(data))
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder, "events.csv")
+        data.write_text("\n".join(["user_id,item_id,timestamp", *rows]))
+        data.parent.chmod(0o755)
+        words = ("train", "data", "--interactions", str(data))
+        done = homeless(sys.executable, "-m", "cli", *words)
     assert done.returncode == 1
     assert "STEERREC_DATA_DIR" in done.stderr
 
