@@ -94,3 +94,9 @@ def test_workers_are_a_number(text: str) -> None:
 def test_workers_share_no_decision_file() -> None:
     (fault,) = faults(workers="2", decision_log="decisions.jsonl")
     assert "set STEERREC_DECISION_LOG=redis, or STEERREC_WORKERS=1" in fault
+
+
+@pytest.mark.parametrize("name", ["max_connection_bytes", "max_held_bytes"])
+def test_one_message_fits_what_may_be_held(name: str) -> None:
+    (fault,) = faults(**{name: str(2**20)})
+    assert f"STEERREC_{name.upper()} is 1048576, less than one message of 16777216 bytes" in fault
