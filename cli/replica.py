@@ -15,11 +15,20 @@ def replica_settings(**overrides: object) -> Settings:
     """The service's settings: the environment, and what goes before it.
 
     Raises:
-        Refused: with every unknown name and every value that is not allowed.
+        Refused: with every unknown name and every value that is not allowed; a blank option is
+            none.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
+    blank = [name for name, value in given.items() if isinstance(value, str) and not value.strip()]
+    if blank:
+        raise Refused([f"{_option(name)} is blank: give a value, or leave it out" for name in blank])
     with told_as(Refused, SettingsRefused):
         return load_settings(os.environ, **given)
+
+
+def _option(field: str) -> str:
+    """How `steerrec serve` spells the option of a setting."""
+    return "--store" if field == "bundles" else f"--{field.replace('_', '-')}"
 
 
 def run(settings: Settings) -> None:

@@ -2,7 +2,8 @@
 
 ServiceError
 ├── SettingsRefused       the process does not start: its settings are wrong
-├── PortTaken             the process does not start: an address cannot be bound
+├── CannotBind            the process does not start: an address cannot be bound
+├── PlaceUnusable         the process does not start: a folder or file cannot be written
 ├── WorkerNotStarted      the process does not start: one of its workers cannot
 ├── InvalidRequest        fields of a request break the contract, all of them at once
 ├── ModelNotServed        no label or version of this name is served here
@@ -24,8 +25,10 @@ ServiceError
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from service.address import why_not_bound
 from steering.errors import RuleFault
 
 
@@ -51,12 +54,28 @@ class SettingsRefused(ServiceError):
         """At least one."""
 
 
-class PortTaken(ServiceError):
+class CannotBind(ServiceError):
     """An address cannot be bound."""
 
-    def __init__(self, address: str) -> None:
-        super().__init__(f"{address} cannot be bound: it is in use, or not of this machine")
+    def __init__(self, setting: str, address: str, cause: BaseException) -> None:
+        """Say why.
+
+        Args:
+            setting: variable that names the address.
+            address: host:port.
+            cause: what the system said.
+        """
+        why = why_not_bound(cause, address.rpartition(":")[2])
+        super().__init__(f"{setting}: {address} cannot be bound: {why}")
         self.address = address
+
+
+class PlaceUnusable(ServiceError):
+    """A folder or file that a setting names cannot be written."""
+
+    def __init__(self, setting: str, path: Path, cause: str) -> None:
+        super().__init__(f"{setting}: {path} cannot be written: {cause}")
+        self.path = path
 
 
 class WorkerNotStarted(ServiceError):

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from service.metrics import Metrics
 from service.presets.embedded import embedded_server
-from service.settings import Settings
+from service.settings import Settings, blank_variables
+from service.writable import prepare_file, prepare_folder
 
 FOLLOW_AGAIN_S = 1.0
 
@@ -48,11 +49,28 @@ class Seat:
 
 
 def stop_signal() -> asyncio.Event:
-    """Set by SIGTERM or SIGINT."""
+    """Set by SIGTERM, SIGINT or SIGHUP; by SIGHUP not where it was ignored, as nohup does."""
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     return stop
+
+
+def prepare_places(settings: Settings) -> None:
+    """Make the data folder, remove the ready file of a run before, and see that both can be
+    written.
+
+    Raises:
+        PlaceUnusable: they cannot be.
+    """
+    if blank := blank_variables():
+        log.info("blank, and so as if unset: %s", ", ".join(blank))
+    prepare_folder("STEERREC_DATA_DIR", settings.data_dir)
+    if settings.ready_file is not None:
+        prepare_file("STEERREC_READY_FILE", settings.ready_file)
 
 
 def spare_collections() -> None:

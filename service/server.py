@@ -40,6 +40,7 @@ from service.process import (
     Seat,
     cancelled,
     kept_up,
+    prepare_places,
     redis_of,
     spare_collections,
     stop_signal,
@@ -104,11 +105,11 @@ async def serve(settings: Settings, ready: Callable[[Addresses], None] | None = 
     Raises:
         ModelStoreError: `production` points to nothing, or to a bundle that does not verify.
         PresetError: Redis does not start, or cannot be reached and no presets are on disk.
-        PortTaken: an address cannot be bound.
+        CannotBind: with the cause.
+        PlaceUnusable: the data folder or the ready file cannot be written.
     """
     configure_logs(settings.log_level, settings.log_format)
-    if settings.ready_file is not None:
-        settings.ready_file.unlink(missing_ok=True)  # of a run before
+    prepare_places(settings)
     async with replica(settings) as running:
         stop = stop_signal()
         spare_collections()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
@@ -20,6 +21,7 @@ from pydantic import (
 from rapidfuzz import process
 
 from model_store.labels import is_label
+from service.address import checked_address
 from service.errors import SettingsRefused
 from service.presets.context_types import context_types
 from service.presets.redis_url import redis_url
@@ -64,13 +66,6 @@ class Wire(StrEnum):
     GRPCIO = "grpcio"
 
 
-def _address(text: str) -> str:
-    host, colon, port = text.rpartition(":")
-    if not (host and colon and port.isdecimal() and int(port) <= 65535):
-        raise ValueError("must be host:port with a port of 0 to 65535; 0 takes a free one")
-    return text
-
-
 def _redis_url(url: SecretStr) -> SecretStr:
     redis_url(url.get_secret_value())
     return url
@@ -81,9 +76,25 @@ def _split(text: object) -> object:
 
 
 def _decision_log(text: str) -> str:
-    if not text.strip():
-        raise ValueError(f"must be {DECISIONS_IN_REDIS!r} or the path of a file; unset it for none")
-    return text
+    return text if text == DECISIONS_IN_REDIS else str(_file(Path(text)))
+
+
+def _file(path: Path) -> Path:
+    """The path of a file, `~` replaced; a folder is refused."""
+    expanded = _expanded(path)
+    if expanded.is_dir():
+        raise ValueError(f"{expanded} is a folder; name a file in it")
+    return expanded
+
+
+def _expanded(path: Path) -> Path:
+    """The path with a leading `~` replaced by the home folder."""
+    if path == Path():
+        raise ValueError("must name a path; an empty one would be the working folder")
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path}: there is no home folder for ~; write the whole path") from None
 
 
 def _labels(labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -112,7 +123,7 @@ def _declared(text: str) -> str:
     return text
 
 
-Address = Annotated[str, AfterValidator(_address)]
+Address = Annotated[str, AfterValidator(checked_address)]
 Labels = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_labels)]
 
 
@@ -127,7 +138,9 @@ class Settings(BaseModel):
     """What speaks gRPC on the port: `own`, or gRPC's own server, `grpcio`; clients see no other."""
     metrics_bind: Address = "127.0.0.1:9464"
     """Address of the Prometheus port; port 0 takes a free one."""
-    data_dir: Path = Field(default_factory=lambda: user_data_path("steerrec"))
+    data_dir: Annotated[Path, AfterValidator(_expanded)] = Field(
+        default_factory=lambda: user_data_path("steerrec")
+    )
     """Folder of what the replica keeps: embedded Redis, last good presets, fetched bundles."""
     bundles: str = ""
     """Root of the bundle store, a path or an fsspec URL; empty: `store` in `data_dir`."""
@@ -194,12 +207,12 @@ class Settings(BaseModel):
     reflection: bool = True
     """Whether clients may read the contract from the server (grpcurl, ghz)."""
     drain_timeout_s: Annotated[float, Field(ge=0, le=3600)] = 20.0
-    """Seconds that calls in progress get to finish after SIGTERM or SIGINT."""
+    """Seconds that calls in progress get to finish after SIGTERM, SIGINT or SIGHUP."""
     log_level: LogLevel = LogLevel.INFO
     """debug, info, warning or error."""
     log_format: LogFormat = LogFormat.TEXT
     """text or json."""
-    ready_file: Path | None = None
+    ready_file: Annotated[Path, AfterValidator(_file)] | None = None
     """File that gets the bound ports as JSON once the replica serves; absent: none."""
 
     @model_validator(mode="after")
@@ -248,26 +261,52 @@ def load_settings(environ: Mapping[str, str] = os.environ, **overrides: object) 
     """The settings that the environment gives.
 
     Args:
-        environ: names that start with `STEERREC_` are read, in any case; others are ignored.
+        environ: names that start with `STEERREC_` are read, in any case; others are ignored, and
+            so are blanks around a value. A blank value counts as unset.
         overrides: settings given in code, by field name; they go before the environment.
 
     Raises:
         SettingsRefused: with every unknown name and every value that is not allowed.
     """
-    given = {
-        name.upper().removeprefix(PREFIX).lower(): value
-        for name, value in environ.items()
-        if name.upper().startswith(PREFIX) and not name.upper().startswith(CLIENT_PREFIX)
-    }
+    given = _given(environ)
     faults = list(_unknown(given.keys() | overrides.keys()))
-    known = {name: value for name, value in given.items() if name in Settings.model_fields}
+    known = {name: v for name, v in given.items() if v and name in Settings.model_fields}
+    known |= overrides
+    if "data_dir" not in known and (fault := _homeless()):
+        faults.append(fault)
+        known["data_dir"] = os.devnull  # so that the other faults are found too
     try:
-        settings = Settings.model_validate(known | overrides)
+        settings = Settings.model_validate(known)
     except ValidationError as error:
         raise SettingsRefused([*faults, *_invalid(error)]) from None
     if faults:
         raise SettingsRefused(faults)
     return settings
+
+
+def blank_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Names of the variables of settings that are there and blank, which counts as unset."""
+    return sorted(_variable(name) for name, value in _given(environ).items() if not value)
+
+
+def _given(environ: Mapping[str, str]) -> dict[str, str]:
+    """By field name, what the environment says of settings, without blanks around it."""
+    return {
+        name.upper().removeprefix(PREFIX).lower(): value.strip()
+        for name, value in environ.items()
+        if name.upper().startswith(PREFIX) and not name.upper().startswith(CLIENT_PREFIX)
+    }
+
+
+def _homeless() -> str:
+    """Why the data folder has no default; empty: it has one."""
+    with suppress(RuntimeError):
+        if user_data_path("steerrec").is_absolute():
+            return ""
+    return (
+        f"{_variable('data_dir')}: must be set to a folder that can be written:"
+        f" uid {os.getuid()} has no home folder (HOME is not set, or is no absolute path)"
+    )
 
 
 def _unknown(names: Iterable[str]) -> Iterable[str]:

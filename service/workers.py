@@ -21,7 +21,7 @@ from typing import Any, cast
 from prometheus_client import CollectorRegistry
 
 from model_store.errors import BundleMissing, ModelStoreError
-from service.errors import PortTaken, ServiceError, WorkerNotStarted
+from service.errors import CannotBind, ServiceError, WorkerNotStarted
 from service.handed import Door
 from service.logs import configure_logs
 from service.metrics import Metrics
@@ -32,6 +32,7 @@ from service.process import (
     Seat,
     cancelled,
     kept_up,
+    prepare_places,
     redis_of,
     stop_signal,
     tell_ready,
@@ -162,11 +163,11 @@ async def serve(settings: Settings) -> None:
         BundleMissing: nothing is labelled `production`.
         WorkerNotStarted: the first worker cannot start, for any other reason.
         PresetError: the embedded Redis does not start.
-        PortTaken: an address cannot be bound.
+        CannotBind: with the cause.
+        PlaceUnusable: the data folder or the ready file cannot be written.
     """
     configure_logs(settings.log_level, settings.log_format)
-    if settings.ready_file is not None:
-        settings.ready_file.unlink(missing_ok=True)  # of a run before
+    prepare_places(settings)
     stop = stop_signal()
     async with AsyncExitStack() as stack:
         stopped = asyncio.create_task(stop.wait())
@@ -212,14 +213,14 @@ def _way_in(stack: AsyncExitStack, settings: Settings) -> tuple[Door | None, str
     port filled in. The stack closes both.
 
     Raises:
-        PortTaken: it cannot be bound.
+        CannotBind: with the cause.
     """
     if settings.wire is Wire.GRPCIO:
         return None, stack.enter_context(reserved(settings.bind))
     try:
         sockets = bound_sockets(settings.bind, listens=False)
     except (OSError, ValueError, OverflowError) as error:
-        raise PortTaken(settings.bind) from error
+        raise CannotBind("STEERREC_BIND", settings.bind, error) from error
     door = Door(sockets, settings.workers)
     stack.callback(door.close)
     host = settings.bind.rpartition(":")[0]
@@ -258,7 +259,7 @@ def reserved(address: str) -> Iterator[str]:
     it opened to other sockets of this user. It never listens, so it gets no connection.
 
     Raises:
-        PortTaken: it cannot be bound.
+        CannotBind: with the cause.
     """
     host, _, port = address.rpartition(":")
     try:
@@ -267,13 +268,13 @@ def reserved(address: str) -> Iterator[str]:
         )[0]
         own = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
-        raise PortTaken(address) from error
+        raise CannotBind("STEERREC_BIND", address, error) from error
     with own:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             own.bind(place)
         except OSError as error:
-            raise PortTaken(address) from error
+            raise CannotBind("STEERREC_BIND", address, error) from error
         own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         yield f"{host}:{own.getsockname()[1]}"

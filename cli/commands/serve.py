@@ -1,6 +1,5 @@
 """`steerrec serve`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ def serve(
         str | None, typer.Option(help="Address of the Prometheus port.")
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of embedded Redis, presets and bundles.")
+        str | None, typer.Option(help="Folder of embedded Redis, presets and bundles.")
     ] = None,
     bundles: Annotated[
         str | None, typer.Option("--store", help="Model store: a folder or an fsspec URL.")
@@ -24,7 +23,7 @@ def serve(
         typer.Option(help="Processes on the gRPC port; auto: one for each core."),
     ] = None,
 ) -> None:
-    """Run one replica until SIGTERM or Ctrl-C; docs/settings.md has every setting.
+    """Run one replica until SIGTERM, SIGHUP or Ctrl-C; docs/settings.md has every setting.
 
     An option goes before the STEERREC_ environment variable of the same setting.
     """

@@ -14,7 +14,7 @@ from steerrec.v1 import (
     recommender_pb2_grpc,
 )
 
-from service.errors import PortTaken
+from service.errors import CannotBind
 from service.metrics import Metrics
 from service.rpc.decisions import DecisionServicer
 from service.rpc.features import FeatureServicer
@@ -26,6 +26,7 @@ from service.rpc.preview import PreviewServicer
 from service.rpc.recommender import RecommenderServicer
 from service.rpc.reflection import add_reflection
 from service.settings import Settings
+from service.wire.listening import bound_sockets
 from service.wire.server import WireServer
 
 SERVICES = tuple(
@@ -120,13 +121,25 @@ def bound(server: grpc.aio.Server | WireServer, address: str) -> str:
     """Binds the server; gives the address with the port that was bound.
 
     Raises:
-        PortTaken: it cannot be bound.
+        CannotBind: with the cause.
     """
     host = address.rpartition(":")[0]
     try:
         return f"{host}:{server.add_insecure_port(address)}"
     except RuntimeError as error:
-        raise PortTaken(address) from error
+        raise CannotBind("STEERREC_BIND", address, _cause(error, address)) from error
+
+
+def _cause(error: RuntimeError, address: str) -> BaseException:
+    """What the system said; gRPC's own server does not tell, so it is asked once more."""
+    if error.__cause__ is not None:
+        return error.__cause__
+    try:
+        for own in bound_sockets(address):
+            own.close()
+    except (OSError, ValueError, OverflowError) as cause:
+        return cause
+    return error
 
 
 def _options(settings: Settings, *, shares_port: bool) -> list[tuple[str, int]]:

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from service.errors import PortTaken
+from service.errors import CannotBind
 from service.workers import reserved
 
 ANY = "127.0.0.1:0"
@@ -27,7 +27,7 @@ def test_two_workers_share_it() -> None:
 
 
 def test_another_parent_is_refused_before_a_worker_listens() -> None:
-    with reserved(ANY) as address, pytest.raises(PortTaken), reserved(address):
+    with reserved(ANY) as address, pytest.raises(CannotBind), reserved(address):
         pass
 
 
@@ -35,7 +35,7 @@ def test_another_parent_is_refused_while_a_worker_listens() -> None:
     with (
         reserved(ANY) as address,
         listening(address),
-        pytest.raises(PortTaken),
+        pytest.raises(CannotBind),
         reserved(address),
     ):
         pass
@@ -44,14 +44,14 @@ def test_another_parent_is_refused_while_a_worker_listens() -> None:
 def test_a_port_in_use_is_refused() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as own,
-        pytest.raises(PortTaken),
+        pytest.raises(CannotBind),
         reserved(f"127.0.0.1:{own.getsockname()[1]}"),
     ):
         pass
 
 
 def test_a_host_that_is_not_here_is_refused() -> None:
-    with pytest.raises(PortTaken), reserved("192.0.2.1:0"):
+    with pytest.raises(CannotBind), reserved("192.0.2.1:0"):
         pass
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from steerrec.v1 import recommender_pb2_grpc
 
-from service.errors import PortTaken
+from service.errors import CannotBind
 from service.presets.embedded import embedded_redis
 from service.rpc.surface import SERVICES
 from service.settings import Settings
@@ -235,9 +236,60 @@ async def test_a_drain_gives_up_after_its_time(start: Start, held: HeldModel) ->
 
 async def test_an_address_in_use_stops_the_start(start: Start, tmp_path: Path) -> None:
     async with start() as service:
-        with pytest.raises(PortTaken):
+        with pytest.raises(CannotBind):
             async with start(bind=service.replica.addresses.grpc, data_dir=tmp_path / "other"):
                 pass
+
+
+@pytest.mark.parametrize("wire", ["own", "grpcio"])
+@pytest.mark.parametrize(
+    ("bind", "why"),
+    [
+        ("192.0.2.1:0", "no such address"),
+        ("nowhere.invalid:0", "host name is unknown"),
+        ("{taken}", "another process uses this port"),
+    ],
+)
+async def test_why_an_address_cannot_be_bound_is_told(
+    start: Start, wire: str, bind: str, why: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = bind.format(taken=f"127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(CannotBind, match=f"STEERREC_BIND: {address} cannot be bound: .*{why}"):
+            async with start(bind=address, wire=wire):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("bind", "why"),
+    [("192.0.2.1:0", "no such address"), ("nowhere.invalid:0", "host name is unknown")],
+)
+async def test_why_the_metrics_port_cannot_be_bound_is_told(
+    start: Start, bind: str, why: str
+) -> None:
+    with pytest.raises(CannotBind, match=f"STEERREC_METRICS_BIND: {bind} .*{why}"):
+        async with start(metrics_bind=bind):
+            pass
+
+
+@pytest.mark.parametrize("bind", ["[::1]:0", "[::]:0", "localhost:0"])
+async def test_the_metrics_port_takes_the_addresses_of_the_grpc_port(
+    start: Start, bind: str
+) -> None:
+    async with start(metrics_bind=bind, bind=bind) as service:
+        assert "steerrec_redis_connected" in await scraped(service)
+
+
+async def test_every_address_is_one_of_ipv4_too(start: Start) -> None:
+    async with start(metrics_bind="[::]:0") as service:
+        port = service.replica.addresses.metrics.rpartition(":")[2]
+        assert await asyncio.to_thread(answers, f"127.0.0.1:{port}")
+
+
+def answers(address: str) -> bool:
+    """Whether a metrics page is served there."""
+    with urlopen(f"http://{address}/metrics") as reply:
+        return bool(reply.status == 200)
 
 
 async def test_presets_outlive_redis_and_say_so(start: Start, tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
+import pwd
+from pathlib import Path
+
 import pytest
 
 from service.errors import SettingsRefused
-from service.settings import cores, load_settings
+from service.settings import Settings, blank_variables, cores, load_settings
 
 
 def faults(**environ: str) -> tuple[str, ...]:
@@ -100,3 +103,69 @@ def test_workers_share_no_decision_file() -> None:
 def test_one_message_fits_what_may_be_held(name: str) -> None:
     (fault,) = faults(**{name: str(2**20)})
     assert f"STEERREC_{name.upper()} is 1048576, less than one message of 16777216 bytes" in fault
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+@pytest.mark.parametrize("blank", ["", "  ", "\n"])
+def test_a_blank_variable_counts_as_unset(field: str, blank: str) -> None:
+    environ = {"STEERREC_DATA_DIR": "d", f"STEERREC_{field.upper()}": blank}
+    if field == "data_dir":
+        assert load_settings(environ).data_dir == load_settings({}).data_dir
+    else:
+        assert load_settings(environ) == load_settings({"STEERREC_DATA_DIR": "d"})
+
+
+def test_a_blank_variable_of_an_unknown_name_is_refused() -> None:
+    assert faults(max_bach="")[0].startswith("STEERREC_MAX_BACH: no such setting")
+
+
+def test_the_blank_variables_can_be_named() -> None:
+    environ = {"STEERREC_BIND": " ", "STEERREC_LOG_LEVEL": "info", "STEERREC_CLIENT_ADDRESS": ""}
+    assert blank_variables(environ) == ["STEERREC_BIND"]
+
+
+def test_blanks_around_a_value_do_not_count() -> None:
+    assert load_settings({"STEERREC_LOG_LEVEL": " info\n"}).log_level == "info"
+
+
+def test_an_empty_path_in_code_is_never_the_working_folder() -> None:
+    with pytest.raises(SettingsRefused, match="STEERREC_DATA_DIR: must name a path"):
+        load_settings({}, data_dir="")
+
+
+def test_without_a_home_folder_the_data_folder_must_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    homeless(monkeypatch)
+    (fault,) = faults(bind="127.0.0.1:0")
+    assert fault.startswith("STEERREC_DATA_DIR: must be set to a folder")
+
+
+def test_without_a_home_folder_the_other_faults_are_named_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    homeless(monkeypatch)
+    assert len(faults(max_batch="0")) == 2
+
+
+def test_without_a_home_folder_a_data_folder_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    homeless(monkeypatch)
+    assert load_settings({"STEERREC_DATA_DIR": "/data"}).store_root == "/data/store"
+
+
+def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave this process without a home folder, as a uid without HOME and passwd entry has none."""
+
+    def no_entry(uid: int) -> pwd.struct_passwd:
+        raise KeyError(uid)
+
+    for name in ("HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", no_entry)
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert load_settings({"STEERREC_DATA_DIR": "~/data"}).data_dir == Path("/home/ada/data")
+
+
+def test_a_ready_file_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+    assert "is a folder; name a file in it" in faults(ready_file=str(tmp_path))[0]
