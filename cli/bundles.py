@@ -6,16 +6,33 @@ from contextlib import contextmanager
 from rich.table import Table
 
 from cli.errors import NotFound, Refused, told_as
-from cli.output import show, show_json, table
+from cli.output import note, show, show_json, table
 from cli.replica import replica_settings
-from model_store.errors import BundleMissing, LabelMissing, ModelStoreError
+from model_store.errors import BundleMissing, LabelMissing, ModelStoreError, StoreUnusable
 from model_store.manifest import Manifest, Variant
 from model_store.store import Store
 
 
 def store_at(url: str | None) -> Store:
-    """The store at `url`; without one, the service's own."""
-    return Store(url or replica_settings().store_root)
+    """The store at `url`; without one, the service's own.
+
+    Raises:
+        Refused: it names nothing that can be opened, or the service's settings do not name one.
+    """
+    with told_as(Refused, StoreUnusable):
+        return Store(service_store() if url is None else url)
+
+
+def service_store() -> str:
+    """Root of the service's own store.
+
+    Raises:
+        Refused: the service's settings are wrong, or name none where there is no home folder.
+    """
+    try:
+        return replica_settings().store_root
+    except Refused as refused:
+        raise Refused([*refused.faults, "or name a store by --store"]) from None
 
 
 @contextmanager
@@ -31,8 +48,8 @@ def store_errors_told() -> Iterator[None]:
 def show_bundles(store: Store, *, as_json: bool) -> None:
     """Print one line for each published bundle, newest first."""
     with store_errors_told():
-        manifests = [store.manifest(version) for version in store.versions()]
-        labels = store.labels()
+        manifests = list(_manifests(store))
+        labels = store.labels(_left_out)
     if as_json:
         show_json([_with_labels(manifest, labels) for manifest in manifests])
         return
@@ -56,11 +73,24 @@ def show_bundles(store: Store, *, as_json: bool) -> None:
     show(made)
 
 
+def _manifests(store: Store) -> Iterator[Manifest]:
+    """Of every published version that can be read; of the others it is said why not."""
+    for version in store.versions():
+        try:
+            yield store.manifest(version)
+        except ModelStoreError as error:
+            note(f"version {version} is left out: {error}")
+
+
+def _left_out(error: ModelStoreError) -> None:
+    note(f"a label is left out: {error}")
+
+
 def show_bundle(store: Store, label_or_version: str, *, as_json: bool) -> None:
     """Print what one bundle is, and the metrics that it earned."""
     with store_errors_told():
         manifest = store.manifest(store.resolve(label_or_version))
-        labels = store.labels()
+        labels = store.labels(_left_out)
     if as_json:
         show_json(_with_labels(manifest, labels))
         return

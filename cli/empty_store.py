@@ -6,19 +6,20 @@ from pathlib import Path
 
 from cli.bundles import store_errors_told
 from cli.errors import NotFound
+from model_store.errors import StoreUnreadable
 from model_store.store import Store
 
 
 def found_in(store: Store) -> str:
     """Which store was looked at and what it holds: that it is missing, empty, or how many."""
-    count = len(store.versions())
+    try:
+        count = len(store.versions())
+        what = "is empty" if store.is_there() else "is missing"
+    except StoreUnreadable as unreadable:
+        return str(unreadable)
     if count:
         return f"model store {_place(store)} holds {count} under other names"
-    if _is_remote(store):
-        return f"model store {_place(store)} is empty or missing"
-    return (
-        f"model store {_place(store)} {'is empty' if Path(store.root).exists() else 'is missing'}"
-    )
+    return f"model store {_place(store)} {'is empty or missing' if _is_remote(store) else what}"
 
 
 @contextmanager
@@ -37,7 +38,7 @@ def store_named(store: Store) -> Iterator[None]:
 
 
 def _place(store: Store) -> str:
-    return store.root if _is_remote(store) else str(Path(store.root).absolute())
+    return store.shown_root if _is_remote(store) else str(Path(store.root).absolute())
 
 
 def _is_remote(store: Store) -> bool:

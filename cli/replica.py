@@ -7,6 +7,7 @@ from typing import Any
 
 from cli.errors import NotFound, Refused, told_as
 from model_store.errors import BundleMissing, ModelStoreError
+from model_store.store import Store
 from service.errors import ServiceError, SettingsRefused
 from service.settings import Settings, load_settings
 
@@ -21,7 +22,9 @@ def replica_settings(**overrides: object) -> Settings:
     given = {name: value for name, value in overrides.items() if value is not None}
     blank = [name for name, value in given.items() if isinstance(value, str) and not value.strip()]
     if blank:
-        raise Refused([f"{_option(name)} is blank: give a value, or leave it out" for name in blank])
+        raise Refused(
+            [f"{_option(name)} is blank: give a value, or leave it out" for name in blank]
+        )
     with told_as(Refused, SettingsRefused):
         return load_settings(os.environ, **given)
 
@@ -35,16 +38,29 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
     Raises:
-        NotFound: nothing is labelled `production`.
+        NotFound: nothing is labelled `production`, or what is labelled so is not there.
         Refused: its bundle does not verify, or the replica cannot start.
     """
     with told_as(Refused, ModelStoreError, ServiceError, OSError, RuntimeError):
         try:
             asyncio.run(_serving(settings))
         except BundleMissing as missing:
-            raise NotFound(
-                f"{settings.store_root}: {missing}; `steerrec train` makes one"
-            ) from None
+            raise NotFound(f"{missing}; {_remedy(settings.store_root)}") from None
+
+
+def _remedy(root: str) -> str:
+    """What to do where a store has no bundle in production."""
+    store = Store(root)
+    if versions := store.versions():
+        return (
+            f"model store {store.shown_root} holds {versions[0]}:"
+            f" `steerrec models promote {versions[0]}` puts it in production"
+        )
+    state = "is empty" if store.is_there() else "does not exist (is its volume mounted?)"
+    return (
+        f"model store {store.shown_root} {state}; STEERREC_BUNDLES or --store names another one,"
+        " and `steerrec train` makes one"
+    )
 
 
 def _serving(settings: Settings) -> Coroutine[Any, Any, None]:

@@ -7,6 +7,9 @@ ModelStoreError
 ├── LabelMissing        no such label
 ├── LabelMalformed      a label's name breaks the rule for names
 ├── NothingToRollBackTo a label has no earlier version
+├── StoreUnusable       a root names nothing that can be opened
+├── StoreUnreadable     a file or folder of a store cannot be read
+├── StoreUnwritable     a file or folder of a store cannot be written
 └── VersionExists       a version is published already and is never replaced
 """
 
@@ -31,9 +34,11 @@ class GoldenMismatch(BundleCorrupt):
 class BundleMissing(ModelStoreError):
     """No published bundle has this version, and no label has this name."""
 
-    def __init__(self, version: str) -> None:
-        super().__init__(f"no bundle or label is named {version!r}")
+    def __init__(self, version: str, why: str = "") -> None:
+        super().__init__(f"no bundle or label is named {version!r}{why and f': {why}'}")
         self.version = version
+        self.why = why
+        """Empty: there is nothing of this name."""
 
 
 class LabelMissing(ModelStoreError):
@@ -59,6 +64,30 @@ class NothingToRollBackTo(ModelStoreError):
         super().__init__(f"label {label!r} has pointed to {version!r} only")
         self.label = label
         self.version = version
+
+
+class StoreUnusable(ModelStoreError):
+    """The root of a store names nothing that can be opened."""
+
+    def __init__(self, root: str, why: str) -> None:
+        super().__init__(f"model store {root or 'of no name'}: {why}")
+        self.root = root
+
+
+class StoreUnreadable(ModelStoreError):
+    """A file or folder of a store cannot be read, whether it is there or not."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path} cannot be read: {why}")
+        self.path = path
+
+
+class StoreUnwritable(ModelStoreError):
+    """A file or folder of a store cannot be written; what was there stays as it was."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path} cannot be written: {why}")
+        self.path = path
 
 
 class VersionExists(ModelStoreError):

@@ -62,7 +62,9 @@ def check_files(folder: Path, manifest: Manifest) -> None:
     for name in sorted(present - manifest.files.keys()):
         raise BundleCorrupt(name, "the manifest does not list it")
     for name, entry in manifest.files.items():
-        _check_file(folder / name, entry)
+        _check_size(folder / name, entry)
+    for name, entry in manifest.files.items():
+        _check_contents(folder / name, entry)
 
 
 def check_required(names: Collection[str]) -> None:
@@ -76,14 +78,19 @@ def check_required(names: Collection[str]) -> None:
             raise BundleCorrupt(name, "every bundle has it, this one does not")
 
 
-def _check_file(path: Path, expected: FileEntry) -> None:
+def _check_size(path: Path, expected: FileEntry) -> None:
+    """Refuse a file that is still being copied, say, before any is read."""
     if not path.is_file():
         raise BundleCorrupt(path.name, "is not a file")
-    actual = file_entry(path)
-    if actual.size_bytes != expected.size_bytes:
+    size_bytes = path.stat().st_size
+    if size_bytes != expected.size_bytes:
         raise BundleCorrupt(
-            path.name, f"{actual.size_bytes} bytes, the manifest says {expected.size_bytes}"
+            path.name, f"{size_bytes} bytes, the manifest says {expected.size_bytes}"
         )
+
+
+def _check_contents(path: Path, expected: FileEntry) -> None:
+    actual = file_entry(path)
     if actual.sha256 != expected.sha256:
         raise BundleCorrupt(
             path.name, f"sha256 {actual.sha256}, the manifest says {expected.sha256}"

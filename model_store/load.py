@@ -10,6 +10,7 @@ from model_store.bundle import Bundle
 from model_store.cards import CARDS_FILE, AttributeGroup, FeatureCards
 from model_store.catalogue import Catalogue, read_catalogue
 from model_store.catalogue_columns import read_columns
+from model_store.causes import faults_of
 from model_store.errors import BundleCorrupt
 from model_store.files import (
     CATALOGUE_COLUMNS_FILE,
@@ -89,7 +90,7 @@ def parsed_manifest(contents: bytes) -> Manifest:
     try:
         return Manifest.model_validate_json(contents)
     except ValidationError as error:
-        raise BundleCorrupt(MANIFEST_FILE, str(error)) from None
+        raise BundleCorrupt(MANIFEST_FILE, faults_of(error)) from None
 
 
 def _check_manifest(manifest: Manifest) -> None:
@@ -130,7 +131,7 @@ def _read_cards(path: Path, manifest: Manifest) -> FeatureCards:
     try:
         cards = FeatureCards.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise BundleCorrupt(path.name, str(error)) from None
+        raise BundleCorrupt(path.name, faults_of(error)) from None
     indices = [card.feature_index for card in cards.features]
     if indices != list(range(manifest.sae.d_sae)):
         reason = f"must hold features 0 to {manifest.sae.d_sae - 1}, each once and in order"

@@ -7,6 +7,7 @@ ServiceError
 ├── WorkerNotStarted      the process does not start: one of its workers cannot
 ├── InvalidRequest        fields of a request break the contract, all of them at once
 ├── ModelNotServed        no label or version of this name is served here
+├── ModelStoreAway        the store of bundles cannot be read
 ├── PresetNotInForce      no preset, or no revision of it, has this name
 ├── PresetNotHonoured     the served bundle lacks what a preset names
 ├── FeatureNotFound       the SAE has no such feature
@@ -106,6 +107,13 @@ class ModelNotServed(ServiceError):
         self.model = model
         self.served = tuple(served)
         """Labels and versions that are."""
+
+
+class ModelStoreAway(ServiceError):
+    """The store of bundles cannot be read now."""
+
+    def __init__(self) -> None:
+        super().__init__("the store of bundles cannot be read, the log says why; try again")
 
 
 class PresetNotInForce(ServiceError):

@@ -1,6 +1,6 @@
 """Every Prometheus metric of the service; docs/metrics.md lists them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -167,11 +167,23 @@ class Metrics:
             ["label", "version"],
             registry=self.registry,
         )
+        self.label_followed = Gauge(
+            "steerrec_label_followed",
+            "Whether what a label points to is served: 1, or 0 where what it pointed to before is.",
+            ["label"],
+            registry=self.registry,
+        )
         self.bundle_refusals = Counter(
             "steerrec_bundle_refusals_total",
             "Promoted bundles that did not verify; the one before went on serving.",
             registry=self.registry,
         )
+
+    def show_followed(self, labels: Mapping[str, bool]) -> None:
+        """Makes `steerrec_label_followed` say exactly these."""
+        self.label_followed.clear()
+        for label, is_followed in labels.items():
+            self.label_followed.labels(label).set(is_followed)
 
     def show_models(self, models: Iterable[tuple[str, str]]) -> None:
         """Makes `steerrec_model_info` say exactly these pairs of label and version."""

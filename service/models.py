@@ -10,10 +10,12 @@ from model_store.errors import BundleMissing, ModelStoreError
 from model_store.store import Store
 from service.directions import ItemDirections
 from service.feature_search import FeatureSearch
+from service.labels import LabelFaults, Labels, labels_of
 from service.metrics import Metrics
 from service.presets.compiled import Bench, StoredPresets, compile_presets
 from service.presets.conditions import compile_condition
 from service.presets.context_types import context_types
+from service.refused_bundles import RefusedBundles
 from service.settings import PRODUCTION, Settings
 from service.snapshot import (
     Current,
@@ -51,8 +53,9 @@ class ServedModels:
         self._current = current
         self._stored = StoredPresets()
         self._metrics = metrics
-        self._refused: set[str] = set()
+        self._refused = RefusedBundles()
         """Versions that did not verify, until no label points to them."""
+        self._faults = LabelFaults()
         self._refused_presets: set[tuple[str, str, int]] = set()
         """Version, preset and revision of every preset that is refused now."""
         self._cache = Path(settings.data_dir) / "bundles"
@@ -63,11 +66,11 @@ class ServedModels:
         Raises:
             BundleMissing: nothing was ever promoted to `production`.
             BundleCorrupt: its bundle does not verify.
+            StoreUnreadable: the label, or a file of the bundle, cannot be read.
         """
-        wanted = await asyncio.to_thread(self._wanted)
-        if PRODUCTION not in wanted:
+        version = await asyncio.to_thread(self._store.label, PRODUCTION)
+        if version is None:
             raise BundleMissing(PRODUCTION)
-        version = wanted[PRODUCTION]
         served = await asyncio.to_thread(self._loaded, version)
         self._swap(Snapshot({version: served}, {PRODUCTION: version}))
         await self.refresh()
@@ -76,24 +79,37 @@ class ServedModels:
         """Looks at the labels every `label_poll_s`, for ever."""
         while True:
             await asyncio.sleep(self._settings.label_poll_s)
-            try:
-                await self.refresh()
-            except (ModelStoreError, OSError) as error:
-                log.warning("the labels cannot be followed; what is served stays: %s", error)
+            await self.refresh()
 
     async def refresh(self) -> None:
         """Serves what the labels point to now; a bundle that does not verify changes nothing."""
-        wanted = await asyncio.to_thread(self._wanted)
-        self._refused &= set(wanted.values())
+        found = await asyncio.to_thread(self._found)
+        wanted = found.versions
+        self._refused.keep(set(wanted.values()))
         loaded = await self._missing(set(wanted.values()))
         # presets may have changed while the bundles loaded
         fresh = {version: self._with_presets(served) for version, served in loaded.items()}
         now = self._current.snapshot
         available = {**now.models, **fresh}
-        kept = {label: v for label, v in now.labels.items() if label in {*wanted, PRODUCTION}}
+        kept = {label: v for label, v in now.labels.items() if label not in found.removed}
         labels = kept | {label: v for label, v in wanted.items() if v in available}
         if labels != now.labels:
             self._swap(Snapshot({v: available[v] for v in labels.values()}, labels))
+        self._tell_followed(found)
+
+    def _tell_followed(self, found: Labels) -> None:
+        """Shows in the log and in the metrics which labels are followed."""
+        refused = {
+            label: f"bundle {version} is refused: {why}"
+            for label, version in found.versions.items()
+            if (why := self._refused.why(version))
+        }
+        if found.removed:
+            log.warning("gone from the store, no longer served: %s", ", ".join(found.removed))
+        faults = {**found.faults, **refused}
+        self._faults.tell(faults)
+        labels = {*self._current.snapshot.labels, *faults}
+        self._metrics.show_followed({label: label not in faults for label in labels})
 
     async def use_presets(self, stored: StoredPresets) -> None:
         """Puts these presets in force, for every served model at once.
@@ -125,21 +141,26 @@ class ServedModels:
         presets = compile_presets(self._stored, served.bench, served.presets)
         return replace(served, presets=presets)
 
-    def _wanted(self) -> dict[str, str]:
-        """Version that each served label points to; labels that do not exist are left out."""
-        labels = self._store.labels()
-        return {label: labels[label] for label in self._settings.labels if label in labels}
+    def _found(self) -> Labels:
+        """What the served labels point to; labels that never were are left out."""
+        return labels_of(self._store, self._settings.labels, self._current.snapshot.labels)
 
     async def _missing(self, versions: set[str]) -> dict[str, ServedModel]:
         """Those that are not served yet, without those that do not verify."""
         loaded: dict[str, ServedModel] = {}
-        for version in versions - self._current.snapshot.models.keys() - self._refused:
+        for version in versions - self._current.snapshot.models.keys():
+            identity = await asyncio.to_thread(self._store.identity, version)
+            if not self._refused.is_due(version, identity):
+                continue
             try:
                 loaded[version] = await asyncio.to_thread(self._loaded, version)
             except Exception as error:  # a bundle that cannot be served changes nothing
-                self._refused.add(version)
-                self._metrics.bundle_refusals.inc()
-                log.error("bundle %s is refused: %s", version, error)  # noqa: TRY400
+                if not isinstance(error, ModelStoreError):
+                    log.debug("bundle %s", version, exc_info=error)
+                if self._refused.add(version, identity, str(error) or type(error).__name__):
+                    self._metrics.bundle_refusals.inc()
+            else:
+                self._refused.remove(version)
         return loaded
 
     def _loaded(self, version: str) -> ServedModel:

@@ -27,7 +27,7 @@ DRAIN_RETRY_AFTER_S = 0.5
 """What a replica that drains asks: longer than it lingers (`server.LINGER_S`), so that a caller
 who keeps the pause comes back to another replica, or to this one gone, and is never cut off."""
 STORE_RETRY_AFTER_S = 1.0
-"""What writers of presets are asked while Redis is away."""
+"""What callers are asked while Redis, or the store of bundles, is away."""
 
 
 class Answer(NamedTuple):
@@ -46,6 +46,9 @@ TABLE: Mapping[type[Exception], Answer] = {
     RulesRefused: Answer(grpc.StatusCode.INVALID_ARGUMENT, "RULES_REFUSED"),
     RuleConflict: Answer(grpc.StatusCode.INVALID_ARGUMENT, "RULE_CONFLICT"),
     errors.ModelNotServed: Answer(grpc.StatusCode.NOT_FOUND, "MODEL_NOT_SERVED"),
+    errors.ModelStoreAway: Answer(
+        grpc.StatusCode.UNAVAILABLE, "MODEL_STORE_AWAY", STORE_RETRY_AFTER_S
+    ),
     errors.PresetNotInForce: Answer(grpc.StatusCode.NOT_FOUND, "PRESET_NOT_IN_FORCE"),
     errors.FeatureNotFound: Answer(grpc.StatusCode.NOT_FOUND, "FEATURE_NOT_FOUND"),
     errors.GroupNotFound: Answer(grpc.StatusCode.NOT_FOUND, "GROUP_NOT_FOUND"),

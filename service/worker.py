@@ -33,7 +33,7 @@ def main() -> int:
     try:
         asyncio.run(_serve(settings, seat, tell))
     except BundleMissing as missing:
-        tell({"missing": missing.version})
+        tell({"missing": missing.version, "why": missing.why})
         return 1
     except (ModelStoreError, ServiceError, OSError, RuntimeError) as error:
         tell({"failed": str(error)})

@@ -96,7 +96,7 @@ class Worker:
             return Addresses(**told["ready"])
         code = await self._process.wait()
         if "missing" in told:
-            raise BundleMissing(told["missing"])
+            raise BundleMissing(told["missing"], told["why"])
         why = told.get("failed", f"it ended with {code}; the log above says why")
         raise WorkerNotStarted(self.seat.index, why)
 

@@ -1,28 +1,18 @@
 """Whether the places that a process writes to can be written, asked before it binds a port."""
 
-import errno
-import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from model_store.causes import cause_of
 from service.errors import PlaceUnusable
 
 PROBE_BYTES: Final = 4096
 """What is written to find out: a full disk may still take an empty file."""
 OURS: Final = ("redis", "presets", "presets-*", "bundles")
 """Folders in the data folder that a replica writes to; others may be mounted there, read-only."""
-REMEDIES: Final[Mapping[int, str]] = {
-    errno.ENOSPC: "the disk is full: make room, or choose another place",
-    errno.EDQUOT: "the quota of its owner is used up: make room, or choose another place",
-    errno.EROFS: "the file system is read-only: choose another place, or mount it to be written",
-    errno.ENOTDIR: "a part of the path is a file: choose another place",
-    errno.EEXIST: "it is a file, and must be a folder: choose another place",
-    errno.ELOOP: "its symbolic links lead in a circle",
-    errno.ENAMETOOLONG: "the path is too long",
-}
 
 
 def prepare_folder(setting: str, folder: Path) -> None:
@@ -65,15 +55,4 @@ def _told(setting: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise PlaceUnusable(setting, path, _cause(error)) from error
-
-
-def _cause(error: OSError) -> str:
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return (
-            f"permission denied for uid {os.getuid()}: let that user write there, or choose another"
-            " place"
-        )
-    if error.errno == errno.ENOENT:
-        return "the folder does not exist: make it, or choose another place"
-    return REMEDIES.get(error.errno or 0) or error.strerror or str(error)
+        raise PlaceUnusable(setting, path, cause_of(error)) from error

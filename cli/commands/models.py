@@ -33,7 +33,9 @@ def list_models(store: StoreUrl = None, *, as_json: AsJson = False) -> None:
     from cli.output import note
 
     looked_at = bundles.store_at(store)
-    if as_json or looked_at.versions():
+    with bundles.store_errors_told():
+        is_empty = not looked_at.versions()
+    if as_json or not is_empty:
         bundles.show_bundles(looked_at, as_json=as_json)
     else:
         note(

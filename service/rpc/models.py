@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from google.protobuf.timestamp_pb2 import Timestamp
 from steerrec.v1 import model_pb2, model_pb2_grpc
 
-from model_store.errors import BundleCorrupt
+from model_store.errors import ModelStoreError
 from model_store.manifest import EditPositions, Manifest, Precision, SaeKind, Variant
 from model_store.store import Store
+from service.errors import ModelStoreAway
 from service.rpc.interceptor import Context
 from service.rpc.paging import page_size_of, page_token, position_of
 from service.settings import PRODUCTION
@@ -48,7 +49,11 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
         """Published bundles, newest first, a page at a time."""
         size = page_size_of(request.page_size)
         after = position_of(request.page_token, SCOPE)
-        return await asyncio.to_thread(self._page, after, size)
+        try:
+            return await asyncio.to_thread(self._page, after, size)
+        except ModelStoreError as error:
+            log.warning("the models cannot be listed: %s", error)
+            raise ModelStoreAway from error
 
     async def GetServedModel(
         self, request: model_pb2.GetServedModelRequest, context: Context
@@ -68,7 +73,7 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
         # a version that is gone since the page before starts the list again
         start = versions.index(after) + 1 if after in versions else 0
         page = versions[start : start + size]
-        labels = self._store.labels()
+        labels = self._store.labels(_left_out)
         manifests = [manifest for version in page if (manifest := self._manifest(version))]
         return model_pb2.ListModelsResponse(
             models=[
@@ -81,9 +86,13 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     def _manifest(self, version: str) -> Manifest | None:
         try:
             return self._store.manifest(version)
-        except BundleCorrupt as error:
+        except ModelStoreError as error:
             log.warning("version %s is left out of the list: %s", version, error)
             return None
+
+
+def _left_out(error: ModelStoreError) -> None:
+    log.warning("a label is left out of the list: %s", error)
 
 
 def model_to_proto(manifest: Manifest, labels: Sequence[str]) -> model_pb2.Model:
