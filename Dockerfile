@@ -12,12 +12,13 @@ COPY service ./service
 COPY steering ./steering
 COPY training ./training
 RUN python -m venv /opt/steerrec && /opt/steerrec/bin/pip install --quiet .
-# made here, so that the last stage needs no command; a named volume takes its owner from it
-RUN mkdir -p /data/steerrec
+# made here, so that the last stage needs no command; a named volume takes its owner from it; any
+# uid of group 0 may write too, as OpenShift runs containers
+RUN mkdir -p /data/steerrec && chmod 775 /data/steerrec
 
 FROM python:3.11-slim
 COPY --from=build /opt/steerrec /opt/steerrec
-COPY --from=build --chown=10001:10001 /data /var/lib
+COPY --from=build --chown=10001:0 /data /var/lib
 ENV PATH=/opt/steerrec/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     ORT_DISABLE_TELEMETRY=1 \

@@ -1,11 +1,15 @@
 """A bundle once more in lower precision: what it keeps, and whether that is enough."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cli.bundles import store_at
 from cli.errors import Refused
 from cli.output import show, show_json, table
 from cli.training_run import training_errors_told
+from model_store.causes import cause_of
 from model_store.manifest import Precision
 from training.builtin import load_dataset
 from training.variant import Least, Made, publish_variant
@@ -36,10 +40,12 @@ def publish(
     """
     if precision not in PRECISIONS:
         raise Refused(f"--precision: {precision!r} is not one of {', '.join(PRECISIONS)}")
-    with training_errors_told():
+    store = store_at(store_url)
+    with training_errors_told(), _files_told():
+        store.check_writable()
         dataset = load_dataset(data, files=files) if data is not None else None
         made = publish_variant(
-            store_at(store_url),
+            store,
             label_or_version,
             PRECISIONS[precision],
             dataset=dataset,
@@ -50,6 +56,16 @@ def publish(
         show_json(made.manifest.model_dump(mode="json"))
     else:
         show(f"published: {made.manifest.version}; `steerrec models promote` makes it served")
+
+
+@contextmanager
+def _files_told() -> Iterator[None]:
+    """Ends the command with what keeps a file from being read or written, here or while passing."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename2 or error.filename or tempfile.gettempdir()
+        raise Refused(f"{place} cannot be read or written: {cause_of(error)}") from error
 
 
 def _ignored(_made: Made, _least: Least) -> None:

@@ -84,6 +84,15 @@ class Store:
                 contents = manifest.model_dump_json(indent=2).encode()
                 self._location.replace(f"{place}/{MANIFEST_FILE}", contents)
 
+    def check_writable(self) -> None:
+        """See, before the work of making a bundle, that it can be published.
+
+        Raises:
+            StoreUnwritable: with the cause.
+        """
+        with self._location.one_writer():
+            pass
+
     def is_there(self) -> bool:
         """Whether the root exists; an empty place in an object store does not.
 

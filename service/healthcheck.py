@@ -6,24 +6,35 @@ so it imports as little as such a client can: the settings alone would cost more
 
 import os
 import sys
+from collections.abc import Mapping
 
 import grpc
 from grpc_health.v1 import health_pb2
 
 DEFAULT_BIND = "127.0.0.1:50051"
 """The default of the setting `bind`; a test keeps them equal."""
+BIND = "STEERREC_BIND"
 TIMEOUT_S = 3.0
+OPTIONS = [("grpc.enable_http_proxy", 0)]
+"""A proxy that http_proxy or grpc_proxy names does not lead to this machine's own loopback."""
+FREE_PORT = f"{BIND} takes any free port, which nobody else knows; set it to a port"
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - a name to replace
 """What a client dials where a server binds every address."""
 
 
 def main() -> int:
     """The exit status."""
-    address = dialled(os.environ.get("STEERREC_BIND", DEFAULT_BIND))
-    fault = unhealthy(address)
+    address = dialled(bind_of(os.environ))
+    fault = FREE_PORT if address.endswith(":0") else unhealthy(address)
     if fault:
         sys.stderr.write(f"{address}: {fault}\n")
     return int(bool(fault))
+
+
+def bind_of(environ: Mapping[str, str]) -> str:
+    """What the server binds, as its settings read it: in any case, a blank one as unset."""
+    given = {name.upper(): value.strip() for name, value in environ.items() if value.strip()}
+    return given.get(BIND, DEFAULT_BIND)
 
 
 def dialled(bind: str) -> str:
@@ -34,7 +45,7 @@ def dialled(bind: str) -> str:
 
 def unhealthy(address: str) -> str:
     """Why the server is not healthy, in a few words; empty: it is."""
-    with grpc.insecure_channel(address) as channel:
+    with grpc.insecure_channel(address, OPTIONS) as channel:
         check: grpc.UnaryUnaryMultiCallable[
             health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
         ] = channel.unary_unary(

@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 
 from model_store.bundle import Bundle
-from model_store.errors import BundleCorrupt
+from model_store.errors import ModelStoreError
 from model_store.files import (
     BASE_MODEL_FILE,
     GOLDEN_FILE,
@@ -119,7 +119,7 @@ def variants_of(store: Store, version: str) -> dict[Precision, str]:
     """Versions made of the float32 one, the oldest of each precision."""
     found: dict[Precision, str] = {}
     for known in store.versions():
-        with suppress(BundleCorrupt):  # says nothing of others
+        with suppress(ModelStoreError):  # says nothing of others
             own = store.manifest(known)
             if own.variant is not None and own.variant.of == version:
                 found[own.precision] = known

@@ -292,6 +292,30 @@ def answers(address: str) -> bool:
         return bool(reply.status == 200)
 
 
+EXCEPTED = ("no_proxy", "NO_PROXY", "no_grpc_proxy")
+PROXIES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+
+
+async def health_checked(bind: str, **more: str) -> int:
+    """Exit status of the container's health check."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "service.healthcheck"),
+        env=os.environ | {"STEERREC_BIND": bind} | more,
+    )
+    return await process.wait()
+
+
+@pytest.mark.parametrize("wire", ["own", "grpcio"])
+async def test_the_health_check_uses_no_proxy(start: Start, wire: str) -> None:
+    async with start(wire=wire) as service:
+        proxies = dict.fromkeys(PROXIES, "http://127.0.0.1:9") | dict.fromkeys(EXCEPTED, "")
+        assert await health_checked(service.replica.addresses.grpc, **proxies) == 0
+
+
+async def test_the_health_check_of_a_free_port_fails() -> None:
+    assert await health_checked("127.0.0.1:0") == 1
+
+
 async def test_presets_outlive_redis_and_say_so(start: Start, tmp_path: Path) -> None:
     with embedded_redis(tmp_path / "redis") as url:
         running = start(redis_url=url)

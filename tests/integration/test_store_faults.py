@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cli import bundles, model_variant
+from cli.errors import Refused
 from model_store.errors import (
     BundleCorrupt,
     BundleMissing,
@@ -216,3 +218,46 @@ def test_a_password_in_a_root_is_not_told() -> None:
     with pytest.raises(StoreUnusable) as told:
         Store("foo://ada:hunter2@host/x")
     assert "hunter2" not in str(told.value)
+
+
+# commands
+
+
+def test_a_promotion_in_a_read_only_store_ends_in_a_sentence(store: Store) -> None:
+    Path(store.root, ".lock").chmod(0o400)
+    with permissions_hold(), pytest.raises(Refused, match=r"\.lock cannot be written"):
+        bundles.promote(store, "production", VERSION, as_json=False)
+
+
+def test_a_rollback_in_a_read_only_store_ends_in_a_sentence(store: Store) -> None:
+    Path(store.root, ".lock").chmod(0o400)
+    with permissions_hold(), pytest.raises(Refused, match=r"\.lock cannot be written"):
+        bundles.roll_back(store, "production", as_json=False)
+
+
+def test_a_variant_for_a_read_only_store_is_refused_before_it_is_made(store: Store) -> None:
+    Path(store.root, ".lock").chmod(0o400)
+    with permissions_hold(), pytest.raises(Refused, match=r"\.lock cannot be written"):
+        model_variant.publish(
+            *("production", "int8"),
+            data=None,
+            files=None,
+            least=(0.0, 0.0, 0.0),
+            store_url=store.root,
+            as_json=True,
+        )
+
+
+@pytest.mark.parametrize("root", ["", "foo://x", "s3://bucket/x"])
+def test_a_store_that_cannot_be_opened_ends_in_a_sentence(root: str) -> None:
+    with pytest.raises(Refused, match="model store "):
+        bundles.store_at(root)
+
+
+def test_a_bundle_that_cannot_be_read_is_left_out_of_the_list(
+    store: Store, denied: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    denied(f"bundles/{VERSION}")
+    bundles.show_bundles(store, as_json=True)
+    printed = capsys.readouterr()
+    assert (printed.out, f"version {VERSION} is left out" in printed.err) == ("[]\n", True)

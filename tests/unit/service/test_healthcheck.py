@@ -2,8 +2,10 @@
 
 import pytest
 
-from service.healthcheck import DEFAULT_BIND, dialled
-from service.settings import Settings
+from service.healthcheck import DEFAULT_BIND, bind_of, dialled
+from service.settings import Settings, load_settings
+
+DATA = {"STEERREC_DATA_DIR": "d"}
 
 
 def test_it_assumes_the_servers_own_default() -> None:
@@ -21,3 +23,15 @@ def test_it_assumes_the_servers_own_default() -> None:
 )
 def test_a_server_on_every_address_is_dialled_on_loopback(bind: str, address: str) -> None:
     assert dialled(bind) == address
+
+
+@pytest.mark.parametrize(
+    ("environ", "bind"),
+    [
+        ({}, DEFAULT_BIND),
+        ({"STEERREC_BIND": " "}, DEFAULT_BIND),
+        ({"steerrec_bind": " [::1]:7 "}, "[::1]:7"),
+    ],
+)
+def test_it_reads_the_setting_as_the_server_does(environ: dict[str, str], bind: str) -> None:
+    assert bind_of(environ) == bind == load_settings(environ | DATA).bind
