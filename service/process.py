@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from service.metrics import Metrics
 from service.presets.embedded import embedded_server
@@ -57,6 +58,31 @@ def stop_signal() -> asyncio.Event:
     for number in numbers:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     return stop
+
+
+class Stopped(Exception):
+    """The process was told to stop before it served."""
+
+
+@contextmanager
+def stoppable(stop: asyncio.Event) -> Iterator[None]:
+    """A start that is given up once the event is set.
+
+    Raises:
+        Stopped: it was.
+    """
+    starting = cast("asyncio.Task[None]", asyncio.current_task())
+    watch = asyncio.create_task(stop.wait())
+    watch.add_done_callback(lambda done: done.cancelled() or starting.cancel())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+        starting.uncancel()
+        raise Stopped from None
+    finally:
+        watch.cancel()
 
 
 def prepare_places(settings: Settings) -> None:

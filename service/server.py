@@ -6,7 +6,7 @@ Nothing is served before it is verified, and the port opens last.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,12 +38,14 @@ from service.preview.summary import RedisPreviews
 from service.process import (
     Addresses,
     Seat,
+    Stopped,
     cancelled,
     kept_up,
     prepare_places,
     redis_of,
     spare_collections,
     stop_signal,
+    stoppable,
     tell_ready,
 )
 from service.recommend import Recommender
@@ -96,7 +98,7 @@ class Replica:
 
 
 async def serve(settings: Settings, ready: Callable[[Addresses], None] | None = None) -> None:
-    """Runs one replica until SIGTERM or SIGINT, then drains.
+    """Runs one replica until SIGTERM, SIGINT or SIGHUP, then drains.
 
     Args:
         settings: of the replica.
@@ -110,15 +112,29 @@ async def serve(settings: Settings, ready: Callable[[Addresses], None] | None = 
     """
     configure_logs(settings.log_level, settings.log_format)
     prepare_places(settings)
-    async with replica(settings) as running:
-        stop = stop_signal()
+    stop = stop_signal()
+    with suppress(Stopped):
+        await _serve(settings, stop, ready)
+    log.info("stopped")
+
+
+async def _serve(
+    settings: Settings, stop: asyncio.Event, ready: Callable[[Addresses], None] | None
+) -> None:
+    """Starts, serves and drains.
+
+    Raises:
+        Stopped: it was told to stop before it served.
+    """
+    async with AsyncExitStack() as stack:
+        with stoppable(stop):
+            running = await stack.enter_async_context(replica(settings))
         spare_collections()
         tell_ready(running.addresses, settings.ready_file)
         if ready is not None:
             ready(running.addresses)
         await stop.wait()
         log.info("draining for at most %g s", settings.drain_timeout_s)
-    log.info("stopped")
 
 
 @asynccontextmanager

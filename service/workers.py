@@ -157,7 +157,7 @@ class Worker:
 
 
 async def serve(settings: Settings) -> None:
-    """Runs `settings.workers` workers until SIGTERM or SIGINT, then drains them.
+    """Runs `settings.workers` workers until SIGTERM, SIGINT or SIGHUP, then drains them.
 
     Raises:
         BundleMissing: nothing is labelled `production`.

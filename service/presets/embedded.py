@@ -7,6 +7,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,8 @@ LAST_RESTART_S = 5.0
 STEADY_S = 30.0
 """After so long a run the next pause is the first again."""
 LOG_FILE = "redis.log"
+LAST_BYTES = 2000
+"""Of the log, among which its last line is looked for."""
 MAX_SOCKET_PATH = 100
 """A Unix socket's path may have 107 bytes; some are left for the name."""
 PR_SET_PDEATHSIG = 1
@@ -100,6 +103,8 @@ class EmbeddedRedis:
             stdout=self._out,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
+            # Ctrl-C and a hang-up are for us, who drain first and then end it
+            start_new_session=True,
         )
 
 
@@ -152,6 +157,8 @@ def _arguments(folder: Path, socket: Path) -> list[str]:
         redis_binary(),
         *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
         *("--dir", str(folder), "--appendonly", "yes", "--save", "900 1"),
+        # a power cut may cut the last write short, which nobody was told had succeeded
+        *("--aof-load-truncated", "yes"),
         *("--daemonize", "no", "--logfile", ""),
     ]
 
@@ -197,11 +204,23 @@ def _wait_until_ready(server: "subprocess.Popen[bytes]", socket: Path, log_file:
     end = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < end:
         if server.poll() is not None:
-            raise RedisNotStarted(f"redis-server ended with {server.returncode}; see {log_file}")
+            raise RedisNotStarted(
+                f"redis-server ended with {server.returncode}: {_last_line(log_file)};"
+                f" {log_file} has more"
+            )
         if _answers(socket):
             return
         time.sleep(0.02)
     raise RedisNotStarted(f"redis-server did not answer within {START_TIMEOUT_S:g} s; {log_file}")
+
+
+def _last_line(log_file: Path) -> str:
+    """What redis-server said last, without process id and time."""
+    with log_file.open("rb") as file:
+        file.seek(max(0, log_file.stat().st_size - LAST_BYTES))
+        lines = file.read().decode(errors="replace").split("\n")
+    last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    return re.sub(r"^\d+:\w .*? [*#.-] ", "", last).strip()
 
 
 def _answers(socket: Path) -> bool:
