@@ -1,11 +1,23 @@
 """The id of the call in progress, for replies, details and log lines."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 MAX_REQUEST_ID = 128
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 """Of the call that this task answers; empty outside calls."""
+
+
+@contextmanager
+def named_by(request_id: str) -> Iterator[None]:
+    """What is logged within the block belongs to the call of this id."""
+    token = REQUEST_ID.set(request_id)
+    try:
+        yield
+    finally:
+        REQUEST_ID.reset(token)
 
 
 def new_request_id() -> str:

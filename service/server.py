@@ -16,6 +16,7 @@ from steerrec.v1 import preset_pb2
 
 from model_store.store import Store
 from service.batcher import Batcher
+from service.call_log import CallLog
 from service.decisions.file_log import FileLog
 from service.decisions.log import DecisionLog
 from service.decisions.recorder import DecisionRecorder
@@ -187,9 +188,11 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
             previews,
             lambda: current.snapshot.model(PRODUCTION).bundle.version,
         )
-        health = Health(SERVICES)
+        health, call_log = Health(SERVICES), CallLog()
         servicers = Servicers(
-            RecommenderServicer(recommender, metrics, recorder, settings.max_message_bytes),
+            RecommenderServicer(
+                recommender, metrics, recorder, settings.max_message_bytes, call_log=call_log
+            ),
             PresetServicer(
                 presets,
                 follower,
@@ -204,13 +207,15 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
             health,
         )
         gate = Gate()
-        calls = CallInterceptor(metrics, gate)
+        calls = CallInterceptor(metrics, gate, call_log)
         server: grpc.aio.Server | WireServer
         if settings.wire is Wire.GRPCIO:
             server = grpc_server(servicers, settings, calls, shares_port=seat is not None)
         else:
             server = wire_server(servicers, settings, calls, metrics, shares_port=seat is not None)
-            direct = DirectRecommend(recommender, metrics, gate, recorder, server.flush, server)
+            direct = DirectRecommend(
+                recommender, metrics, gate, recorder, server.flush, server, call_log=call_log
+            )
             server.answer_directly(METHOD, direct.begin)
         page = stack.enter_context(_page(metrics, settings, seat))
         addresses = Addresses(grpc=_address(server, settings, seat), metrics=page)

@@ -270,7 +270,9 @@ def load_settings(environ: Mapping[str, str] = os.environ, **overrides: object) 
     """
     given = _given(environ)
     faults = list(_unknown(given.keys() | overrides.keys()))
-    known = {name: v for name, v in given.items() if v and name in Settings.model_fields}
+    known: dict[str, object] = {
+        name: v for name, v in given.items() if v and name in Settings.model_fields
+    }
     known |= overrides
     if "data_dir" not in known and (fault := _homeless()):
         faults.append(fault)

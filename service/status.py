@@ -89,7 +89,12 @@ UNKNOWN = Answer(grpc.StatusCode.INTERNAL, "INTERNAL")
 
 def answer_to(error: Exception) -> Answer:
     """What the table says of an error; UNKNOWN where it says nothing."""
-    return next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), UNKNOWN)
+    return answer_to_kind(type(error))
+
+
+def answer_to_kind(kind: type[Exception]) -> Answer:
+    """What the table says of errors of a kind; UNKNOWN where it says nothing."""
+    return next((TABLE[own] for own in kind.__mro__ if own in TABLE), UNKNOWN)
 
 
 def status_of(error: Exception, request_id: str) -> status_pb2.Status:

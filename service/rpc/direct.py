@@ -14,6 +14,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from steerrec.v1 import recommender_pb2
 
+from service.call_log import CallLog
 from service.decisions.recorder import DecisionRecorder
 from service.errors import InvalidRequest, Overloaded, Violation
 from service.forward import Answer, Question
@@ -61,6 +62,8 @@ class DirectRecommend:
         recorder: DecisionRecorder | None = None,
         flush: Callable[[], None] | None = None,
         intake: Intake | None = None,
+        *,
+        call_log: CallLog,
     ) -> None:
         """Make it, and have the batcher tell it where a run ends.
 
@@ -71,7 +74,9 @@ class DirectRecommend:
             recorder: None where no decision log is on.
             flush: writes what has been answered; None: that happens by itself.
             intake: what can be held; None: nothing is.
+            call_log: where refusals are logged.
         """
+        self.call_log = call_log
         self.recommender = recommender
         self.gate = gate
         self.recorder = recorder
@@ -202,10 +207,12 @@ class Call:
 
     def refuse(self, error: Exception) -> None:
         """Sends what the table makes of an error."""
-        refused = self._direct.refusals.of(error, request_id_of(self._request))
+        request_id = request_id_of(self._request)
+        refused = self._direct.refusals.of(error, request_id)
         self._leave()
         self._wire.refuse(refused.block)
         self._direct.ended(refused.code, self._arrived)
+        self._direct.call_log.refused(METHOD, error, request_id, self._arrived)
         if isinstance(error, Overloaded):
             self._direct.overloaded()
 

@@ -11,9 +11,10 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
+from service.call_log import CallLog
 from service.errors import InvalidRequest, Violation
 from service.metrics import Metrics
-from service.request_id import REQUEST_ID, request_id_of
+from service.request_id import REQUEST_ID, named_by, request_id_of
 from service.rpc.gate import Gate
 from service.status import UNKNOWN, answer_to, status_of
 
@@ -43,9 +44,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     reflection pass through.
     """
 
-    def __init__(self, metrics: Metrics, gate: Gate) -> None:
+    def __init__(self, metrics: Metrics, gate: Gate, call_log: CallLog) -> None:
+        """Make it.
+
+        Args:
+            metrics: where calls are counted and timed.
+            gate: by which calls come in.
+            call_log: where refusals are logged.
+        """
         self._metrics = metrics
         self._gate = gate
+        self._call_log = call_log
         self._wrapped: dict[str, Any] = {}
 
     async def intercept_service(
@@ -89,6 +98,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                     return await behaviour(_well_formed(request), context)
             except BaseException as error:
                 code = _code_of(error, context)
+                self._tell(method, error, request_id, start)
                 await _end(context, method, error, request_id)
             finally:
                 self._metrics.requests.labels(method, code.name).inc()
@@ -98,7 +108,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _around_stream(self, method: str, behaviour: Streaming) -> Streaming:
         async def call(request: Any, context: Context) -> AsyncGenerator[Any, None]:
-            request_id, code = _begun(request, context), grpc.StatusCode.OK
+            request_id, start = _begun(request, context), perf_counter()
+            code = grpc.StatusCode.OK
             try:
                 with self._gate.passed():
                     async with aclosing(behaviour(_well_formed(request), context)) as messages:
@@ -107,6 +118,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                             self._gate.refuse_if_closed()
             except BaseException as error:
                 code = _code_of(error, context)
+                self._tell(method, error, request_id, start)
                 await _end(context, method, error, request_id)
             finally:
                 self._metrics.requests.labels(method, code.name).inc()
@@ -117,7 +129,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         """Around streams both ways: the drain ends what comes in, and they answer what came."""
 
         async def call(requests: Any, context: Context) -> AsyncGenerator[Any, None]:
-            request_id, code = _begun(requests, context), grpc.StatusCode.OK
+            request_id, start = _begun(requests, context), perf_counter()
+            code = grpc.StatusCode.OK
             try:
                 with self._gate.passed():
                     async with aclosing(behaviour(self._incoming(requests), context)) as messages:
@@ -125,11 +138,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                             yield message
             except BaseException as error:
                 code = _code_of(error, context)
+                self._tell(method, error, request_id, start)
                 await _end(context, method, error, request_id)
             finally:
                 self._metrics.requests.labels(method, code.name).inc()
 
         return call
+
+    def _tell(self, method: str, error: BaseException, request_id: str, start: float) -> None:
+        """Logs a refusal; not a call that was given up by its caller."""
+        if isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):
+            self._call_log.refused(method, error, request_id, start)
 
     async def _incoming(self, messages: AsyncIterable[Any]) -> AsyncIterator[Any]:
         """The messages until the caller has no more.
@@ -204,7 +223,8 @@ def refusal_of(method: str, error: Exception, request_id: str) -> Refusal:
     """What the table makes of an error; an unknown one is logged."""
     answer = answer_to(error)
     if answer is UNKNOWN:
-        log.error("%s failed", method, exc_info=error)
+        with named_by(request_id):
+            log.error("%s failed", method, exc_info=error)
     status = rpc_status.to_status(status_of(error, request_id))
     metadata = [named(request_id), *(status.trailing_metadata or ())]
     if answer.retry_after_s is not None:

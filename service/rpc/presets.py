@@ -1,5 +1,6 @@
 """PresetService."""
 
+import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -47,6 +48,16 @@ NUMBER = re.compile(r"[1-9]\d{0,17}")
 """Position among revisions."""
 FIRST = "0-0"
 """Cursor before the first event."""
+Write = (
+    preset_pb2.CreatePresetRequest
+    | preset_pb2.UpdatePresetRequest
+    | preset_pb2.DeletePresetRequest
+    | preset_pb2.PublishPresetRequest
+    | preset_pb2.RollbackPresetRequest
+)
+"""What changes a preset."""
+
+log = logging.getLogger(__name__)
 
 
 class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
@@ -90,7 +101,8 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
         stored = await self._lifecycle.create(
             draft, as_draft=request.as_draft, is_dry=request.validate_only
         )
-        return preset_pb2.CreatePresetResponse(preset=await self._served(stored))
+        written = await self._served(stored, "created", request)
+        return preset_pb2.CreatePresetResponse(preset=written)
 
     async def GetPreset(
         self, request: preset_pb2.GetPresetRequest, context: Context
@@ -146,7 +158,8 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
             as_draft=request.as_draft,
             is_dry=request.validate_only,
         )
-        return preset_pb2.UpdatePresetResponse(preset=await self._served(stored))
+        written = await self._served(stored, "updated", request)
+        return preset_pb2.UpdatePresetResponse(preset=written)
 
     async def DeletePreset(
         self, request: preset_pb2.DeletePresetRequest, context: Context
@@ -167,7 +180,8 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
             request.reason,
             is_dry=request.validate_only,
         )
-        return preset_pb2.DeletePresetResponse(preset=await self._served(stored))
+        written = await self._served(stored, "archived", request)
+        return preset_pb2.DeletePresetResponse(preset=written)
 
     async def PublishPreset(
         self, request: preset_pb2.PublishPresetRequest, context: Context
@@ -183,7 +197,8 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
             check=self._check_honoured,
             is_dry=request.validate_only,
         )
-        return preset_pb2.PublishPresetResponse(preset=await self._served(stored))
+        written = await self._served(stored, "published", request)
+        return preset_pb2.PublishPresetResponse(preset=written)
 
     async def RollbackPreset(
         self, request: preset_pb2.RollbackPresetRequest, context: Context
@@ -199,7 +214,8 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
             check=self._check_honoured,
             is_dry=request.validate_only,
         )
-        return preset_pb2.RollbackPresetResponse(preset=await self._served(stored))
+        written = await self._served(stored, "rolled back", request)
+        return preset_pb2.RollbackPresetResponse(preset=written)
 
     async def ListPresetRevisions(
         self, request: preset_pb2.ListPresetRevisionsRequest, context: Context
@@ -289,6 +305,9 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
             is_dry=request.validate_only,
         )
         if resolved.cursor:
+            log.info(
+                "loss of presets resolved by %s: %s", request.author, ", ".join(resolved.names)
+            )
             self._follower.look_again()
             await self._follower.caught_up(resolved.cursor, SERVED_WITHIN_S)
         return preset_pb2.ResolveStoreLossResponse(presets=resolved.names)
@@ -361,8 +380,20 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
             check_defaults(self._follower.stored, after)
         return after
 
-    async def _served(self, stored: Stored) -> preset_pb2.Preset:
-        """The message of what was written, once this replica serves it."""
+    async def _served(self, stored: Stored, action: str, request: Write) -> preset_pb2.Preset:
+        """The message of what was written, once this replica serves it; the log gets a line."""
         if stored.cursor:
+            _log_write(stored.record, action, request)
             await self._follower.caught_up(stored.cursor, SERVED_WITHIN_S)
         return to_proto(stored.record, stored.head)
+
+
+def _log_write(record: PresetRevision, action: str, request: Write) -> None:
+    """Logs a change under the id of its call."""
+    done = f"{action} as a draft" if getattr(request, "as_draft", False) else action
+    facts = {"preset": record.name, "revision": str(record.revision), "author": request.author}
+    log.info(
+        "preset %s: %s, revision %d, by %s",
+        *(record.name, done, record.revision, request.author),
+        extra={"facts": facts},
+    )

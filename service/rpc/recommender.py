@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from steerrec.v1 import recommender_pb2, recommender_pb2_grpc
 
+from service.call_log import CallLog
 from service.decisions.recorder import DecisionRecorder
 from service.errors import InvalidRequest, Violation
 from service.many import Many, Result
@@ -15,13 +16,15 @@ from service.query import query_of
 from service.recommend import Recommender
 from service.reply import reply_of
 from service.reply_bytes import tell_reply
-from service.request_id import REQUEST_ID
+from service.request_id import REQUEST_ID, named_by
 from service.rpc.deadline import deadline_of
 from service.rpc.interceptor import Context
 from service.rpc.tally import Tally
 from service.slate import Slate
 from service.status import UNKNOWN, answer_to, status_of
 
+BATCH = "/steerrec.v1.RecommenderService/BatchRecommend"
+STREAM = "/steerrec.v1.RecommenderService/StreamRecommend"
 MAX_REQUESTS = 256
 MAX_UNANSWERED = 512
 """Requests of a stream that have no result yet, beyond which it is read no further."""
@@ -45,6 +48,8 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
         metrics: Metrics,
         recorder: DecisionRecorder | None = None,
         max_message_bytes: int = MESSAGE_BYTES,
+        *,
+        call_log: CallLog,
     ) -> None:
         """Make it.
 
@@ -53,7 +58,9 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
             metrics: where fates and degradations are counted.
             recorder: None where no decision log is on.
             max_message_bytes: largest reply that gRPC sends.
+            call_log: where refusals within a call are logged.
         """
+        self._call_log = call_log
         self._recommender = recommender
         self._tally = Tally(metrics)
         self._recorder = recorder
@@ -86,7 +93,7 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
             while many.n_unanswered:
                 results = await many.results()
                 for result in results:
-                    self._tell(messages[result.number], result)
+                    self._tell(messages[result.number], result, BATCH)
                 self._count_all(results)
                 many.taken(len(results))
         return response
@@ -123,7 +130,7 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
         response, size_bytes = recommender_pb2.StreamRecommendResponse(), 0
         for result in results:
             message = response.results.add(number=result.number)
-            self._tell(message, result)
+            self._tell(message, result, STREAM)
             own_bytes = message.ByteSize() + RESULT_BYTES
             size_bytes += own_bytes
             if size_bytes > most and len(response.results) > 1:
@@ -134,11 +141,13 @@ class RecommenderServicer(recommender_pb2_grpc.RecommenderServiceServicer):
         if response.results:
             yield response
 
-    def _tell(self, message: OneResult, result: Result) -> None:
+    def _tell(self, message: OneResult, result: Result, method: str) -> None:
         asked, outcome = result.asked, result.outcome
         if isinstance(outcome, Exception):
             if answer_to(outcome) is UNKNOWN:
-                log.error("a request of many failed", exc_info=outcome)
+                with named_by(asked.request_id):
+                    log.error("a request of many failed", exc_info=outcome)
+            self._call_log.refused(method, outcome, asked.request_id)
             message.error.CopyFrom(status_of(outcome, asked.request_id))
             return
         tell_reply(message.response, outcome)
