@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from cli.errors import NotFound, Refused, told_as
+from model_store.causes import sentence_of
 from model_store.errors import BundleMissing, ModelStoreError
 from model_store.store import Store
 from service.errors import ServiceError, SettingsRefused
@@ -41,9 +42,11 @@ def run(settings: Settings) -> None:
         NotFound: nothing is labelled `production`, or what is labelled so is not there.
         Refused: its bundle does not verify, or the replica cannot start.
     """
-    with told_as(Refused, ModelStoreError, ServiceError, OSError, RuntimeError):
+    with told_as(Refused, ModelStoreError, ServiceError, RuntimeError):
         try:
             asyncio.run(_serving(settings))
+        except OSError as error:
+            raise Refused(sentence_of(error)) from error
         except BundleMissing as missing:
             raise NotFound(f"{missing}; {_remedy(settings.store_root)}") from None
 

@@ -4,7 +4,7 @@ from steerrec.v1 import model_pb2
 
 from cli.bundles import metrics_table
 from cli.client import Client
-from cli.output import show, show_json, table
+from cli.output import note, show, show_json, table
 
 
 def served(client: Client, model: str) -> model_pb2.GetServedModelResponse:
@@ -34,6 +34,8 @@ def show_served(reply: model_pb2.GetServedModelResponse, *, as_json: bool) -> No
     ):
         made.add_row(fact, value)
     show(made, metrics_table(model.metrics))
+    for label, why in sorted(reply.label_faults.items()):
+        note(f"warning: label {label} cannot be followed, this is what it pointed to before: {why}")
 
 
 def _precision(model: model_pb2.Model) -> str:

@@ -34,6 +34,14 @@ def cause_of(error: OSError) -> str:
     return REMEDIES.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
 
 
+def sentence_of(error: OSError) -> str:
+    """The path, where the error names one, with the cause."""
+    path = error.filename2 or error.filename
+    if path is None and error.errno == errno.ENOENT:  # as tempfile says it
+        return f"{error.strerror}; set TMPDIR to a folder that can be written"
+    return f"{path}: {cause_of(error)}" if path is not None else cause_of(error)
+
+
 def faults_of(error: ValidationError) -> str:
     """The fields at fault, in one line and without the values."""
     found = error.errors(include_url=False, include_input=False, include_context=False)

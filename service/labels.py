@@ -70,14 +70,15 @@ class LabelFaults:
     """What keeps labels from being followed; each change is logged once."""
 
     def __init__(self) -> None:
-        self._known: Mapping[str, str] = {}
+        self.known: Mapping[str, str] = {}
+        """Why, by label, as of the last look."""
 
     def tell(self, faults: Mapping[str, str]) -> None:
         """Logs what is new, and which labels can be followed again."""
-        new = {label: why for label, why in faults.items() if self._known.get(label) != why}
+        new = {label: why for label, why in faults.items() if self.known.get(label) != why}
         for why in dict.fromkeys(new.values()):
             labels = ", ".join(label for label in new if new[label] == why)
             log.error("%s cannot be followed, what is served stays: %s", labels, why)
-        if over := sorted(self._known.keys() - faults.keys()):
+        if over := sorted(self.known.keys() - faults.keys()):
             log.info("%s can be followed again", ", ".join(over))
-        self._known = dict(faults)
+        self.known = dict(faults)

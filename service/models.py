@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,6 +60,11 @@ class ServedModels:
         self._refused_presets: set[tuple[str, str, int]] = set()
         """Version, preset and revision of every preset that is refused now."""
         self._cache = Path(settings.data_dir) / "bundles"
+
+    @property
+    def label_faults(self) -> Mapping[str, str]:
+        """Why a label cannot be followed, by label; of the others nothing."""
+        return self._faults.known
 
     async def load(self) -> None:
         """Loads what `production` points to, then every other served label.

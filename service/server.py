@@ -201,7 +201,7 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
                 publish_gate=publish_gate,
             ),
             FeatureServicer(current),
-            ModelServicer(store, current),
+            ModelServicer(store, current, lambda: models.label_faults),
             PreviewServicer(recommender, presets, decisions, previews, policy),
             DecisionServicer(decisions, replayer),
             health,

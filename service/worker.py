@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from model_store.causes import sentence_of
 from model_store.errors import BundleMissing, ModelStoreError
 from service.errors import ServiceError
 from service.logs import configure_logs
@@ -35,7 +36,10 @@ def main() -> int:
     except BundleMissing as missing:
         tell({"missing": missing.version, "why": missing.why})
         return 1
-    except (ModelStoreError, ServiceError, OSError, RuntimeError) as error:
+    except OSError as error:
+        tell({"failed": sentence_of(error)})
+        return 1
+    except (ModelStoreError, ServiceError, RuntimeError) as error:
         tell({"failed": str(error)})
         return 1
     return 0

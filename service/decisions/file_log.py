@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from steerrec.v1.decision_pb2 import Decision
 
+from model_store.causes import cause_of
 from service.decisions.log import MAX_PAGE_BYTES, Page
 from service.decisions.record import from_json, to_json
 from service.errors import DecisionLogAway, DecisionUnreadable, SettingsRefused
@@ -54,7 +55,7 @@ class FileLog:
             ) from None
         except OSError as error:
             raise SettingsRefused(
-                [f"STEERREC_DECISION_LOG: {path} cannot be written: {error.strerror}"]
+                [f"STEERREC_DECISION_LOG: {path} cannot be written: {cause_of(error)}"]
             ) from error
 
     async def append(self, decision: Decision) -> None:

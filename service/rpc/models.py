@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from steerrec.v1 import model_pb2, model_pb2_grpc
@@ -39,9 +39,19 @@ log = logging.getLogger(__name__)
 class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     """Shows which bundles are published, and which are served here."""
 
-    def __init__(self, store: Store, current: Current) -> None:
+    def __init__(
+        self, store: Store, current: Current, label_faults: Callable[[], Mapping[str, str]]
+    ) -> None:
+        """Make it.
+
+        Args:
+            store: whose bundles are listed.
+            current: what is served.
+            label_faults: gives why a label cannot be followed, by label.
+        """
         self._store = store
         self._current = current
+        self._label_faults = label_faults
 
     async def ListModels(
         self, request: model_pb2.ListModelsRequest, context: Context
@@ -65,7 +75,9 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
         load_time = Timestamp()
         load_time.FromDatetime(served.loaded_at)
         return model_pb2.GetServedModelResponse(
-            model=model_to_proto(served.bundle.manifest, labels), load_time=load_time
+            model=model_to_proto(served.bundle.manifest, labels),
+            load_time=load_time,
+            label_faults=self._label_faults(),
         )
 
     def _page(self, after: str | None, size: int) -> model_pb2.ListModelsResponse:

@@ -245,3 +245,12 @@ async def test_a_list_leaves_out_what_cannot_be_read(bounded: Service, store: St
     listed = (await bounded.models.ListModels(model_pb2.ListModelsRequest())).models
     Path(store.root, "bundles/two").chmod(0o700)
     assert [own.version for own in listed] == ["one"]
+
+
+async def test_the_served_model_tells_which_labels_are_not_followed(
+    service: Service, store: Store
+) -> None:
+    label(store).unlink()
+    await looked(service)
+    reply = await service.models.GetServedModel(model_pb2.GetServedModelRequest())
+    assert list(reply.label_faults) == ["production"]

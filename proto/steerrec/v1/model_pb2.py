@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17steerrec/v1/model.proto\x12\x0bsteerrec.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe9\x03\n\x05Model\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tdata_name\x18\x04 \x01(\t\x12\x0f\n\x07n_items\x18\x05 \x01(\x05\x12\x0f\n\x07\x64_model\x18\x06 \x01(\x05\x12\r\n\x05\x64_sae\x18\x07 \x01(\x05\x12\x0f\n\x07max_seq\x18\x08 \x01(\x05\x12\x12\n\nhook_block\x18\t \x01(\x05\x12&\n\x08sae_kind\x18\n \x01(\x0e\x32\x14.steerrec.v1.SaeKind\x12\x32\n\x0e\x65\x64it_positions\x18\x0b \x01(\x0e\x32\x1a.steerrec.v1.EditPositions\x12\x15\n\rfeature_space\x18\x0c \x01(\t\x12\x30\n\x07metrics\x18\r \x03(\x0b\x32\x1f.steerrec.v1.Model.MetricsEntry\x12)\n\tprecision\x18\x0e \x01(\x0e\x32\x16.steerrec.v1.Precision\x12%\n\x07variant\x18\x0f \x01(\x0b\x32\x14.steerrec.v1.Variant\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x94\x01\n\x07Variant\x12\x14\n\x0c\x62\x61se_version\x18\x01 \x01(\t\x12\x15\n\roverlap_at_10\x18\x02 \x01(\x01\x12\x15\n\roverlap_at_20\x18\x03 \x01(\x01\x12\x1c\n\x0fndcg_kept_share\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0bn_histories\x18\x05 \x01(\x05\x42\x12\n\x10_ndcg_kept_share\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Q\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.steerrec.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"&\n\x15GetServedModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"j\n\x16GetServedModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.steerrec.v1.Model\x12-\n\tload_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*i\n\tPrecision\x12\x19\n\x15PRECISION_UNSPECIFIED\x10\x00\x12\x15\n\x11PRECISION_FLOAT32\x10\x01\x12\x16\n\x12PRECISION_BFLOAT16\x10\x02\x12\x12\n\x0ePRECISION_INT8\x10\x03*x\n\x07SaeKind\x12\x18\n\x14SAE_KIND_UNSPECIFIED\x10\x00\x12\x11\n\rSAE_KIND_TOPK\x10\x01\x12\x16\n\x12SAE_KIND_BATCHTOPK\x10\x02\x12\x11\n\rSAE_KIND_RELU\x10\x03\x12\x15\n\x11SAE_KIND_JUMPRELU\x10\x04*`\n\rEditPositions\x12\x1e\n\x1a\x45\x44IT_POSITIONS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45\x44IT_POSITIONS_LAST\x10\x01\x12\x16\n\x12\x45\x44IT_POSITIONS_ALL\x10\x02\x32\xb8\x01\n\x0cModelService\x12M\n\nListModels\x12\x1e.steerrec.v1.ListModelsRequest\x1a\x1f.steerrec.v1.ListModelsResponse\x12Y\n\x0eGetServedModel\x12\".steerrec.v1.GetServedModelRequest\x1a#.steerrec.v1.GetServedModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17steerrec/v1/model.proto\x12\x0bsteerrec.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe9\x03\n\x05Model\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tdata_name\x18\x04 \x01(\t\x12\x0f\n\x07n_items\x18\x05 \x01(\x05\x12\x0f\n\x07\x64_model\x18\x06 \x01(\x05\x12\r\n\x05\x64_sae\x18\x07 \x01(\x05\x12\x0f\n\x07max_seq\x18\x08 \x01(\x05\x12\x12\n\nhook_block\x18\t \x01(\x05\x12&\n\x08sae_kind\x18\n \x01(\x0e\x32\x14.steerrec.v1.SaeKind\x12\x32\n\x0e\x65\x64it_positions\x18\x0b \x01(\x0e\x32\x1a.steerrec.v1.EditPositions\x12\x15\n\rfeature_space\x18\x0c \x01(\t\x12\x30\n\x07metrics\x18\r \x03(\x0b\x32\x1f.steerrec.v1.Model.MetricsEntry\x12)\n\tprecision\x18\x0e \x01(\x0e\x32\x16.steerrec.v1.Precision\x12%\n\x07variant\x18\x0f \x01(\x0b\x32\x14.steerrec.v1.Variant\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x94\x01\n\x07Variant\x12\x14\n\x0c\x62\x61se_version\x18\x01 \x01(\t\x12\x15\n\roverlap_at_10\x18\x02 \x01(\x01\x12\x15\n\roverlap_at_20\x18\x03 \x01(\x01\x12\x1c\n\x0fndcg_kept_share\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0bn_histories\x18\x05 \x01(\x05\x42\x12\n\x10_ndcg_kept_share\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Q\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.steerrec.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"&\n\x15GetServedModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"\xea\x01\n\x16GetServedModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.steerrec.v1.Model\x12-\n\tload_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12J\n\x0clabel_faults\x18\x03 \x03(\x0b\x32\x34.steerrec.v1.GetServedModelResponse.LabelFaultsEntry\x1a\x32\n\x10LabelFaultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*i\n\tPrecision\x12\x19\n\x15PRECISION_UNSPECIFIED\x10\x00\x12\x15\n\x11PRECISION_FLOAT32\x10\x01\x12\x16\n\x12PRECISION_BFLOAT16\x10\x02\x12\x12\n\x0ePRECISION_INT8\x10\x03*x\n\x07SaeKind\x12\x18\n\x14SAE_KIND_UNSPECIFIED\x10\x00\x12\x11\n\rSAE_KIND_TOPK\x10\x01\x12\x16\n\x12SAE_KIND_BATCHTOPK\x10\x02\x12\x11\n\rSAE_KIND_RELU\x10\x03\x12\x15\n\x11SAE_KIND_JUMPRELU\x10\x04*`\n\rEditPositions\x12\x1e\n\x1a\x45\x44IT_POSITIONS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45\x44IT_POSITIONS_LAST\x10\x01\x12\x16\n\x12\x45\x44IT_POSITIONS_ALL\x10\x02\x32\xb8\x01\n\x0cModelService\x12M\n\nListModels\x12\x1e.steerrec.v1.ListModelsRequest\x1a\x1f.steerrec.v1.ListModelsResponse\x12Y\n\x0eGetServedModel\x12\".steerrec.v1.GetServedModelRequest\x1a#.steerrec.v1.GetServedModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,12 +34,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODEL_METRICSENTRY']._loaded_options = None
   _globals['_MODEL_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_PRECISION']._serialized_start=1007
-  _globals['_PRECISION']._serialized_end=1112
-  _globals['_SAEKIND']._serialized_start=1114
-  _globals['_SAEKIND']._serialized_end=1234
-  _globals['_EDITPOSITIONS']._serialized_start=1236
-  _globals['_EDITPOSITIONS']._serialized_end=1332
+  _globals['_GETSERVEDMODELRESPONSE_LABELFAULTSENTRY']._loaded_options = None
+  _globals['_GETSERVEDMODELRESPONSE_LABELFAULTSENTRY']._serialized_options = b'8\001'
+  _globals['_PRECISION']._serialized_start=1136
+  _globals['_PRECISION']._serialized_end=1241
+  _globals['_SAEKIND']._serialized_start=1243
+  _globals['_SAEKIND']._serialized_end=1363
+  _globals['_EDITPOSITIONS']._serialized_start=1365
+  _globals['_EDITPOSITIONS']._serialized_end=1461
   _globals['_MODEL']._serialized_start=74
   _globals['_MODEL']._serialized_end=563
   _globals['_MODEL_METRICSENTRY']._serialized_start=517
@@ -52,8 +54,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMODELSRESPONSE']._serialized_end=857
   _globals['_GETSERVEDMODELREQUEST']._serialized_start=859
   _globals['_GETSERVEDMODELREQUEST']._serialized_end=897
-  _globals['_GETSERVEDMODELRESPONSE']._serialized_start=899
-  _globals['_GETSERVEDMODELRESPONSE']._serialized_end=1005
-  _globals['_MODELSERVICE']._serialized_start=1335
-  _globals['_MODELSERVICE']._serialized_end=1519
+  _globals['_GETSERVEDMODELRESPONSE']._serialized_start=900
+  _globals['_GETSERVEDMODELRESPONSE']._serialized_end=1134
+  _globals['_GETSERVEDMODELRESPONSE_LABELFAULTSENTRY']._serialized_start=1084
+  _globals['_GETSERVEDMODELRESPONSE_LABELFAULTSENTRY']._serialized_end=1134
+  _globals['_MODELSERVICE']._serialized_start=1464
+  _globals['_MODELSERVICE']._serialized_end=1648
 # @@protoc_insertion_point(module_scope)
