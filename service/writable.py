@@ -11,6 +11,7 @@ from service.errors import PlaceUnusable
 
 PROBE_BYTES: Final = 4096
 """What is written to find out: a full disk may still take an empty file."""
+NO_FOLDER: Final = "its folder does not exist: make it, or choose another place"
 OURS: Final = ("redis", "presets", "presets-*", "bundles")
 """Folders in the data folder that a replica writes to; others may be mounted there, read-only."""
 
@@ -54,5 +55,7 @@ def _probe(folder: Path) -> None:
 def _told(setting: str, path: Path) -> Iterator[None]:
     try:
         yield
+    except FileNotFoundError as error:
+        raise PlaceUnusable(setting, path, NO_FOLDER) from error
     except OSError as error:
         raise PlaceUnusable(setting, path, cause_of(error)) from error

@@ -73,7 +73,7 @@ def test_the_file_of_a_run_before_is_removed(tmp_path: Path) -> None:
 
 
 def test_a_file_in_a_missing_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(PlaceUnusable, match="it does not exist"):
+    with pytest.raises(PlaceUnusable, match="its folder does not exist"):
         prepare_file(NAME, tmp_path / "nowhere" / "ready")
 
 
