@@ -9,7 +9,8 @@ Table ─────── tables.py        one file, every row still numbered 
               texts.py         a column of any type as text
               times.py         a column of any type as an order
               years.py         the year in a text
-catalogue.py, interactions.py  what each of the two files must hold
+catalogue.py, item_attributes.py, interactions.py
+                               what each of the two files must hold
 reader.py                      both together: `read_dataset`
 """
 
