@@ -347,7 +347,7 @@ async def test_a_callback_that_raises_does_not_keep_a_late_handler() -> None:
         return b""
 
     async with calling(around=lambda _path, _own: _unary(waits), path=TASK) as method:
-        await method(b"", timeout=0.1).code()
+        await method(b"", timeout=0.5).code()
         await asyncio.wait_for(is_cancelled.wait(), 10)
 
 
