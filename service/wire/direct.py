@@ -163,6 +163,7 @@ class DirectCall:
         self._sender.hold(self._stream, count)
 
     def _inflated(self, outcome: Outcome) -> None:
+        self._job = None  # call and job refer to each other no more
         if isinstance(outcome, Unacceptable):
             self._refuse(outcome)
         elif isinstance(outcome, bytes):

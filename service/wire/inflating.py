@@ -144,12 +144,12 @@ class Job:
             grown: takes the number of bytes that the message and its result hold so far.
         """
         self._inflation: Inflation | None = inflation
-        self._done = done
+        self._done: Callable[[Outcome], None] | None = done
         self._grown = grown
 
     def cancel(self) -> None:
         """Drop what was inflated; nothing is delivered any more."""
-        self._inflation = None
+        self._inflation = self._done = None
 
     def run(self, until_s: float) -> bool:
         """Inflate until the clock of `perf_counter` shows `until_s`; whether the job is over."""
@@ -168,8 +168,10 @@ class Job:
         return True
 
     def _deliver(self, outcome: Outcome) -> None:
+        done = self._done
         self.cancel()
-        self._done(outcome)
+        if done is not None:
+            done(outcome)
 
 
 class Inflater:

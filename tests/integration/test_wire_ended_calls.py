@@ -1,6 +1,7 @@
 """Calls of our own server that have ended hold nothing, whatever ended them."""
 
 import gc
+import gzip
 import tracemalloc
 from collections.abc import Awaitable, Callable
 
@@ -29,6 +30,21 @@ async def answered(client: RawClient, path: str) -> None:
 
 async def failed(client: RawClient, path: str) -> None:
     await asked(client, path, FAIL.ljust(SIZE))
+
+
+async def inflated(client: RawClient, path: str) -> None:
+    """A message that takes many steps to inflate."""
+    packed = framed(gzip.compress((bytes(500) + b"few") * 2000), 1)
+    await client.asked(head(__path=path, grpc_encoding="gzip"), packed)
+
+
+async def inflating(client: RawClient, path: str) -> None:
+    """The same, cancelled before it is inflated."""
+    packed = framed(gzip.compress((bytes(500) + b"few") * 2000), 1)
+    stream_id, _ = client.begin(head(__path=path, grpc_encoding="gzip"))
+    client.send(stream_id, packed, ends=True)
+    client.reset(stream_id)
+    await asked(client, DIRECT, b"next")
 
 
 async def refused(client: RawClient, path: str) -> None:
@@ -70,6 +86,8 @@ def begun(client: RawClient, path: str, data: bytes, **more: str) -> Reply:
 ENDS: dict[str, Callable[[RawClient, str], Awaitable[None]]] = {
     "answered": answered,
     "failed": failed,
+    "inflated": inflated,
+    "cancelled while it inflates": inflating,
     "refused": refused,
     "cancelled": cancelled,
     "cancelled early": cancelled_early,
