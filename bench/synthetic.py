@@ -69,12 +69,14 @@ XL = Workload("XL", n_items=1_000_000, d_model=64, d_sae=1_024)
 WORKLOADS = {own.name: own for own in (S, M, M_BELOW, L, XL)}
 
 
-def histories(workload: Workload, seed: int = 0) -> tuple[NDArray[np.int32], ...]:
-    """Histories with power-law popularity and lengths, item indices oldest first."""
+def histories(
+    workload: Workload, seed: int = 0, n_users: int = N_USERS
+) -> tuple[NDArray[np.int32], ...]:
+    """Histories of `n_users` with power-law popularity and lengths, item indices oldest first."""
     rng = np.random.default_rng(seed)
     weight = np.arange(1, workload.n_items + 1) ** -POPULARITY_EXPONENT
     longest = 4 * workload.max_seq
-    lengths = np.minimum(3 + 5 * rng.pareto(LENGTH_EXPONENT, N_USERS), longest).astype(int)
+    lengths = np.minimum(3 + 5 * rng.pareto(LENGTH_EXPONENT, n_users), longest).astype(int)
     drawn = rng.choice(workload.n_items, size=int(lengths.sum()), p=weight / weight.sum()) + 1
     return tuple(np.split(drawn.astype(np.int32), np.cumsum(lengths)[:-1]))
 

@@ -85,7 +85,7 @@ def main() -> None:
     """Runs the comparison and prints it."""
     given = _arguments()
     dataset = load_dataset(given.data, files=given.files)
-    base = _base_config(given.data)
+    base = base_config(given.data)
     runners = [_ours(base), *(_rival(base, rate) for rate in RATES)]
     max_s, repetitions = (QUICK_S, 1) if given.quick else (given.max_seconds, given.repetitions)
     with tempfile.TemporaryDirectory() as folder:
@@ -108,7 +108,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _base_config(data: str) -> BaseModelConfig:
+def base_config(data: str) -> BaseModelConfig:
     """Our recipe of the data set, else the defaults."""
     layer = recipe_layer(data)
     return study_config([layer]).train.base if layer else TrainConfig().base

@@ -30,6 +30,9 @@ def attribute_table(dataset: Dataset, min_items: int) -> AttributeTable:
     )
     telling = sorted(key for key, n in counts.items() if min_items <= n < dataset.n_items)
     carries = np.zeros((dataset.n_items + 1, len(telling)), dtype=np.bool_)
-    for column, (name, value) in enumerate(telling):
-        carries[:, column] = dataset.carries(name, value)
+    columns = {key: column for column, key in enumerate(telling)}
+    for index, item in enumerate(dataset.items, start=1):
+        for name, values in item.attributes.items():
+            found = (columns.get((name, value)) for value in values)
+            carries[index, [column for column in found if column is not None]] = True
     return AttributeTable(tuple(AttributeValue(name=n, value=v) for n, v in telling), carries)

@@ -67,6 +67,7 @@ def feature_cards(
     means, seen = mean_by_item(read, dataset.n_items)
     shown = seen >= config.min_item_count
     titles = {item.item_id: item.title for item in dataset.items}
+    report("feature cards", 0, d_sae)
     cards = []
     for index, (rows, values) in enumerate(_columns(read.activations)):
         attributes = clarity(values, carried[rows], carried)

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from training.batches import Items
 
 CLUSTER_DIMENSIONS = 16
+KMEANS_STARTS = 4
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,8 +60,15 @@ def clusters(read: sparse.csr_array, n_clusters: int, seed: int) -> npt.NDArray[
     if n < 1:
         return found
     left, scales, _ = svds(read[known].astype(np.float64), k=n, rng=np.random.default_rng(seed))
+    found[known] = k_means(left * scales, min(n_clusters, len(known)), seed)
+    return found
+
+
+def k_means(
+    points: Floats, n_clusters: int, seed: int, *, starts: int = KMEANS_STARTS, rounds: int = 300
+) -> npt.NDArray[np.int32]:
+    """Cluster of each point [n] of [n, n_dimensions], the best of several starts."""
     with warnings.catch_warnings():  # fewer distinct items than clusters: some stay empty
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted = KMeans(min(n_clusters, len(known)), n_init=4, random_state=seed).fit(left * scales)
-    found[known] = fitted.labels_
-    return found
+        fitted = KMeans(n_clusters, n_init=starts, max_iter=rounds, random_state=seed).fit(points)
+    return np.asarray(fitted.labels_)

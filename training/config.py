@@ -2,9 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from model_store.manifest import (
@@ -30,11 +38,29 @@ CountOrZero = Annotated[int, Field(ge=0, le=MOST)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
+SAMPLED_FROM: Final = 20_000
+"""Items from which on the loss samples negatives unless the config says otherwise: there an epoch
+over the whole catalogue takes three times as long (`python -m bench.training_size`)."""
+SAMPLED_NEGATIVES: Final = 3_000
+"""As many as it samples then. Source: Klenitskiy and Vasilev, arXiv 2309.07602, whose model with
+3,000 negatives ranks as well as with all 27,000 items."""
+
+GROUP_USERS: Final = 2_000
+"""On whom each attribute group is tried unless the config says otherwise."""
+GROUP_SCORES: Final = 40_000_000
+"""Scores of items that one dose of a group is worth then: those of 2,000 users at 20,000 items."""
+FEWEST_GROUP_USERS: Final = 200
+"""Fewer would leave wide bands."""
+
 
 class Settings(BaseModel):
     """Frozen settings; an unknown key is a fault."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Negatives = Count | Literal["all"] | None
+"""How many items the loss compares a next item with; None: by the size of the catalogue."""
 
 
 class BaseModelConfig(Settings):
@@ -67,16 +93,32 @@ class BaseModelConfig(Settings):
     """Epochs without a better validation NDCG@10 before training stops."""
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
     """Weight of the past, per step, in the running mean of weights that is validated and kept."""
-    negatives: Count | None = None
-    """Uniformly sampled negatives shared by a batch; None: cross-entropy over the catalogue."""
+    negatives: Negatives = None
+    """Uniformly sampled negatives shared by a batch; `all`: cross-entropy over the catalogue; None:
+    by the size of the catalogue, `all` below SAMPLED_FROM items and SAMPLED_NEGATIVES from there
+    on."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the forward pass in training; weights are always float32."""
+
+    @field_validator("negatives", mode="wrap")
+    @classmethod
+    def _one_sentence(cls, value: object, handler: ValidatorFunctionWrapHandler) -> object:
+        try:
+            return handler(value)
+        except ValidationError:
+            raise ValueError("must be a count of at least 1, or `all`") from None
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
         if self.d_model % self.n_heads:
             raise ValueError(f"n_heads {self.n_heads} does not divide d_model {self.d_model}")
         return self
+
+    def negatives_for(self, n_items: int) -> int | None:
+        """Negatives sampled from a catalogue of `n_items`; None: the loss compares with all."""
+        if self.negatives is None:
+            return SAMPLED_NEGATIVES if n_items >= SAMPLED_FROM else None
+        return None if self.negatives == "all" else self.negatives
 
     def shape(self, n_items: int) -> BaseModelShape:
         """The transformer's shape over a catalogue of `n_items`."""
@@ -181,8 +223,10 @@ class EffectsConfig(Settings):
 
     users: CountOrZero = 200
     """On whom each feature is tried, at most; 0: features have no effects."""
-    group_users: CountOrZero = 2_000
-    """On whom each attribute group is tried, at most; 0: groups have no effects."""
+    group_users: CountOrZero | None = None
+    """On whom each attribute group is tried, at most; 0: groups have no effects; None: by the size
+    of the catalogue, GROUP_USERS below SAMPLED_FROM items and from there on as many as have
+    GROUP_SCORES scores."""
     feature_scale: tuple[Factor, ...] = (0.0, 2.0, 4.0, 8.0)
     """Factors of a feature."""
     feature_add: tuple[Strength, ...] = (-2.0, -1.0, 1.0, 2.0, 4.0)
@@ -201,6 +245,13 @@ class EffectsConfig(Settings):
     """Directions of equal norm that every dose is compared with."""
     draws: Annotated[int, Field(ge=0, le=100_000)] = 200
     """Of the bootstrap over users."""
+
+    def group_users_for(self, n_items: int) -> int:
+        """Users on whom groups are tried over a catalogue of `n_items`."""
+        if self.group_users is not None:
+            return self.group_users
+        affordable = max(FEWEST_GROUP_USERS, GROUP_SCORES // n_items)
+        return GROUP_USERS if n_items < SAMPLED_FROM else min(GROUP_USERS, affordable)
 
 
 class CardsConfig(Settings):
@@ -232,6 +283,11 @@ class CardsConfig(Settings):
     """Features that raise an attribute most by one reference unit, of which its group is chosen."""
     effects: EffectsConfig = EffectsConfig()
     """What doses do."""
+
+    def sized(self, n_items: int) -> Self:
+        """The same with what follows from a catalogue of `n_items` filled in."""
+        chosen = {"group_users": self.effects.group_users_for(n_items)}
+        return self.model_copy(update={"effects": self.effects.model_copy(update=chosen)})
 
 
 class LabellerConfig(Settings):

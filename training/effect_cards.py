@@ -35,9 +35,12 @@ def with_effects(
     config = settings.config
     features, groups = cards.features, cards.groups
     if some := min(config.users, carded.n_users):
+        report("effect cards of features", 0, len(features))
         tried = trial(carded.first(some), settings)
         features = tuple(feature_effects(tried, features, measured, report))
-    if many := min(config.group_users, carded.n_users):
+    n_items = carded.people.model.shape.n_items
+    if many := min(config.group_users_for(n_items), carded.n_users):
+        report("effect cards of groups", 0, len(groups))
         groups = tuple(group_effects(trial(carded.first(many), settings), groups, report))
     return FeatureCards(features=features, groups=groups)
 

@@ -13,7 +13,7 @@ import torch
 from scipy.optimize import nnls
 from torch import Tensor
 
-from training.progress import Report, silent
+from training.progress import Report, part_of, silent
 from training.study.audience import Audience
 
 LEAST = 1e-6
@@ -59,16 +59,33 @@ def effects(people: Audience, vectors: Tensor, carries: Bools, report: Report = 
     """The effects of vectors [n, d_model] on the scores of some users; a zero vector has none.
 
     Args:
-        people: on whom it is measured.
+        people: on whom it is measured; so many at a time as `memory.SCORES_BYTES` holds scores of.
         vectors: [n, d_model].
         carries: [n_items + 1, n_values].
-        report: told after each vector.
+        report: told after each vector of each part of the people.
     """
     values = torch.from_numpy(carries).to(vectors.device, vectors.dtype)
+    parts = list(people.parts())
+    report("effects", 0, len(parts) * len(vectors))
+    found, seen_by = _effects_on(parts[0], vectors, values, part_of(report, 0, len(parts)))
+    n_users = len(parts[0].items)
+    for number, part in enumerate(parts[1:], start=1):
+        told = part_of(report, number, len(parts))
+        more, more_seen_by = _effects_on(part, vectors, values, told)
+        n_users, seen_by = n_users + len(part.items), seen_by + more_seen_by
+        item_share = more_seen_by / np.maximum(seen_by, 1)
+        found = _joined(found, more, len(part.items) / n_users, item_share)
+    return found
+
+
+def _effects_on(
+    people: Audience, vectors: Tensor, values: Tensor, report: Report
+) -> tuple[Effects, npt.NDArray[np.int64]]:
+    """The effects, and how many of the users have not read each item [n_items + 1]."""
     base = people.scores()
     plain = torch.softmax(base, dim=1)
     shown = torch.isfinite(base)
-    seen_by = shown.sum(0).clamp_min(1)
+    seen_by = shown.sum(0)
     mass = torch.zeros(len(vectors), values.shape[1], dtype=torch.float64)
     moved = torch.zeros(len(vectors), values.shape[0], dtype=torch.float64)
     for row, vector in enumerate(vectors):
@@ -76,9 +93,27 @@ def effects(people: Audience, vectors: Tensor, carries: Bools, report: Report = 
             scores = people.scores(vector)
             mass[row] = ((torch.softmax(scores, dim=1) - plain) @ values).mean(0)
             change = torch.where(shown, scores - base, 0.0)
-            moved[row] = change.sum(0) / seen_by
+            moved[row] = change.sum(0) / seen_by.clamp_min(1)
         report("effects", row + 1, len(vectors))
-    return Effects(vectors, mass.numpy(), moved.numpy(), plain.mean(0).double().cpu().numpy())
+    popularity = plain.mean(0).double().cpu().numpy()
+    return Effects(vectors, mass.numpy(), moved.numpy(), popularity), seen_by.cpu().numpy()
+
+
+def _joined(one: Effects, other: Effects, share: float, item_share: Floats) -> Effects:
+    """The effects on two parts of the users together.
+
+    Args:
+        one: on some.
+        other: on others, by the same vectors.
+        share: of the others among both.
+        item_share: the same among those who have not read each item [n_items + 1].
+    """
+    return Effects(
+        one.vectors,
+        one.mass + share * (other.mass - one.mass),
+        one.scores + item_share * (other.scores - one.scores),
+        one.popularity + share * (other.popularity - one.popularity),
+    )
 
 
 def imitating_weights(measured: Effects, carries: Bools) -> Floats:

@@ -70,7 +70,7 @@ class Lesson:
         model, hidden = self.people.model, self.people.newest[rows] + direction
         final = model.upper(hidden[:, None], self.people.items[rows], self.people.cut)[:, -1]
         scores = final @ model.item_embedding.weight.detach()[self.items].T
-        return scores.masked_fill(self.people.read[rows][:, self.items], -torch.inf)
+        return scores.masked_fill(self.people.read(rows)[:, self.items], -torch.inf)
 
 
 def can_learn(people: Audience) -> bool:

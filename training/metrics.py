@@ -37,16 +37,20 @@ def ranks(
         UndefinedMetric: shapes do not belong together, a target is no item, or a score is NaN.
     """
     _check_rows(scores, targets, excluded)
-    shown = np.array(scores)
-    shown[:, 0] = -np.inf
-    for row, items in enumerate(excluded):
-        shown[row, np.asarray(items, dtype=np.int64)] = -np.inf
-    places = targets.astype(np.int64)[:, None]
-    target_scores = np.take_along_axis(shown, places, axis=1)
-    better = np.count_nonzero(shown > target_scores, axis=1)
-    earlier = np.arange(shown.shape[1]) < places
-    tied_before = np.count_nonzero((shown == target_scores) & earlier, axis=1)
-    return np.where(np.isneginf(target_scores[:, 0]), MISS, 1 + better + tied_before)
+    rows = zip(scores, targets.tolist(), excluded, strict=True)
+    return np.array([_rank(*row) for row in rows], dtype=np.int64)
+
+
+def _rank(scores: npt.NDArray[np.floating], target: int, excluded: npt.NDArray[np.integer]) -> int:
+    """The target's place by scores [n_items + 1]: one row fits the cache, a batch does not."""
+    shown = scores.copy()
+    shown[0] = -np.inf
+    shown[np.asarray(excluded, dtype=np.int64)] = -np.inf
+    reached = shown[target]
+    if np.isneginf(reached):
+        return MISS
+    tied_before = shown[:target] == reached
+    return 1 + int(np.count_nonzero(shown > reached) + np.count_nonzero(tied_before))
 
 
 def hit_rate(ranks: Ranks, k: int) -> float:
@@ -125,9 +129,8 @@ def popularity_scores(
 
     To rank with it, `np.broadcast_to(popularity_scores(...), (n, n_items + 1))`.
     """
-    counts = np.zeros(n_items + 1, dtype=np.int64)
-    for items in train:
-        counts += np.bincount(items, minlength=n_items + 1)
+    read = np.concatenate([np.zeros(1, dtype=np.int64), *train])
+    counts = np.bincount(read, minlength=n_items + 1)
     counts[0] = 0
     return counts.astype(np.float32)
 
@@ -148,7 +151,7 @@ def _check_rows(
         )
     if n and not (targets.min() > 0 and targets.max() < scores.shape[1]):
         raise UndefinedMetric(f"targets must be item indices from 1 to {scores.shape[1] - 1}")
-    if np.isnan(scores).any():
+    if np.isnan(scores.min(initial=np.inf)):
         raise UndefinedMetric("scores hold NaN: a model that diverged cannot be ranked")
 
 

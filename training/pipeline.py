@@ -51,7 +51,7 @@ from training.labeller import labelled_by_model
 from training.labeller_endpoint import labeller_key
 from training.labels import nameable
 from training.outputs import Writers
-from training.progress import Report, silent
+from training.progress import Report, part_of, silent
 from training.sae import Sae
 from training.saelens import write_saelens
 from training.sasrec import Sasrec
@@ -150,6 +150,18 @@ class Run:
         """Fingerprints of base model, SAE and cards: for whoever keeps what is measured of them."""
         steps = {"base": self._base_step, "sae": self._sae_step, "cards": self._cards_step}
         return {name: step.key for name, step in steps.items()}
+
+    @property
+    def made(self) -> frozenset[str]:
+        """Which of base, sae, cards and metrics are in the work folder."""
+        steps = (self._base_step, self._sae_step, self._cards_step, self._metrics_step)
+        return frozenset(step.name for step in steps if self._work.has(step))
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs after which the base model's training goes on."""
+        state = self._work.last_state(self._base_step)
+        return Course(**state["course"]).epoch if state else 0
 
     @cached_property
     def base_model(self) -> Sasrec:
@@ -281,13 +293,14 @@ class Run:
     def _train_base(self, checkpoint: Path) -> Sasrec:
         refuse_too_large(self.config, self.dataset)
         with torch.enable_grad():  # whoever asks may be measuring
-            return train_base(self._base_trainer(), checkpoint, self.report)
+            return train_base(self.base_trainer(), checkpoint, self.report)
 
     def _train_sae(self, checkpoint: Path) -> Sae:
         with torch.enable_grad():
             return train_sae(self._sae_trainer(), checkpoint, self.report)
 
-    def _base_trainer(self) -> BaseTrainer:
+    def base_trainer(self) -> BaseTrainer:
+        """Of the base model, at its start."""
         return BaseTrainer(
             self.config.base,
             self.split,
@@ -301,11 +314,15 @@ class Run:
 
     def _write_bundle(self, folder: Path) -> None:
         parts = (self.base_model, self.sae, self.block, self.cards)
+        self.report("export", 0, 1)
         write_bundle_files(folder, *parts, self.dataset, self.split.train)
+        self.report("export", 1, 1)
 
     def _measured_metrics(self) -> dict[str, float]:
-        found = base_metrics(self.base_model, self.split, self.device)
-        return found | sae_metrics(self.base_model, self.sae, self.block, self.split, self.device)
+        model, sae, split, device = self.base_model, self.sae, self.split, self.device
+        of_base, of_sae = (part_of(self.report, number, 2) for number in range(2))
+        found = base_metrics(model, split, device, of_base)
+        return found | sae_metrics(model, sae, self.block, split, device, of_sae)
 
     @cached_property
     def _learned_from(self) -> torch.Tensor:
@@ -331,23 +348,25 @@ class Run:
         if self._reads_alike:
             return self._reads_alike.read_positions
         model, train = self.base_model, self.split.train
-        parts = list(hidden_states(model, train, self.block, device=self.device))
-        return torch.cat([h for h, _ in parts]), torch.cat([items for _, items in parts])
+        return hidden_states(model, train, self.block, device=self.device, report=self.report)
 
     def _measured_cards(self) -> FeatureCards:
-        settings, seed = self.config.cards, self.config.seed
+        settings, seed = self.config.cards.sized(self.dataset.n_items), self.config.seed
         table = attribute_table(self.dataset, settings.min_items)
         read = readings(
             self.sae, *self.read_positions, max_positions=settings.max_positions, seed=seed
         )
+        self.report("clusters of items", 0, 1)
         named = nameable(self.dataset, table, self.split.train, settings, seed=seed)
+        self.report("clusters of items", 1, 1)
         features = self._by_model(feature_cards(read, self.dataset, named, settings, self.report))
         choosers = self._by_validation(self.cohorts.choosers[: settings.effect_users])
         vectors = feature_vectors(self.sae, features, settings.effect_dose)
         measured = effects(choosers, vectors, table.carries, self.report)
         groups = attribute_groups(measured, table, settings)
         cards = FeatureCards(features=features, groups=groups)
-        most = max(settings.effects.users, settings.effects.group_users)
+        group_users = settings.effects.group_users_for(self.dataset.n_items)
+        most = max(settings.effects.users, group_users)
         rows = self.cohorts.carded[:most]
         if not len(rows) or not table.values:
             return cards
@@ -379,7 +398,8 @@ class Run:
     @cached_property
     def _base_step(self) -> Step:
         start = [BASE_REVISION, self.dataset.sha256, self.config.seed]
-        key = _fingerprint(*start, _settings(self.config.base))
+        sampled = {"negatives": self.config.base.negatives_for(self.dataset.n_items)}
+        key = _fingerprint(*start, self.config.base.model_dump(mode="json") | sampled)
         return Step("base", key, (BASE_MODEL_FILE,))
 
     @cached_property
@@ -395,7 +415,7 @@ class Run:
     @cached_property
     def _cards_step(self) -> Step:
         items = [[i.item_id, i.title, dict(i.attributes)] for i in self.dataset.items]
-        settings = _settings(self.config.cards)
+        settings = _settings(self.config.cards.sized(self.dataset.n_items))
         parts: list[object] = [CARDS_REVISION, self._sae_step.key, settings, items]
         if labeller := self.config.labeller:
             parts += [labeller_key(labeller), labeller.max_features]

@@ -13,7 +13,7 @@ import torch
 from model_store.cards import Band
 from training.batches import generator
 from training.dosing import Subjects
-from training.study.outcomes import Yardstick, shares, slates_of
+from training.study.outcomes import Yardstick, shares
 
 NORM_SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0)
 """Lengths of random shifts over the users' mean norm."""
@@ -65,6 +65,6 @@ def random_shifts(
     for row, direction in enumerate(directions):
         for place, norm in enumerate(norms.tolist()):
             shift = subjects.limited((norm * direction).expand_as(subjects.hidden))
-            slates = slates_of(subjects.people.scores(shift))
+            slates = subjects.people.slates(shift)
             found[row, place] = shares(slates, measured_by.carries).numpy()
     return RandomShifts(norms, found)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,6 +26,10 @@ Weights = dict[str, Tensor]
 GRADIENT_NORM = 1.0
 WARM_UP_STEPS = 50
 AVERAGE_WARM_UP = 10
+LEARNING_SHARE = 0.9
+"""Of an epoch's progress, as reported; the rest is its validation."""
+VALIDATED_SHARE = 0.99
+"""After the validation: an epoch counts as done when its checkpoint is saved."""
 
 
 @dataclass
@@ -66,30 +71,40 @@ class BaseTrainer:
         self.split = split
         self.seed = seed
         self.device = device
+        self.negatives = config.negatives_for(n_items)
         self.model = Sasrec(config.shape(n_items), dropout=config.dropout).to(device)
         self.optimiser = _optimiser(self.model, config)
         self.course = Course()
         self.average = _copy(self.model)
         self.best = _copy(self.model)
 
-    def epoch(self) -> float:
+    def epoch(self, report: Report = silent) -> float:
         """Passes once over all training interactions; the mean loss, nats per interaction.
 
         The seed is set from the epoch, so that a resumed run draws what an unbroken one would.
+
+        Args:
+            report: told the batches done.
         """
         epoch = self.course.epoch + 1
         torch.manual_seed(self.seed * 1_000_003 + epoch)
         rng = generator(self.seed, epoch)
-        cut = windows(self.split.train, self.config.max_seq + 1, rng)
+        batches = self.batches(rng)
         self.model.train()
-        positions = self.config.batch_positions
-        batches = list(length_batches(cut, self.config.batch_size, rng, positions=positions))
-        losses = []
-        for number, rows in enumerate(batches):
+        losses: list[float] = []
+        for number, batch in enumerate(batches):
             self._set_rate(self.course.epoch + number / len(batches))
-            losses.append(self._step([cut[row] for row in rows]))
+            losses.append(self.step(batch))
+            report("epoch", number + 1, len(batches), f"loss {losses[-1]:.3f}")
         self.course.epoch = epoch
         return sum(losses) / len(losses)
+
+    def batches(self, rng: np.random.Generator) -> list[list[Items]]:
+        """The windows of histories of each step of an epoch."""
+        cut = windows(self.split.train, self.config.max_seq + 1, rng)
+        positions = self.config.batch_positions
+        drawn = length_batches(cut, self.config.batch_size, rng, positions=positions)
+        return [[cut[row] for row in rows] for rows in drawn]
 
     def _set_rate(self, epochs: float) -> None:
         """The learning rate after so many epochs: it warms up, stays, and falls at the end."""
@@ -99,7 +114,8 @@ class BaseTrainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * warming * falling
 
-    def _step(self, histories: Sequence[Items]) -> float:
+    def step(self, histories: Sequence[Items]) -> float:
+        """One step of the optimiser on windows of histories; the mean loss, nats."""
         self.course.step += 1
         self.optimiser.zero_grad()
         loss = self._loss(left_aligned(histories).to(self.device))
@@ -135,7 +151,7 @@ class BaseTrainer:
                 self.model.left_aligned(inputs)[learned],
                 targets[learned],
                 self.model.item_embedding.weight,
-                negatives=self.config.negatives,
+                negatives=self.negatives,
             )
 
     def refuse_diverged(self, loss: float) -> None:
@@ -144,17 +160,20 @@ class BaseTrainer:
             rate = f"lower base.learning_rate (now {self.config.learning_rate:g})"
             raise Diverged("base model", f"in epoch {self.course.epoch}", rate)
 
-    def validate(self) -> float:
+    def validate(self, report: Report = silent) -> float:
         """Validation NDCG@10 of the averaged weights; the best are kept."""
-        averaged = self._averaged_model()
-        found = ranks_on_validation(averaged.slate_scores, averaged, self.split, self.device)
+        averaged = self.averaged_model()
+        found = ranks_on_validation(
+            averaged.slate_scores, averaged, self.split, self.device, report
+        )
         reached = ndcg(found, K)
         if reached > self.course.best_ndcg:
             self.course.best_ndcg, self.course.best_epoch = reached, self.course.epoch
             self.best = _copy(averaged)
         return reached
 
-    def _averaged_model(self) -> Sasrec:
+    def averaged_model(self) -> Sasrec:
+        """The model whose weights are the running mean, ready to score."""
         model = Sasrec(self.model.shape).to(self.device)
         model.load_state_dict(self.average)
         return model.eval()
@@ -196,11 +215,14 @@ def train_base(
         DamagedFile: the checkpoint is not as it was saved.
     """
     resume(checkpoint, trainer.restore)
+    if not trainer.course.is_over(trainer.config):
+        report("base model", trainer.course.epoch, trainer.config.max_epochs)
     while not trainer.course.is_over(trainer.config):
+        learning, validating = _within_epoch(trainer, report)
         with _timed(trainer.course):
-            loss = trainer.epoch()
+            loss = trainer.epoch(learning)
             trainer.refuse_diverged(loss)
-            reached = trainer.validate()
+            reached = trainer.validate(validating)
         if checkpoint:
             save_checkpoint(checkpoint, trainer.state())
         note = f"loss {loss:.3f}  ndcg@10 {reached:.4f}  best {trainer.course.best_ndcg:.4f}"
@@ -208,6 +230,20 @@ def train_base(
         epochs = trainer.course.epoch if is_over else trainer.config.max_epochs
         report("base model", trainer.course.epoch, epochs, note)
     return trainer.best_model()
+
+
+def _within_epoch(trainer: BaseTrainer, report: Report) -> tuple[Report, Report]:
+    """Reports of the batches of an epoch, and of its validation, as shares of the epoch."""
+    epoch, most = trainer.course.epoch, trainer.config.max_epochs
+
+    def learning(step: str, done: float, total: int, note: str = "") -> None:  # noqa: ARG001
+        report("base model", epoch + LEARNING_SHARE * done / total, most, note)
+
+    def validating(step: str, done: float, total: int, note: str = "") -> None:  # noqa: ARG001
+        within = LEARNING_SHARE + (VALIDATED_SHARE - LEARNING_SHARE) * done / total
+        report("base model", epoch + within, most, f"{done:,.0f} of {total:,} users validated on")
+
+    return learning, validating
 
 
 @contextmanager

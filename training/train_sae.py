@@ -74,7 +74,7 @@ class SaeTrainer:
         """A round of steps; its mean FVU."""
         torch.manual_seed(self.seed * 1_000_003 + self.step)
         steps, began = min(ROUND_STEPS, self.config.steps - self.step), time.perf_counter()
-        fvu = sum(self._step() for _ in range(steps)) / steps
+        fvu = sum(self.one_step() for _ in range(steps)) / steps
         self.seconds += time.perf_counter() - began
         return fvu
 
@@ -84,7 +84,8 @@ class SaeTrainer:
             rate = f"lower sae.learning_rate (now {self.config.learning_rate:g})"
             raise Diverged("SAE", f"by step {self.step}", rate)
 
-    def _step(self) -> float:
+    def one_step(self) -> float:
+        """One step of the optimiser; the FVU of its batch."""
         drawn = torch.randint(len(self.hidden), (self.config.batch_size,))
         x = self.scale(self.hidden[drawn.to(self.hidden.device)])
         for group in self.optimiser.param_groups:
@@ -204,6 +205,8 @@ def train_sae(trainer: SaeTrainer, checkpoint: Path | None = None, report: Repor
     """
     refuse_alike(trainer)
     resume(checkpoint, trainer.restore)
+    if trainer.step < trainer.config.steps:
+        report("sae", trainer.step, trainer.config.steps)
     while trainer.step < trainer.config.steps:
         fvu = trainer.round()
         trainer.refuse_diverged(fvu)

@@ -19,7 +19,6 @@ from training.study.outcomes import (
     mean_band,
     outcomes,
     shares,
-    slates_of,
     user_draws,
 )
 
@@ -84,10 +83,10 @@ class Trial:
         moved = shift.flatten(1).any(1).cpu()
         steered = self.plain.clone()
         if moved.all():
-            steered = slates_of(self.subjects.people.scores(shift))
+            steered = self.subjects.people.slates(shift)
         elif moved.any():
             some = self.subjects.people.part(moved)
-            steered[moved] = slates_of(some.scores(shift[moved]))
+            steered[moved] = some.slates(shift[moved])
         return steered, newest_norms(shift)
 
     @torch.no_grad()
@@ -160,7 +159,7 @@ def trial(subjects: Subjects, settings: TrialSettings) -> Trial:
     return Trial(
         subjects=subjects,
         settings=settings,
-        plain=slates_of(subjects.people.scores()),
+        plain=subjects.people.slates(),
         targets=torch.from_numpy(subjects.people.targets).long(),
         weights=user_draws(subjects.n_users, config.draws, seed=seed),
         random=random_shifts(subjects, settings.measured_by, config.random_directions, seed),

@@ -45,6 +45,10 @@ class WorkFolder:
         """Where the step keeps its output."""
         return self.path / f"{step.name}-{step.key}"
 
+    def has(self, step: Step) -> bool:
+        """Whether its files are there; whether they are whole is seen where they are read."""
+        return self._outputs(step).are_there
+
     def made_folder(self, step: Step) -> Path:
         """The same, made if it is not there."""
         folder = self.folder(step)

@@ -88,7 +88,7 @@ def test_variants_of_the_config_are_published_once(few_users: Dataset, tmp_path:
 def test_another_sae_reuses_the_base_model(few_users: Dataset, tmp_path: Path) -> None:
     steps: list[str] = []
 
-    def note(step: str, done: int, total: int, note: str = "") -> None:
+    def note(step: str, done: float, total: int, note: str = "") -> None:
         steps.append(step)
 
     _ = Run(QUICK, few_users, tmp_path, note).sae

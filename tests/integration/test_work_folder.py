@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from model_store.errors import StoreUnreadable
 from model_store.manifest import SaeKind
 from model_store.store import Store
 from tests.tiny_training import TINIEST, walks
@@ -136,7 +137,9 @@ def test_a_work_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
 def test_a_store_that_is_a_file_is_told(copied: Path) -> None:
     (copied / "file").write_text("")
     run = Run(TINIEST, DATA, copied / "work")
-    with pytest.raises(UnusableOutput, match=r"file: a file, where .* name another store"):
+    with pytest.raises(
+        StoreUnreadable, match=r"file.* cannot be read: a part of the path is a file"
+    ):
         run.publish(str(copied / "file"))
 
 

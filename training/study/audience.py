@@ -1,6 +1,6 @@
 """Users whose slates are looked at, and what a shift of their hidden states does to them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -11,7 +11,9 @@ from torch import Tensor
 
 from model_store.manifest import EditPositions
 from training.batches import Items, left_padded
+from training.memory import rows_of_scores
 from training.sasrec import Cut, Sasrec
+from training.study.outcomes import slates_of
 
 BATCH = 256
 """Users scored at once: whole histories of many users would not fit into the cache."""
@@ -31,8 +33,8 @@ class Audience:
     """Item index that came next [n]."""
     items: Tensor
     """What the model reads of the histories, int64 [n, seq]."""
-    read: Tensor
-    """Items of the whole histories, bool [n, n_items + 1]."""
+    excluded: Tensor
+    """Items of the whole histories, int64 [n, longest], padding 0."""
     hidden: Tensor
     """At the hook [n, positions, d_model]."""
 
@@ -45,6 +47,17 @@ class Audience:
         """Hidden state at the positions that an edit touches [n, n_edited, d_model]."""
         return self.hidden if positions is EditPositions.ALL else self.hidden[:, -1:]
 
+    def read(self, rows: Tensor | slice = slice(None)) -> Tensor:
+        """Items of the whole histories of users, bool [n_rows, n_items + 1]; padding counts."""
+        excluded = self.excluded[rows]
+        unread = excluded.new_zeros(len(excluded), self.model.shape.n_items + 1, dtype=torch.bool)
+        return unread.scatter_(1, excluded, True)
+
+    def parts(self) -> Iterator[Self]:
+        """The users, so many at a time as have scores within `memory.SCORES_BYTES`."""
+        places = torch.arange(len(self.items), device=self.items.device)
+        yield from map(self.part, torch.split(places, rows_of_scores(self.model.shape.n_items)))
+
     def part(self, rows: Tensor) -> Self:
         """Some of the users, by row index or mask."""
         chosen = torch.arange(len(self.items))[rows.cpu()]
@@ -53,7 +66,7 @@ class Audience:
             histories=tuple(self.histories[row] for row in chosen.tolist()),
             targets=self.targets[chosen.numpy()],
             items=self.items[rows],
-            read=self.read[rows],
+            excluded=self.excluded[rows],
             hidden=self.hidden[rows],
         )
 
@@ -74,7 +87,21 @@ class Audience:
             shift: [d_model] or [n, d_model] at the newest position, [n, n_edited, d_model] at the
                 newest n_edited of the hook's; None: the model's own.
         """
-        return self.model.scores(self.final(shift)).masked_fill_(self.read, -torch.inf)
+        return self._scores(self.final(shift), self.excluded)
+
+    def slates(self, shift: Tensor | None = None) -> Tensor:
+        """Best items of each user, int64 [n, 20], under a shift; see `scores`.
+
+        Scores are made for so many users at a time as `memory.SCORES_BYTES` holds.
+        """
+        rows = rows_of_scores(self.model.shape.n_items)
+        parts = zip(
+            torch.split(self.final(shift), rows), torch.split(self.excluded, rows), strict=True
+        )
+        return torch.cat([slates_of(self._scores(*part)) for part in parts])
+
+    def _scores(self, final: Tensor, excluded: Tensor) -> Tensor:
+        return self.model.scores(final).scatter_(1, excluded, -torch.inf)
 
 
 @torch.no_grad()
@@ -85,7 +112,5 @@ def audience(
     cut, device = Cut(block), model.item_embedding.weight.device
     items = left_padded(histories, model.shape.max_seq).to(device)
     whole = left_padded(histories, max(map(len, histories))).to(device)
-    read = torch.zeros(len(items), model.shape.n_items + 1, dtype=torch.bool, device=device)
-    read.scatter_(1, whole, True)
     hidden = torch.cat([model.lower(part, cut) for part in torch.split(items, BATCH)])
-    return Audience(model, cut, tuple(histories), targets, items, read, hidden)
+    return Audience(model, cut, tuple(histories), targets, items, whole, hidden)

@@ -25,7 +25,7 @@ from training.attributes import attribute_table
 from training.pipeline import Run
 from training.sae import Sae
 from training.study.audience import BATCH, Audience
-from training.study.outcomes import SLATE, slates_of
+from training.study.outcomes import SLATE
 from training.study.reranks import Rival
 
 ALPHAS = (0.1, 0.25, 0.5)
@@ -81,7 +81,7 @@ class Calibrations:
         if made is None or value not in concepts:
             concepts, made = self._calibration(value)
             self._made[value.name] = (concepts, made)
-        plain, lists, concept = slates_of(self._people.scores()), made, concepts.index(value)
+        plain, lists, concept = self._people.slates(), made, concepts.index(value)
         parts = np.linspace(0, 1, max(n_strengths // 2, 3))
         steps = (0.0, *(1 + parts).round(3).tolist())
         return Rival(
@@ -131,7 +131,8 @@ def _best(people: Audience, row: int, hidden: Tensor) -> npt.NDArray[np.int64]:
     older = people.hidden[row, :-1].expand(n, -1, -1)
     states = torch.cat([older, hidden[:, None]], dim=1)
     final = people.model.upper(states, people.items[row].expand(n, -1), people.cut)[:, -1]
-    scores = people.model.scores(final).masked_fill_(people.read[row], -torch.inf)
+    read = people.excluded[row].expand(n, -1)
+    scores = people.model.scores(final).scatter_(1, read, -torch.inf)
     return np.asarray(scores.topk(min(N_CANDIDATES, scores.shape[1] - 1), dim=1).indices.cpu())
 
 

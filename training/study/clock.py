@@ -10,8 +10,8 @@ class _Step:
     """A step of the running part, since its first news."""
 
     began: float
-    done_then: int
-    done: int
+    done_then: float
+    done: float
     left_s: float = 0.0
     told: float = 0.0
     """When `left_s` was right."""
@@ -59,7 +59,7 @@ class Clock:
         """The part runs from now on."""
         self._running, self._began, self._steps = part, self._now(), {}
 
-    def news(self, step: str, done: int, total: int) -> None:
+    def news(self, step: str, done: float, total: int) -> None:
         """`done` of `total` units of a step of the running part are done."""
         now, known = self._now(), self._steps.get(step)
         if known is None or done < known.done:  # fewer done than before: the step came again

@@ -84,7 +84,7 @@ class StudyBars:
         self._bars.update(self._study, description=f"{part}, {place}")
         self._say(f"{part}: began; about {in_words(self._clock.left_s())} left for all")
 
-    def step(self, step: str, done: int, total: int, note: str = "") -> None:
+    def step(self, step: str, done: float, total: int, note: str = "") -> None:
         """`done` of `total` units of a step of the running part are done."""
         if step not in self._steps:
             self._steps[step] = self._bars.add_task(

@@ -22,7 +22,7 @@ from training.dosing import Operation, Subjects, Target, newest_norms
 from training.pipeline import Run
 from training.progress import Report, silent
 from training.study.hooks import Hook, dimension_at, group_at, hook_at
-from training.study.outcomes import mean_band, slates_of, user_draws
+from training.study.outcomes import mean_band, user_draws
 from training.study.paths import DialPath, path_along
 from training.study.targets import TargetSettings, targets
 
@@ -159,7 +159,7 @@ def attribute_doses(
     drawn = generator(settings.seed, 13).standard_normal((settings.n_random, d_model))
     random = torch.nn.functional.normalize(torch.from_numpy(drawn), dim=1)
     controls = Controls(random.to(hook.people.hidden), dimension_at(hook, carries))
-    plain = path_along([slates_of(hook.people.scores())], hook.people, carries)
+    plain = path_along([hook.people.slates()], hook.people, carries)
     curves: list[DoseCurve] = []
     for positions in _positions(hook):
         subjects = Subjects.at(hook.people, hook.sae, positions, hook.references)
@@ -221,7 +221,7 @@ def _path(hook: Hook, shifts: Sequence[Sequence[Tensor]], carries: Bools) -> Dia
 
 def _slates(hook: Hook, shifts: Iterable[Tensor]) -> Iterator[Tensor]:
     for shift in shifts:
-        yield slates_of(hook.people.scores(shift))
+        yield hook.people.slates(shift)
 
 
 def _measured(

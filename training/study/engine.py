@@ -23,7 +23,7 @@ class Listener(Protocol):
     def began(self, part: str) -> None:
         """The part runs from now on."""
 
-    def step(self, step: str, done: int, total: int, note: str = "") -> None:
+    def step(self, step: str, done: float, total: int, note: str = "") -> None:
         """`done` of `total` units of a step of the running part are done."""
 
     def ended(self, part: str, seconds: float) -> None:
@@ -68,7 +68,7 @@ class Engine:
                 part.after(record.result, subject)
         return found
 
-    def report(self, step: str, done: int, total: int, note: str = "") -> None:
+    def report(self, step: str, done: float, total: int, note: str = "") -> None:
         """Takes the news of a step: the subject's runs and the parts report here."""
         self._clock.news(step, done, total)
         self._listener.step(step, done, total, note)

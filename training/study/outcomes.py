@@ -7,6 +7,7 @@ to show; ties of scores fall as `torch.topk` lets them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -38,6 +39,11 @@ class Yardstick:
     """Rank by training interactions, 0 the rarest item to 1 [n_items + 1]."""
     profiles: Tensor
     """Attribute values of each item at norm 1, or 0 where it has none [n_items + 1, n_values]."""
+
+    @cached_property
+    def profile_squares(self) -> Tensor:
+        """Squared norm of each profile [n_items + 1]: for every slate the same."""
+        return self.profiles.square().sum(1)
 
     @classmethod
     def of(cls, table: AttributeTable, train: Sequence[Items]) -> Self:
@@ -99,7 +105,7 @@ def outcomes(
         gains=_array(gains(slates, targets)),
         overlaps=_array(overlaps(slates, plain)),
         popularity=_array(mean_popularity(slates, measured_by.popularity)),
-        distances=_array(mean_distance(slates, measured_by.profiles)),
+        distances=_array(mean_distance(slates, measured_by)),
     )
 
 
@@ -138,7 +144,7 @@ def mean_popularity(slates: Tensor, popularity: Tensor) -> Tensor:
     return popularity[slates].sum(1) / _lengths(slates)
 
 
-def mean_distance(slates: Tensor, profiles: Tensor) -> Tensor:
+def mean_distance(slates: Tensor, measured_by: Yardstick) -> Tensor:
     """Mean over pairs of a slate's items of 1 - cosine of their attribute values [n].
 
     An item without values is at distance 1 from all; a slate of fewer than two items has 0.
@@ -146,8 +152,8 @@ def mean_distance(slates: Tensor, profiles: Tensor) -> Tensor:
     Source: intra-list similarity (Ziegler et al., WWW 2005), taken from 1.
     """
     n = _lengths(slates)
-    summed = functional.embedding_bag(slates, profiles, mode="sum").square().sum(1)
-    itself = profiles.square().sum(1)[slates].sum(1)
+    summed = functional.embedding_bag(slates, measured_by.profiles, mode="sum").square().sum(1)
+    itself = measured_by.profile_squares[slates].sum(1)
     pairs = n * (n - 1)
     return torch.where(pairs > 0, 1 - (summed - itself) / pairs.clamp_min(1), 0.0)
 

@@ -29,7 +29,6 @@ from training.study.outcomes import (
     mean_band,
     outcomes,
     ratio_band,
-    slates_of,
     user_draws,
 )
 
@@ -190,7 +189,7 @@ def _trying(run: Run, measured_by: Yardstick, settings: PromiseSettings) -> Tryi
     positions = run.config.hook_point.positions
     return Trying(
         subjects=Subjects.of(people, run.sae, positions, run.cards.features),
-        plain=slates_of(people.scores()),
+        plain=people.slates(),
         targets=torch.from_numpy(people.targets).long(),
         measured_by=measured_by,
         weights=user_draws(len(rows), settings.draws, seed=run.config.seed),
@@ -233,7 +232,7 @@ def _promise(
     if dose is None:
         return Promise(_name(group), rise, UNATTAINABLE, None, share, None, None, None)
     shift = trying.subjects.shift("ADD", Target.group(group), dose.strength)
-    steered = trying.outcomes(slates_of(trying.subjects.people.scores(shift)), value)
+    steered = trying.outcomes(trying.subjects.people.slates(shift), value)
     measured = mean_band(steered.shares_at_20, trying.weights)
     return Promise(
         attribute=_name(group),

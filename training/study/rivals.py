@@ -24,7 +24,6 @@ from training.study.edits import (
     imitation,
     item_space_projection,
 )
-from training.study.outcomes import slates_of
 from training.study.reranks import Rival, dial, half_rerank, probability_rerank, rerank
 
 TODAY = "group of 10, by effect"
@@ -172,7 +171,7 @@ def fixed_shift(
 ) -> Rival:
     """The same shift for everyone: `vector` [d_model] at a length in units of `norm`."""
     unit = torch.nn.functional.normalize(vector, dim=0) * norm
-    return Rival(name, kind, lambda strength: slates_of(people.scores(strength * unit)), steps)
+    return Rival(name, kind, lambda strength: people.slates(strength * unit), steps)
 
 
 def feature_vectors(run: Run) -> Tensor:

@@ -242,7 +242,7 @@ def _steered(
 ) -> Iterator[Tensor]:
     for strength in strengths:
         shift = subjects.shift(operation, target, strength)
-        yield slates_of(subjects.people.scores(shift))
+        yield subjects.people.slates(shift)
 
 
 def _path(

@@ -201,7 +201,7 @@ def test_an_interrupted_run_ends_where_an_unbroken_one_does(
     class Interrupted(Exception):
         pass
 
-    def interrupt(step: str, done: int, total: int, note: str = "") -> None:
+    def interrupt(step: str, done: float, total: int, note: str = "") -> None:
         if done >= 2 * ROUND_STEPS:
             raise Interrupted
 

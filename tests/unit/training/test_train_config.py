@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from model_store.manifest import EditPositions, SaeKind
-from training.config import SaeConfig, TrainConfig, read_config
+from training.config import BaseModelConfig, EffectsConfig, SaeConfig, TrainConfig, read_config
 from training.errors import InvalidTrainConfig
 
 
@@ -56,6 +56,14 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("base: {n_heads: 3}", "n_heads 3 does not divide d_model 64"),
+        (
+            "base: {negatives: 0}",
+            r"base\.negatives: must be a count of at least 1, or `all`, not 0",
+        ),
+        (
+            "base: {negatives: some}",
+            "base.negatives: must be a count of at least 1, or `all`, not 'some'",
+        ),
         ("sae: {kind: relux}", r"sae\.kind: Input should be 'topk', 'batchtopk', 'relu'"),
         ("sae: {k: 600, d_sae: 512}", "k 600 is more than d_sae 512"),
         ("sae: {kind: jumprelu, relu: {l1_weight: 1}}", "relu has settings, but kind is jumprelu"),
@@ -103,3 +111,27 @@ def test_an_edit_of_all_positions_needs_a_block_above() -> None:
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         TrainConfig().seed = 1
+
+
+@pytest.mark.parametrize("n_items", [1, 1_682, 3_706, 12_101, 12_611, 19_999])
+def test_a_small_catalogue_is_compared_with_whole(n_items: int) -> None:
+    assert BaseModelConfig().negatives_for(n_items) is None
+
+
+@pytest.mark.parametrize("n_items", [20_000, 65_000, 1_000_000])
+def test_a_large_catalogue_is_sampled_from(n_items: int) -> None:
+    assert BaseModelConfig().negatives_for(n_items) == 3_000
+
+
+@pytest.mark.parametrize("n_items", [100, 65_000])
+def test_negatives_that_are_set_are_kept_whatever_the_catalogue(n_items: int) -> None:
+    assert BaseModelConfig(negatives="all").negatives_for(n_items) is None
+    assert BaseModelConfig(negatives=512).negatives_for(n_items) == 512
+
+
+@pytest.mark.parametrize(
+    ("n_items", "users"), [(12_611, 2_000), (19_999, 2_000), (65_000, 615), (1_000_000, 200)]
+)
+def test_groups_of_a_large_catalogue_are_tried_on_fewer_users(n_items: int, users: int) -> None:
+    assert EffectsConfig().group_users_for(n_items) == users
+    assert EffectsConfig(group_users=700).group_users_for(n_items) == 700

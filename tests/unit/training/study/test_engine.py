@@ -34,7 +34,7 @@ class Heard:
     def began(self, part: str) -> None:
         self.lines.append(f"{part} began")
 
-    def step(self, step: str, done: int, total: int, note: str = "") -> None:
+    def step(self, step: str, done: float, total: int, note: str = "") -> None:
         self.lines.append(f"{step} {done}/{total}{note}")
 
     def ended(self, part: str, seconds: float) -> None:

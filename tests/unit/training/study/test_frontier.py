@@ -186,7 +186,7 @@ def test_a_rerank_of_probabilities_adds_to_them(people: Audience) -> None:
     rival = probability_rerank(people, CARRIES, 5)
     lifted = torch.softmax(people.scores(), dim=1) + 0.01 * torch.from_numpy(CARRIES)
     torch.testing.assert_close(
-        rival.slates(0.01), slates_of(lifted.masked_fill(people.read, -torch.inf))[:, :20]
+        rival.slates(0.01), slates_of(lifted.masked_fill(people.read(), -torch.inf))[:, :20]
     )
     torch.testing.assert_close(rival.slates(0.0), slates_of(people.scores()))
 

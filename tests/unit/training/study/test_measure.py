@@ -74,7 +74,7 @@ def test_a_second_sweep_trains_and_measures_nothing(
 ) -> None:
     steps: set[str] = set()
 
-    def note(step: str, done: int, total: int, note: str = "") -> None:
+    def note(step: str, done: float, total: int, note: str = "") -> None:
         steps.add(step)
 
     assert study_of(Run(CONFIG, few_users, work, note), SETTINGS) == study

@@ -79,14 +79,14 @@ def test_popularity_goes_from_the_rarest_to_the_most_taken(yardstick: Yardstick)
 
 
 def test_items_alike_are_at_no_distance(yardstick: Yardstick) -> None:
-    assert mean_distance(slate(1, 5, 7), yardstick.profiles).tolist() == pytest.approx([0])
-    assert mean_distance(slate(1, 6), yardstick.profiles).tolist() == pytest.approx([1])
+    assert mean_distance(slate(1, 5, 7), yardstick).tolist() == pytest.approx([0])
+    assert mean_distance(slate(1, 6), yardstick).tolist() == pytest.approx([1])
     third = 1 - 1 / np.sqrt(2)
-    assert mean_distance(slate(1, 3), yardstick.profiles).tolist() == pytest.approx([third])
+    assert mean_distance(slate(1, 3), yardstick).tolist() == pytest.approx([third])
 
 
 def test_a_slate_of_one_has_no_distance(yardstick: Yardstick) -> None:
-    assert mean_distance(slate(1), yardstick.profiles).tolist() == [0]
+    assert mean_distance(slate(1), yardstick).tolist() == [0]
 
 
 def test_a_band_holds_the_mean_of_most_other_samples() -> None:
