@@ -9,8 +9,10 @@ from cli.bundles import metrics_table, store_errors_told
 from cli.errors import Refused, Unavailable, told_as
 from cli.output import note, progress_console, show, show_json, table
 from cli.replica import replica_settings
+from cli.training_estimate import announce, show_estimate
 from training.builtin import load_dataset
 from training.config import TrainConfig
+from training.cost.estimate import estimate, forecast
 from training.data import DataConfig
 from training.dataset import Dataset
 from training.errors import TrainingError, UnavailableDownload
@@ -40,8 +42,14 @@ class Wanted(NamedTuple):
     """Folder with the files of a described data set."""
 
 
-def run(step: str, wanted: Wanted, *, as_json: bool) -> None:
-    """Do the step and those it needs, then print what came of it.
+def run(step: str, wanted: Wanted, *, as_json: bool, only_estimate: bool = False) -> None:
+    """Print what the step and those it needs will take, do them, then print what came of it.
+
+    Args:
+        step: one of STEPS.
+        wanted: what to train, on what, and where to put it.
+        as_json: print JSON.
+        only_estimate: do nothing but the estimate, and print that.
 
     Raises:
         Refused: the data or the settings are at fault.
@@ -52,8 +60,16 @@ def run(step: str, wanted: Wanted, *, as_json: bool) -> None:
         for sentence in dataset.notes:
             note(f"note: {sentence}")
         work_dir = wanted.work_dir or replica_settings().data_dir / "training"
-        with _lock(step, work_dir), progress_bars(progress_console()) as report:
-            made = STEPS[step](Run(wanted.config, dataset, work_dir, report), wanted)
+        with _lock(step, work_dir):
+            training = Run(wanted.config, dataset, work_dir)
+            costs = estimate(training, step)
+            if only_estimate:
+                show_estimate(training, costs, as_json=as_json)
+                return
+            announce(training, costs)
+            with progress_bars(progress_console(), forecast(costs)) as report:
+                training.report = report
+                made = STEPS[step](training, wanted)
     if as_json:
         show_json(made)
     else:

@@ -291,7 +291,6 @@ class Run:
                 publish_variant(store, version, Precision(wanted), dataset=self.dataset)
 
     def _train_base(self, checkpoint: Path) -> Sasrec:
-        refuse_too_large(self.config, self.dataset)
         with torch.enable_grad():  # whoever asks may be measuring
             return train_base(self.base_trainer(), checkpoint, self.report)
 
@@ -300,7 +299,12 @@ class Run:
             return train_sae(self._sae_trainer(), checkpoint, self.report)
 
     def base_trainer(self) -> BaseTrainer:
-        """Of the base model, at its start."""
+        """Of the base model, at its start.
+
+        Raises:
+            TooLarge: its weights do not fit into memory.
+        """
+        refuse_too_large(self.config, self.dataset)
         return BaseTrainer(
             self.config.base,
             self.split,

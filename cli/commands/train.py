@@ -44,6 +44,10 @@ WorkDir = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Goes before the config's.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; goes before the config's.")]
+Estimate = Annotated[
+    bool,
+    typer.Option("--estimate", help="Print how long it would take and what decides it; no more."),
+]
 Promote = Annotated[bool, typer.Option(help="Point the label production at the bundle.")]
 
 HELP = {
@@ -75,6 +79,7 @@ def _command(step: str | None) -> Callable[..., None]:
         device: Device = None,
         *,
         promote: Promote = True,
+        estimate: Estimate = False,
         as_json: AsJson = False,
     ) -> None:
         if ctx.invoked_subcommand is not None:
@@ -100,6 +105,7 @@ def _command(step: str | None) -> Callable[..., None]:
                 files=files,
             ),
             as_json=as_json,
+            only_estimate=estimate,
         )
 
     return run

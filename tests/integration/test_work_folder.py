@@ -137,9 +137,7 @@ def test_a_work_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
 def test_a_store_that_is_a_file_is_told(copied: Path) -> None:
     (copied / "file").write_text("")
     run = Run(TINIEST, DATA, copied / "work")
-    with pytest.raises(
-        StoreUnreadable, match=r"file.* cannot be read: a part of the path is a file"
-    ):
+    with pytest.raises(StoreUnreadable, match="cannot be read: a part of the path is a file"):
         run.publish(str(copied / "file"))
 
 

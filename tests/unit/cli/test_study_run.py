@@ -59,7 +59,5 @@ def test_a_data_set_whose_files_are_not_brought_is_refused() -> None:
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("")
-    with pytest.raises(
-        Refused, match="a file, where a folder is needed; remove it, or name another folder"
-    ):
+    with pytest.raises(Refused, match="a file, where a folder is needed; remove it"):
         run(asked(out=path))
