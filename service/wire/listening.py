@@ -70,7 +70,8 @@ def _bind_all(
 def _bound(
     family: int, place: tuple[Any, ...], *, shares_port: bool, listens: bool
 ) -> socket.socket:
-    own = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sets TCP_NODELAY only where a socket, or the one that accepted it, names its protocol
+    own = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         _prepare(own, family, shares_port=shares_port)
         own.bind(place)
