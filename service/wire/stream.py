@@ -9,6 +9,7 @@ class Stream:
 
     __slots__ = (
         "call",
+        "cost",
         "has_ended",
         "held",
         "id",
@@ -21,18 +22,20 @@ class Stream:
         "window",
     )
 
-    def __init__(self, stream_id: int, window: int, room: int, *, has_ended: bool) -> None:
+    def __init__(self, stream_id: int, room: int, *, has_ended: bool) -> None:
         """Open it.
 
         Args:
             stream_id: the peer's, odd.
-            window: bytes that we may send.
             room: bytes that the peer may send.
             has_ended: whether the peer sends nothing more.
         """
         self.id = stream_id
-        self.window = window
-        """Bytes that we may send; below 0 after the peer has taken some back."""
+        self.window = 0
+        """Bytes that we may send beyond the connection's initial window; below 0 after some were
+        sent."""
+        self.cost = 0
+        """Units of the connection's budget that its header block took."""
         self.room = room
         """Bytes that the peer may send."""
         self.owed = 0

@@ -3,6 +3,7 @@
 from typing import Any, Final, NamedTuple
 
 from service.wire import frames
+from service.wire.budget import Clock
 from service.wire.connection import Connection
 from service.wire.frames import HEAD, HEAD_BYTES
 from service.wire.headers import Fields, encoded
@@ -90,11 +91,15 @@ def answering(body: bytes = b"\0\0\0\0\2ok") -> tuple[Answering, Connection[Fiel
 
 
 def opened(
-    settings: dict[int, int] | None = None, *, max_streams: int = 1024
+    settings: dict[int, int] | None = None,
+    *,
+    max_streams: int = 1024,
+    min_ping_s: float = 0.0,
+    clock: Clock = lambda: 0.0,
 ) -> tuple[Told, Connection[Fields]]:
-    """A connection that has begun; nothing waits to be written."""
+    """A connection that has begun, at which time stands still; nothing waits to be written."""
     told = Told()
-    connection = Connection(told, max_streams=max_streams)
+    connection = Connection(told, max_streams=max_streams, min_ping_s=min_ping_s, clock=clock)
     connection.receive(frames.PREFACE + frames.settings(settings or {}))
     connection.out.clear()
     return told, connection

@@ -205,7 +205,7 @@ def test_padding_is_given_back_by_itself() -> None:
     padded = frame(0, frames.PADDED, 1, b"\xff" + bytes(255))
     for _ in range(2 * STREAM_ROOM // 256):
         connection.receive(padded)
-        connection._offences = 0
+        connection._budget.spent = 0
     assert not codes(connection, frames.RST_STREAM)
     assert told.events[-1] == ("data", 1, b"", False)
 

@@ -6,10 +6,9 @@ from itertools import repeat
 import pytest
 
 from service.wire import frames
+from service.wire.budget import MAX_UNPAID, UNPAID_WARNED
 from service.wire.connection import (
     MAX_BLOCK_FRAMES,
-    MAX_OFFENCES,
-    OFFENCES_WARNED,
     STREAM_ROOM,
     WARNING,
     Connection,
@@ -221,13 +220,13 @@ def test_a_number_below_the_last_is_not_used() -> None:
 def test_a_flood_ends_the_connection(make: Callable[[int], bytes]) -> None:
     _, connection = opened()
     connection.receive(request(1))
-    connection.receive(b"".join(map(make, range(MAX_OFFENCES + 1))))
+    connection.receive(b"".join(map(make, range(MAX_UNPAID + 1))))
     assert codes(connection, frames.GOAWAY)[-1:] == [frames.ENHANCE_YOUR_CALM]
 
 
 def test_a_flood_of_refused_requests_ends_the_connection() -> None:
     _, connection = opened(max_streams=1)
-    numbers: Iterable[int] = range(1, 2 * MAX_OFFENCES + 5, 2)
+    numbers: Iterable[int] = range(1, 2 * MAX_UNPAID + 5, 2)
     connection.receive(b"".join(map(request, numbers)))
     assert codes(connection, frames.GOAWAY)[-1:] == [frames.ENHANCE_YOUR_CALM]
 
@@ -242,12 +241,12 @@ def cancelling(count: int) -> tuple[Told, Connection[Fields]]:
 
 
 def test_a_client_that_cancels_very_many_calls_is_asked_to_connect_anew() -> None:
-    _, connection = cancelling(OFFENCES_WARNED)
+    _, connection = cancelling(UNPAID_WARNED)
     assert codes(connection, frames.GOAWAY) == [frames.NO_ERROR]
 
 
 def test_a_client_that_is_asked_to_connect_anew_gets_its_answer() -> None:
-    told, connection = cancelling(OFFENCES_WARNED)
+    told, connection = cancelling(UNPAID_WARNED)
     connection.receive(frame(frames.PING, frames.ACK, 0, WARNING))
     connection.out.clear()
     connection.respond(told.streams[1], HEADS, b"x", TRAILERS)
@@ -256,7 +255,7 @@ def test_a_client_that_is_asked_to_connect_anew_gets_its_answer() -> None:
 
 def test_a_client_that_cancels_half_of_its_calls_goes_on() -> None:
     told, connection = opened()
-    for number in range(1, 4 * MAX_OFFENCES, 4):
+    for number in range(1, 4 * MAX_UNPAID, 4):
         connection.receive(request(number, ends=True) + request(number + 2))
         connection.respond(told.streams[number], HEADS, b"x", TRAILERS)
         connection.receive(frames.rst_stream(number + 2, 8))
