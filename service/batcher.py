@@ -39,6 +39,8 @@ class Single:
 
     line = None
     """It stands in the line of singles."""
+    caller = None
+    """Not known."""
 
     def __init__(self, future: asyncio.Future[Answer]) -> None:
         """`future` is cancelled when the caller has gone."""
@@ -166,11 +168,13 @@ class Batcher:
             raise Draining
         lines = self._lines
         if asker.line is None:
-            self.refuse_if_full()
+            self.refuse_if_full(asker.caller)
         elif lines.n_grouped >= self._queue_limit:
             raise Overloaded(self._queue_limit)
         if deadline is not None:
             self._check_time(asker, deadline)
+        if asker.line is None and lines.n_singles >= self._queue_limit:
+            self._push_out()
         lines.put(Waiting(bundle, space, question, asker, place, deadline, since=perf_counter()))
         if not self._is_busy:
             self._is_busy = True
@@ -196,21 +200,34 @@ class Batcher:
             self._metrics.dropped.labels("cancelled").inc(dropped)
             self._freed.set()
 
-    def refuse_if_full(self) -> None:
+    def refuse_if_full(self, caller: object = None) -> None:
         """Refuses a single question that would wait too long; cheap, so that refusals are.
 
-        What fits into the next run is always let in, however long that takes.
+        What fits into the next run is always let in, however long that takes. Where there is no
+        room, a caller with less than its even part is let in all the same: who has the most gives
+        way.
+
+        Args:
+            caller: who asks, by `Asker.caller`.
 
         Raises:
             Overloaded: as `ask`.
         """
-        waiting = self._lines.n_singles
-        if waiting >= self._queue_limit:
-            raise Overloaded(self._queue_limit)
+        lines, limit = self._lines, self._queue_limit
+        waiting = lines.n_singles
+        if waiting >= limit and not lines.singles.is_within_share(caller, limit):
+            raise Overloaded(limit)
         if waiting >= self.max_batch:
-            wait_s = self._lines.runs_ahead(None, self.max_batch) * self._run_s
+            wait_s = lines.runs_ahead_of(caller, self.max_batch) * self._run_s
             if wait_s > self._queue_wait_s:
                 raise Overloaded(waiting)
+
+    def _push_out(self) -> None:
+        """Refuses a question that waits: the newest of the caller with the most."""
+        waiting = self._lines.singles.pop_largest()
+        if not waiting.asker.is_gone:
+            self._metrics.dropped.labels("pushed_out").inc()
+            _tell(waiting, Overloaded(self._queue_limit))
 
     def _check_time(self, asker: Asker, deadline: float) -> None:
         """Refuses now what would be dropped later.

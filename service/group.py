@@ -15,6 +15,9 @@ Told: TypeAlias = Answer | Slate | Exception
 class Group:
     """An asker of many questions, who takes what became of them in lots."""
 
+    caller = None
+    """Groups take turns whoever asks."""
+
     def __init__(self) -> None:
         """Nothing is asked yet."""
         self.line: deque[Waiting] = deque()

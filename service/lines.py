@@ -1,7 +1,7 @@
 """The two lines before the model: single questions, and those of groups (ADR 0014).
 
 Where both wait, a run is half of each; where one line is short, the other gets the rest. Groups
-take even parts among themselves, by turns.
+take even parts among themselves, by turns, and so do the callers of single questions.
 """
 
 from collections import deque
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias, cast
 
 from model_store.bundle import Bundle
+from service.callers import Callers, taken_of
 from service.forward import Answer, Ongoing, Question
 from steering.space import FeatureSpace
 
@@ -20,6 +21,10 @@ class Asker(Protocol):
     @property
     def is_gone(self) -> bool:
         """Whether nobody waits any more."""
+
+    @property
+    def caller(self) -> object:
+        """Whose question it is, where it has one only; None: not known."""
 
     @property
     def line(self) -> "deque[Waiting] | None":
@@ -72,7 +77,8 @@ class Lines:
 
     def __init__(self) -> None:
         """Nothing waits."""
-        self._singles: deque[Waiting] = deque()
+        self.singles = Callers()
+        """Single questions."""
         self._groups: deque[Asker] = deque()
         """Those that have questions here, whose turn it is first."""
         self.n_grouped = 0
@@ -83,7 +89,7 @@ class Lines:
     @property
     def n_singles(self) -> int:
         """Single questions."""
-        return len(self._singles)
+        return len(self.singles)
 
     def __len__(self) -> int:
         return self.n_singles + self.n_grouped
@@ -92,7 +98,7 @@ class Lines:
         """Takes a new question to the end of its line."""
         line = waiting.asker.line
         if line is None:
-            self._singles.append(waiting)
+            self.singles.put(waiting)
             return
         if not line:
             self._groups.append(waiting.asker)
@@ -104,7 +110,7 @@ class Lines:
         for waiting in reversed([*going]):
             line = waiting.asker.line
             if line is None:
-                self._singles.appendleft(waiting)
+                self.singles.put_back(waiting)
                 continue
             if not line:
                 self._groups.appendleft(waiting.asker)
@@ -122,20 +128,25 @@ class Lines:
         self.n_grouped -= count
         return count
 
-    def runs_ahead(self, asker: Asker | None, most: int) -> int:
-        """Whole runs of so many questions before a new one of this asker; None: a single one.
+    def runs_ahead_of(self, caller: object, most: int) -> int:
+        """Whole runs of so many questions before a new single one of this caller."""
+        ahead = self.singles.ahead_of(caller)
+        return min(2 * ahead, ahead + self.n_grouped) // most
+
+    def runs_ahead(self, asker: Asker, most: int) -> int:
+        """Whole runs of so many questions before a new one of this asker.
 
         At least so many, and more where others come meanwhile.
         """
-        if asker is None or asker.line is None:
-            return min(2 * self.n_singles, len(self)) // most
+        if asker.line is None:
+            return self.runs_ahead_of(asker.caller, most)
         own = len(asker.line)
         ahead = own + sum(min(len(line), own) for line in self._lines() if line is not asker.line)
         return min(2 * ahead, self.n_singles + ahead) // most
 
     def take(self, most: int, is_gone: IsGone) -> list[Waiting]:
         """The next run's questions, all of one bundle: that of the one that waited longest."""
-        heads = [_head(line, is_gone) for line in (self._singles, *self._lines())]
+        heads = [*self.singles.heads(is_gone), *(_head(line, is_gone) for line in self._lines())]
         since = {head.since: head for head in heads if head is not None}
         if not since:
             self._forget_empty()
@@ -143,9 +154,9 @@ class Lines:
         bundle = since[min(since)].bundle
         self._odd ^= 1
         reserved = min(self.n_grouped, (most + self._odd) // 2)
-        taken = _taken(self._singles, most - reserved, bundle, is_gone)
+        taken = self.singles.take(most - reserved, bundle, is_gone)
         taken += self._taken_grouped(most - len(taken), bundle, is_gone)
-        taken += _taken(self._singles, most - len(taken), bundle, is_gone)
+        taken += self.singles.take(most - len(taken), bundle, is_gone)
         self._forget_empty()
         return taken
 
@@ -156,7 +167,7 @@ class Lines:
             part = -(-(most - len(taken)) // len(lines))
             before = len(taken)
             for line in lines:
-                taken += _taken(line, min(part, most - len(taken)), bundle, is_gone)
+                taken += taken_of(line, min(part, most - len(taken)), bundle, is_gone)
             if len(taken) == before:
                 break
         self._groups.rotate(-1)
@@ -178,16 +189,3 @@ def _head(line: deque[Waiting], is_gone: IsGone) -> Waiting | None:
             line.appendleft(own)
             return own
     return None
-
-
-def _taken(line: deque[Waiting], most: int, bundle: Bundle, is_gone: IsGone) -> list[Waiting]:
-    """The first of one bundle, out of the line; those of others keep their places."""
-    taken: list[Waiting] = []
-    others: list[Waiting] = []
-    while line and len(taken) < most:
-        own = line.popleft()
-        if is_gone(own):
-            continue
-        (taken if own.bundle is bundle else others).append(own)
-    line.extendleft(reversed(others))
-    return taken

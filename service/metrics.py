@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from service.state_cache import Lookups
+from service.wire.limits import Ending
 
 STAGES = ("queue", "lower", "sae", "upper", "top_k", "total")
 STAGE_BUCKETS_S = (
@@ -49,7 +50,8 @@ class Metrics:
         )
         self.dropped = Counter(
             "steerrec_dropped_total",
-            "Requests dropped before the model ran, by reason: cancelled, deadline, deadline_near.",
+            "Requests dropped before the model ran, by reason: cancelled, deadline, deadline_near,"
+            " pushed_out.",
             ["reason"],
             registry=self.registry,
         )
@@ -139,6 +141,14 @@ class Metrics:
             ["worker"],
             registry=self.registry,
         )
+        ended = Counter(
+            "steerrec_connections_ended_total",
+            "Connections that the server ended or refused, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.connections_ended = {reason: ended.labels(reason.value) for reason in Ending}
+        """By reason: each label's child, shown from the start."""
         self.held_bytes = Gauge(
             "steerrec_held_bytes",
             "Bytes held for clients: requests that are not answered and replies that are not sent.",

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import logging
+import resource
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -107,6 +108,16 @@ def spare_collections() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def raise_file_limit() -> None:
+    """Lets this process and those that it starts open as many files as the system allows it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError) as error:  # macOS has a lower limit than it tells
+            log.warning("at most %d files can be open: %s", soft, error)
 
 
 async def kept_up(follow: Callable[[], Awaitable[object]]) -> None:

@@ -43,6 +43,7 @@ from service.process import (
     cancelled,
     kept_up,
     prepare_places,
+    raise_file_limit,
     redis_of,
     spare_collections,
     stop_signal,
@@ -112,6 +113,7 @@ async def serve(settings: Settings, ready: Callable[[Addresses], None] | None = 
         PlaceUnusable: the data folder or the ready file cannot be written.
     """
     configure_logs(settings.log_level, settings.log_format)
+    raise_file_limit()
     prepare_places(settings)
     stop = stop_signal()
     with suppress(Stopped):
@@ -214,7 +216,13 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
         else:
             server = wire_server(servicers, settings, calls, metrics, shares_port=seat is not None)
             direct = DirectRecommend(
-                recommender, metrics, gate, recorder, server.flush, server, call_log=call_log
+                recommender,
+                metrics,
+                gate,
+                recorder,
+                server.flush,
+                server.turns,
+                call_log=call_log,
             )
             server.answer_directly(METHOD, direct.begin)
         page = stack.enter_context(_page(metrics, settings, seat))

@@ -25,6 +25,7 @@ from service.address import checked_address
 from service.errors import SettingsRefused
 from service.presets.context_types import context_types
 from service.presets.redis_url import redis_url
+from service.wire.limits import ConnectionLimits
 from steering.plan import Limits
 
 PREFIX = "STEERREC_"
@@ -156,6 +157,20 @@ class Settings(BaseModel):
     """Processes that share the gRPC port, each a whole replica; `0` or `auto`: one per core."""
     max_connection_age_s: Annotated[float, Field(ge=1, le=1e6)] = 300.0
     """Seconds after which a client's connection is renewed, to any worker, calls finished first."""
+    max_connection_age_grace_s: Annotated[float, Field(ge=0, le=1e6)] = 3600.0
+    """Seconds that calls then get to finish before they are cut off; 0: any time."""
+    max_connection_idle_s: Annotated[float, Field(ge=0, le=1e6)] = 600.0
+    """Seconds without a call after which a client is asked to connect anew; 0: never."""
+    max_connections: Annotated[int, Field(ge=0, le=10_000_000)] = 20_000
+    """Most connections at a time; more are refused and told why; 0: any number."""
+    max_connections_per_peer: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    """Most connections at a time from one address, a proxy's too; 0: any number."""
+    handshake_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 20.0
+    """Seconds in which a client begins HTTP/2, and in which a header block comes whole."""
+    peer_timeout_s: Annotated[float, Field(ge=0, le=7200)] = 60.0
+    """Seconds of silence after which a vanished client is given up; 0: as the system has it."""
+    min_ping_interval_s: Annotated[float, Field(ge=0, le=7200)] = 5.0
+    """Least seconds between a client's pings without an answer between; 0: any."""
     max_batch: Annotated[int, Field(ge=1, le=1024)] = 32
     """Most requests in one run of the model."""
     queue_limit: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
@@ -250,6 +265,20 @@ class Settings(BaseModel):
     def store_root(self) -> str:
         """Where bundles are."""
         return self.bundles or str(self.data_dir / "store")
+
+    @property
+    def connection_limits(self) -> ConnectionLimits:
+        """Of the clients' connections of one process."""
+        return ConnectionLimits(
+            max_connections=self.max_connections,
+            max_per_peer=self.max_connections_per_peer,
+            max_age_s=self.max_connection_age_s,
+            max_age_grace_s=self.max_connection_age_grace_s,
+            max_idle_s=self.max_connection_idle_s,
+            handshake_s=self.handshake_timeout_s,
+            peer_timeout_s=self.peer_timeout_s,
+            min_ping_s=self.min_ping_interval_s,
+        )
 
     @property
     def limits(self) -> Limits:

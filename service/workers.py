@@ -33,6 +33,7 @@ from service.process import (
     cancelled,
     kept_up,
     prepare_places,
+    raise_file_limit,
     redis_of,
     stop_signal,
     tell_ready,
@@ -167,6 +168,7 @@ async def serve(settings: Settings) -> None:
         PlaceUnusable: the data folder or the ready file cannot be written.
     """
     configure_logs(settings.log_level, settings.log_format)
+    raise_file_limit()
     prepare_places(settings)
     stop = stop_signal()
     async with AsyncExitStack() as stack:

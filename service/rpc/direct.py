@@ -8,7 +8,7 @@ their tables in the caches (ADR 0018).
 from collections.abc import Callable
 from functools import lru_cache
 from time import perf_counter
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -34,9 +34,9 @@ from service.wire.metadata import trailers_block
 
 METHOD: Final = "/steerrec.v1.RecommenderService/Recommend"
 REFUSED_PER_PLACE: Final = 2
-"""Calls refused for want of room between two runs, for each place of a run; what comes beyond them
-is not read before the next run has ended. Else callers who ask again at once would get all of the
-time, and nobody an answer."""
+"""Calls refused for want of room between two runs, for each place of a run; beyond them nothing
+more is read before the next run has ended from those who were refused. Else callers who ask again
+at once would get all of the time, and nobody an answer."""
 NOT_READ: Final = recommender_pb2.RecommendRequest()
 """What stands for a request whose bytes nobody has looked at."""
 
@@ -44,11 +44,11 @@ NOT_READ: Final = recommender_pb2.RecommendRequest()
 class Intake(Protocol):
     """By which calls come."""
 
-    def hold(self) -> None:
-        """Takes nothing more in."""
+    def hold(self, waiter: Any) -> None:
+        """Takes nothing more in from this connection."""
 
     def go_on(self) -> None:
-        """Takes in again."""
+        """Takes in again from all."""
 
 
 class DirectRecommend:
@@ -91,6 +91,8 @@ class DirectRecommend:
         self._intake = intake
         self._n_overloaded = 0
         """Refused since the last run ended."""
+        self._overloading: list[object] = []
+        """Whose calls these were, as long as they are read."""
         self._most_overloaded = REFUSED_PER_PLACE * recommender.batcher.max_batch
         recommender.batcher.after_run = self._after_run
 
@@ -113,11 +115,16 @@ class DirectRecommend:
         self._counter(code).inc()
         self._total.observe(perf_counter() - arrived)
 
-    def overloaded(self) -> None:
+    def overloaded(self, caller: object) -> None:
         """Counts a refusal for want of room."""
         self._n_overloaded += 1
-        if self._n_overloaded >= self._most_overloaded and self._intake is not None:
-            self._intake.hold()
+        if self._intake is None:
+            return
+        self._overloading.append(caller)
+        if self._n_overloaded >= self._most_overloaded:
+            for own in self._overloading:
+                self._intake.hold(own)
+            self._overloading.clear()
 
     def _after_run(self) -> None:
         if self._flush is not None:
@@ -126,6 +133,7 @@ class DirectRecommend:
             self._tally.count(self._slates)
             self._slates.clear()
         self._n_overloaded = 0
+        self._overloading.clear()
         if self._intake is not None:
             self._intake.go_on()
 
@@ -167,7 +175,7 @@ class Call:
         self._is_inside = True
         batcher = direct.recommender.batcher
         # before anything is read, so that refusing costs little
-        batcher.refuse_if_full()
+        batcher.refuse_if_full(wire.caller)
         self._request = request = _read(wire.message)
         self._pinned = pinned = direct.recommender.pin(request.model or PRODUCTION)
         served = pinned.served
@@ -178,6 +186,11 @@ class Call:
     def is_gone(self) -> bool:
         """Whether nobody waits any more."""
         return self._wire.is_gone
+
+    @property
+    def caller(self) -> object:
+        """Its connection."""
+        return self._wire.caller
 
     def question(self, _place: int) -> Question | None:
         """What the model is asked; None: the caller has been told."""
@@ -214,7 +227,7 @@ class Call:
         self._direct.ended(refused.code, self._arrived)
         self._direct.call_log.refused(METHOD, error, request_id, self._arrived)
         if isinstance(error, Overloaded):
-            self._direct.overloaded()
+            self._direct.overloaded(self._wire.caller)
 
     def _answer(self, slate: Slate) -> None:
         reply = self._reply(slate)

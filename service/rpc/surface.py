@@ -87,7 +87,8 @@ def wire_server(
         servicers: what it offers.
         settings: of the replica.
         calls: what surrounds every call.
-        metrics: where calls are counted that are refused because of the bytes held.
+        metrics: where calls are counted that are refused because of the bytes held, and
+            connections that the server ends or refuses.
         shares_port: whether other workers of the same replica listen on its port.
     """
     server = WireServer(
@@ -96,8 +97,8 @@ def wire_server(
         max_connection_bytes=settings.max_connection_bytes,
         max_held_bytes=settings.max_held_bytes,
         shares_port=shares_port,
-        # connections are spread, not calls
-        max_connection_age_s=settings.max_connection_age_s if shares_port else None,
+        limits=settings.connection_limits,
+        ended=lambda why: metrics.connections_ended[why].inc(),
         around=calls.around,
         cut=lambda reason: metrics.memory_refusals.labels(reason).inc(),
     )
@@ -150,8 +151,16 @@ def _options(settings: Settings, *, shares_port: bool) -> list[tuple[str, int]]:
         # one that their parent has reserved
         ("grpc.so_reuseport", int(shares_port)),
     ]
-    if shares_port:
+    own = settings.connection_limits
+    for name, value_s in (
         # the kernel spreads connections, not calls; gRPC itself moves each age by a tenth
-        age_ms = round(1000 * settings.max_connection_age_s)
-        options.append(("grpc.max_connection_age_ms", age_ms))
+        ("grpc.max_connection_age_ms", own.max_age_s),
+        ("grpc.max_connection_age_grace_ms", own.max_age_grace_s),
+        ("grpc.max_connection_idle_ms", own.max_idle_s),
+        ("grpc.http2.min_ping_interval_without_data_ms", own.min_ping_s),
+        ("grpc.server_handshake_timeout_ms", own.handshake_s),
+    ):
+        if value_s:
+            options.append((name, round(1000 * value_s)))
+    options.append(("grpc.keepalive_permit_without_calls", 1))
     return options

@@ -101,6 +101,11 @@ class DirectCall:
         self._timer: asyncio.TimerHandle | None = None
         self._job: Job | None = None
 
+    @property
+    def caller(self) -> Sender:
+        """The connection, by which the calls of one caller are known."""
+        return self._sender
+
     def data(self, data: bytes, *, is_ended: bool) -> None:
         """Takes data of the request."""
         if is_ended and self._messages is None and is_plain(data, self._sender.max_request_bytes):

@@ -7,12 +7,18 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from service.wire.guests import lacking_files
+
 BACKLOG: Final = 1024
 """Connections that wait to be taken in."""
 NOT_HERE: Final = frozenset((errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT))
 """That a machine has no such address."""
+NO_FILE: Final = frozenset((errno.EMFILE, errno.ENFILE))
+"""That no file can be opened."""
 AT_ONCE: Final = 64
 """Most connections of one turn of the loop."""
+KEEPALIVE_PROBES: Final = 3
+"""Probes without an answer after which the system gives a silent peer up."""
 ACCEPT_AGAIN_S: Final = 0.2
 """Pause after the system has refused a connection: it would refuse the next one too."""
 
@@ -94,6 +100,30 @@ def _prepare(own: socket.socket, family: int, *, shares_port: bool) -> None:
         own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 
 
+def prepare_accepted(connection: socket.socket, peer_timeout_s: float) -> None:
+    """Sets what every accepted connection has, whoever accepted it.
+
+    Args:
+        connection: TCP.
+        peer_timeout_s: silence of the peer's machine after which the system gives it up, in which
+            it is probed; 0: as the system has it.
+    """
+    connection.setblocking(False)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if not peer_timeout_s:
+        return
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    half_s = max(1, round(peer_timeout_s / 2))
+    for name, value in (
+        ("TCP_KEEPIDLE", half_s),
+        ("TCP_KEEPINTVL", max(1, half_s // KEEPALIVE_PROBES)),
+        ("TCP_KEEPCNT", KEEPALIVE_PROBES),
+        ("TCP_USER_TIMEOUT", round(1000 * peer_timeout_s)),  # for what was sent, in ms
+    ):
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
 class Intake:
     """Accepts what comes to sockets; where the system has no room for more, a little later.
 
@@ -102,16 +132,21 @@ class Intake:
     """
 
     def __init__(
-        self, sockets: Sequence[socket.socket], take: Callable[[socket.socket], None]
+        self,
+        sockets: Sequence[socket.socket],
+        take: Callable[[socket.socket], None],
+        make_room: Callable[[], bool] = lambda: False,
     ) -> None:
         """Accept from now on; used from one event loop.
 
         Args:
             sockets: that listen; they are closed by others, after `close`.
             take: is given each connection.
+            make_room: frees a file descriptor soon; whether it does.
         """
         self._sockets = [*sockets]
         self._take = take
+        self._make_room = make_room
         self._pause: asyncio.TimerHandle | None = None
         self._is_told = False
         """Whether the log says that there is no room."""
@@ -144,10 +179,13 @@ class Intake:
                 self._wait(error)
                 return
             self._is_told = False
-            connection.setblocking(False)
             self._take(connection)
+            if lacking_files(connection.fileno()):
+                return  # the next ones once there is room again
 
     def _wait(self, error: OSError) -> None:
+        if error.errno in NO_FILE and self._make_room():
+            return
         if not self._is_told:
             self._is_told = True
             log.error("no connection can be taken in until others end: %s", error)

@@ -3,22 +3,27 @@
 import asyncio
 import random
 from collections.abc import Callable
+from functools import partial
+from math import inf
+from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 import grpc
 
 from service.wire import frames
 from service.wire.calls import RefusedCall, TaskCall
-from service.wire.connection import Connection
+from service.wire.connection import TOO_MANY_PINGS, Connection
 from service.wire.direct import DirectCall
+from service.wire.faults import Fault
+from service.wire.guests import Guests
 from service.wire.headers import Fields
 from service.wire.inflating import Inflater, Job
+from service.wire.limits import ConnectionLimits, Ending
 from service.wire.memory import Memory
 from service.wire.metadata import CallHead, call_head, refusal_block
 from service.wire.stream import Stream
+from service.wire.turns import Turns
 
-PREFACE_S: Final = 20.0
-"""What a client has to begin."""
 AGE_JITTER: Final = 0.1
 """Part of its age by which a connection ends earlier or later, so that not all do at once."""
 ECHO_S: Final = 5.0
@@ -27,8 +32,10 @@ CLOSE_S: Final = 5.0
 """In which a client reads some of the last, or closes; else it is cut off."""
 WRITE_BYTES: Final = 2**20
 """What waits for a socket before nothing more is read from it."""
-PIECE_BYTES: Final = 16_384
-"""What is taken in at once; behind it the server may have the rest wait."""
+LEAST_ROOM: Final = 16_384
+"""Bytes of answers that are made ready for a socket that takes more, however little that is."""
+REFUSED_S: Final = 1.0
+"""What a client that is refused has to read why."""
 NOT_FOUND: Final = refusal_block(grpc.StatusCode.UNIMPLEMENTED.value[0], "Method not found!")
 """The answer to a call that nothing answers."""
 
@@ -60,12 +67,8 @@ class Host(Protocol):
     memory: Memory
     """What all connections hold."""
     inflater: Inflater
-    max_connection_age_s: float | None
-    is_held: bool
-    """Whether nothing more is taken in until a run has ended."""
-
-    def held(self, protocol: "WireProtocol") -> None:
-        """Has it go on in its turn."""
+    guests: Guests
+    turns: Turns
 
     def route(self, head: CallHead) -> Routed:
         """What answers a head."""
@@ -96,7 +99,14 @@ class WireProtocol(asyncio.Protocol):
         self.peer = ""
         self.memory = Memory(host.max_connection_bytes, host.memory)
         """What its calls and its socket hold."""
-        self.connection: Connection[Routed] = Connection(self, memory=self.memory)
+        self.address = ""
+        self.fileno = -1
+        self.idle_since = 0.0
+        self.connection: Connection[Routed] = Connection(
+            self, memory=self.memory, min_ping_s=host.guests.limits.min_ping_s
+        )
+        self.is_held = False
+        """Whether nothing is taken in until a run has ended."""
         self.is_marked = False
         """Whether it will be flushed."""
         self._is_closing = False
@@ -106,8 +116,14 @@ class WireProtocol(asyncio.Protocol):
         self._timers: list[asyncio.TimerHandle] = []
         self._may_write = asyncio.Event()
         self._may_write.set()
-        self._held = b""
-        """Read, and not taken in yet."""
+        self._is_waiting = False
+        """Whether it waits for its turn."""
+        self._untaken = b""
+        """Read while it waits."""
+        self._seen_id = 0
+        """The newest stream at the last look."""
+        self._block_since: float | None = None
+        """When a header block was first seen that is not whole."""
         self._unwritten = 0
         """Bytes that wait for the socket, as far as they are counted."""
         self._unwatched: list[DirectCall] = []
@@ -119,28 +135,39 @@ class WireProtocol(asyncio.Protocol):
         """A client has come."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(WRITE_BYTES)
-        self.peer = _peer(self._transport.get_extra_info("peername"))
-        loop = asyncio.get_running_loop()
-        self._timers = [loop.call_later(PREFACE_S, self._check_begun)]
-        if (age_s := self._host.max_connection_age_s) is not None:
-            own_s = age_s * random.uniform(1 - AGE_JITTER, 1 + AGE_JITTER)  # noqa: S311
-            self._timers.append(loop.call_later(own_s, self.shut))
+        name = self._transport.get_extra_info("peername")
+        self.peer, self.address = _peer(name), _address(name)
+        self.fileno = self._transport.get_extra_info("socket").fileno()
+        self.idle_since = monotonic()
+        guests = self._host.guests
+        if (refusal := guests.refusal(self)) is not None:
+            guests.refused(*refusal)
+            self._refuse_connection(refusal[1])
+        else:
+            guests.add(self)
+            self._after(guests.limits.handshake_s, self._check_begun)
+            if age_s := guests.limits.max_age_s:
+                own_s = age_s * random.uniform(1 - AGE_JITTER, 1 + AGE_JITTER)  # noqa: S311
+                self._after(own_s, self._come_of_age)
         self._host.opened(self)
         self._mark()
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
-        if self._host.is_held:
-            self._hold(data)
+        if self._is_waiting:
+            self._untaken += data
         else:
             self._take(data)
 
-    def connection_lost(self, _error: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:
         """The client is gone."""
         for timer in self._timers:
             timer.cancel()
+        if isinstance(error, TimeoutError):
+            self._host.guests.ended(Ending.VANISHED)
+        self._host.guests.remove(self)
         self._may_write.set()
-        self._held = b""
+        self._untaken = b""
         self._count_unwritten(0)
         self.connection.lost()
         self._host.lost(self)
@@ -157,33 +184,43 @@ class WireProtocol(asyncio.Protocol):
         self._read_or_not()
         self._mark()
 
-    # what comes faster than it can be refused
+    # what comes faster than its turn
 
-    def go_on(self) -> None:
-        """Takes in what was held."""
-        data, self._held = self._held, b""
-        self._read_or_not()
+    def hold_back(self) -> None:
+        """Ends its turn; the next comes once it is not held any more."""
+        self.is_held = True
+        self.connection.pause()
+
+    def take_turn(self) -> None:
+        """Acts upon some of what waits."""
+        self._is_waiting = False
+        data, self._untaken = self._untaken, b""
         self._take(data)
+        if not self._is_waiting:
+            self._read_or_not()
 
     def _take(self, data: bytes) -> None:
-        for at in range(0, len(data), PIECE_BYTES):
-            if self._host.is_held:
-                self._hold(data[at:])
-                break
-            self.connection.receive(data[at : at + PIECE_BYTES])
+        """Acts upon as much as its turn allows; the rest waits for the next."""
+        if self.is_held:
+            self._untaken += data
+            self._wait_for_turn()
+            return
+        self.connection.receive(data, self._host.turns.work)
+        if self.connection.has_more:
+            self._wait_for_turn()
         if self._unwatched:
             for call in self._unwatched:
                 call.watch_deadline()
             self._unwatched.clear()
         self._mark()
 
-    def _hold(self, data: bytes) -> None:
-        self._held += data
+    def _wait_for_turn(self) -> None:
+        self._is_waiting = True
         self._read_or_not()
-        self._host.held(self)
+        self._host.turns.wait(self)
 
     def _read_or_not(self) -> None:
-        if self._held or not self._may_write.is_set():
+        if self._is_waiting or not self._may_write.is_set():
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
@@ -203,6 +240,7 @@ class WireProtocol(asyncio.Protocol):
         elif head.handler is not None:
             stream.call = TaskCall(self, stream, head.head, head.handler)
         else:
+            self.connection.charge()
             stream.call = RefusedCall(self, stream, head.head.refusal or NOT_FOUND)
         if is_ended:
             stream.call.data(b"", is_ended=True)
@@ -292,7 +330,7 @@ class WireProtocol(asyncio.Protocol):
         """Takes no new calls; closes once those in progress have ended."""
         self.connection.shut()
         if not self.connection.is_shut:
-            self._timers.append(asyncio.get_running_loop().call_later(ECHO_S, self.shut))
+            self._after(ECHO_S, self.shut)
         self._mark()
 
     def flush(self) -> None:
@@ -302,6 +340,8 @@ class WireProtocol(asyncio.Protocol):
         if own.out and not self._is_closing:
             self._transport.write(b"".join(own.out))
         own.out.clear()
+        if own.fault is not None and not self._is_closing:
+            self._host.guests.ended(_ending(own.fault))
         self.measure_socket()
         self._send_more()
         if own.is_closed or (own.is_shut and not own.streams):
@@ -349,7 +389,7 @@ class WireProtocol(asyncio.Protocol):
         """Send what the socket has room for, of what waited for it."""
         own = self.connection
         if self._may_write.is_set():
-            own.socket_room = max(PIECE_BYTES, WRITE_BYTES - self._unwritten)
+            own.socket_room = max(LEAST_ROOM, WRITE_BYTES - self._unwritten)
             own.send_waiting()
             if own.out:
                 self._mark()
@@ -377,8 +417,7 @@ class WireProtocol(asyncio.Protocol):
 
     def _cut_off_later(self) -> None:
         left = self._transport.get_write_buffer_size()
-        loop = asyncio.get_running_loop()
-        self._timers.append(loop.call_later(CLOSE_S, self._cut_off, left))
+        self._after(CLOSE_S, partial(self._cut_off, left))
 
     def _cut_off(self, left: int) -> None:
         """Cuts off who has read nothing of what was left."""
@@ -392,9 +431,70 @@ class WireProtocol(asyncio.Protocol):
             self.is_marked = True
             self._host.mark(self)
 
+    def _after(self, delay_s: float, act: Callable[[], None]) -> None:
+        self._timers.append(asyncio.get_running_loop().call_later(delay_s, act))
+
+    # limits
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no call is in progress."""
+        return not self.connection.streams
+
+    def look(self, now: float, limits: ConnectionLimits) -> None:
+        """Ends it where nobody has used it for too long, or a header block does not end."""
+        own = self.connection
+        if own.streams or own.last_id != self._seen_id:
+            self._seen_id, self.idle_since = own.last_id, now
+        elif limits.max_idle_s and now - self.idle_since >= limits.max_idle_s:
+            self.idle_since = inf  # it is told once
+            self._host.guests.ended(Ending.IDLE)
+            self.shut()
+        if not own.has_open_block:
+            self._block_since = None
+        elif self._block_since is None:
+            self._block_since = now
+        elif now - self._block_since >= limits.handshake_s:
+            self._host.guests.ended(Ending.HANDSHAKE)
+            self._transport.abort()
+
+    def evict(self) -> None:
+        """Ends it at once; no call is in progress."""
+        self.connection.leave()
+        self.flush()
+        self._transport.abort()
+
+    def _refuse_connection(self, why: str) -> None:
+        self.connection.refuse(why)
+        self._after(REFUSED_S, self._transport.abort)
+
     def _check_begun(self) -> None:
         if not self.connection.has_settings:
+            self._host.guests.ended(Ending.HANDSHAKE)
             self._transport.abort()
+
+    def _come_of_age(self) -> None:
+        self._host.guests.ended(Ending.AGE)
+        self.shut()
+        if grace_s := self._host.guests.limits.max_age_grace_s:
+            self._after(grace_s, self._end_of_grace)
+
+    def _end_of_grace(self) -> None:
+        if self.connection.streams:
+            self._host.guests.ended(Ending.AGE_GRACE)
+        self.end()
+
+
+def _ending(fault: Fault) -> Ending:
+    """Why a connection ended, of what its peer did."""
+    if fault.why == TOO_MANY_PINGS:
+        return Ending.PINGS
+    return Ending.CALM if fault.code == frames.ENHANCE_YOUR_CALM else Ending.PROTOCOL
+
+
+def _address(name: Any) -> str:
+    """Who a peer is, without a port."""
+    return str(name[0]) if isinstance(name, tuple) else "unix"
 
 
 def _held_by(stream: Stream) -> tuple[int, int]:

@@ -3,17 +3,20 @@
 import asyncio
 import logging
 import socket
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from service.wire.calls import TaskCall
+from service.wire.guests import Guests
 from service.wire.inflating import Inflater
-from service.wire.listening import Intake, bound_sockets
+from service.wire.limits import ConnectionLimits, Ending
+from service.wire.listening import Intake, bound_sockets, prepare_accepted
 from service.wire.memory import CONNECTION_BYTES, PROCESS_BYTES, Memory
 from service.wire.metadata import CallHead
 from service.wire.protocol import Begin, Routed, WireProtocol
+from service.wire.turns import Turns
 
+NO_LIMITS: Final = ConnectionLimits()
 LAST_S: Final = 1.0
 """What clients have at a stop to read the last that was sent."""
 Around = Callable[[str, Any], Any]
@@ -38,7 +41,8 @@ class WireServer:
         max_connection_bytes: int = CONNECTION_BYTES,
         max_held_bytes: int = PROCESS_BYTES,
         shares_port: bool = False,
-        max_connection_age_s: float | None = None,
+        limits: ConnectionLimits = NO_LIMITS,
+        ended: Callable[[Ending], None] = lambda _why: None,
         around: Around = lambda _path, handler: handler,
         cut: Callable[[str], None] = lambda _reason: None,
     ) -> None:
@@ -51,7 +55,8 @@ class WireServer:
                 answered and of answers that are not sent.
             max_held_bytes: the same of all connections together.
             shares_port: whether other processes listen on its port.
-            max_connection_age_s: after which a client has to connect anew; None: never.
+            limits: of its connections.
+            ended: is told of each connection that the server ends or refuses.
             around: what surrounds the handler of a path; called once for each path.
             cut: counts calls that are refused because of the bytes held, by reason: `connection`,
                 `process`, or `unread` answers.
@@ -65,7 +70,9 @@ class WireServer:
         self.cut = cut
         self._full: set[WireProtocol] = set()
         """Connections that hold too much, or that made the process hold too much."""
-        self.max_connection_age_s = max_connection_age_s
+        self.guests = Guests(limits, ended)
+        """The connections that it has taken in."""
+        self.turns = Turns()
         self._shares_port = shares_port
         self._around = around
         self._generic: list[Any] = []
@@ -77,10 +84,6 @@ class WireServer:
         self._taking: set[asyncio.Task[None]] = set()
         self._protocols: set[WireProtocol] = set()
         self._marked: list[WireProtocol] = []
-        self.is_held = False
-        """Whether nothing more is taken in until `go_on`."""
-        self._held: deque[WireProtocol] = deque()
-        """Those that have something to take in, in the order of their turns."""
         self._when_lost: dict[WireProtocol, Callable[[], None]] = {}
         """Who is told of the end of connections that another process has accepted."""
         self._quiet = asyncio.Event()
@@ -119,7 +122,7 @@ class WireServer:
 
     async def start(self) -> None:
         """Takes clients in from now on."""
-        self._intake = Intake(self._sockets, self._accepted)
+        self._intake = Intake(self._sockets, self._accepted, self.guests.make_room)
 
     def _accepted(self, connection: socket.socket) -> None:
         task = asyncio.get_running_loop().create_task(self.take_in(connection))
@@ -139,6 +142,7 @@ class WireServer:
         if lost is not None:
             self._when_lost[protocol] = lost
         try:
+            prepare_accepted(connection, self.guests.limits.peer_timeout_s)
             await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, connection)
         except OSError:  # the client was gone already
             connection.close()
@@ -147,6 +151,7 @@ class WireServer:
     async def stop(self, grace: float | None) -> None:
         """Takes nobody in any more; ends the calls that are in progress after the grace, s."""
         await self._close_port()
+        self.guests.close()
         self._is_stopped = True
         for protocol in [*self._protocols]:
             protocol.shut()
@@ -192,22 +197,6 @@ class WireServer:
             if protocol.is_marked:
                 protocol.flush()
 
-    # what comes faster than it can be refused
-
-    def hold(self) -> None:
-        """Takes nothing more in: what comes waits, and its senders soon cannot send."""
-        self.is_held = True
-
-    def held(self, protocol: WireProtocol) -> None:
-        """Has it go on in its turn."""
-        self._held.append(protocol)
-
-    def go_on(self) -> None:
-        """Takes in what waits, in turns, unless that is too much again."""
-        self.is_held = False
-        while self._held and not self.is_held:
-            self._held.popleft().go_on()
-
     def _protocol(self) -> WireProtocol:
         return WireProtocol(self)
 
@@ -244,7 +233,7 @@ class WireServer:
     @property
     def n_connections(self) -> int:
         """How many are open."""
-        return len(self._protocols)
+        return len(self.guests)
 
     def route(self, head: CallHead) -> Routed:
         """What answers a head."""

@@ -43,6 +43,7 @@ class Unread:
     """An asker whose question is read when its run begins."""
 
     line = None
+    caller = None
 
     def __init__(self, k: int, fault: Exception | None = None) -> None:
         """`fault` is what its caller is told instead of a question being asked."""

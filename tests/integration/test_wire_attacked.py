@@ -24,6 +24,7 @@ from tests.conformance.wire.raw import framed, head, raw
 from tests.integration.asking import request
 from tests.integration.conftest import Start
 from tests.integration.test_wire_server import DIRECT, OK_TRAILERS, TASK, Begin, echo, made, serving
+from tests.integration.waiting import until
 
 AGES = "99999999H"
 """The longest deadline."""
@@ -45,13 +46,19 @@ async def opened(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
 
 @asynccontextmanager
 async def serving_held(begin: Begin = echo) -> AsyncIterator[tuple[WireServer, str]]:
-    """A server that takes in nothing yet, and its address."""
+    """A server that takes in nothing of its next client yet, and its address."""
     server = made(begin)
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
-    server.hold()
     yield server, address
     await server.stop(0)
+
+
+async def hold_all(server: WireServer) -> None:
+    """Gives no turn to the client that comes next."""
+    await until(lambda: server.n_connections > 0)
+    for own in server._protocols:
+        server.turns.hold(own)
 
 
 @contextmanager
@@ -112,12 +119,13 @@ async def test_what_comes_while_nothing_is_taken_in_waits() -> None:
         call.answer(b"", OK_TRAILERS)
 
     async with serving_held(begin) as (server, address), raw(address) as client:
+        await hold_all(server)
         replies = [client.begin(head(__path=DIRECT)) for _ in range(2)]
         for stream_id, _ in replies:
             client.send(stream_id, framed(b"%d" % stream_id), ends=True)
         await asyncio.sleep(0.1)
         before = [*begun]
-        server.go_on()
+        server.turns.go_on()
         for _, reply in replies:
             await client.over(reply)
         assert (before, begun) == ([], [b"1", b"3"])
@@ -126,11 +134,12 @@ async def test_what_comes_while_nothing_is_taken_in_waits() -> None:
 async def test_who_goes_while_nothing_is_taken_in_is_forgotten() -> None:
     async with serving_held() as (server, address):
         async with raw(address) as client:
+            await hold_all(server)
             client.begin(head(__path=DIRECT))
             await asyncio.sleep(0.1)
             client.close()
         await asyncio.sleep(0.1)
-        server.go_on()
+        server.turns.go_on()
         async with grpc.aio.insecure_channel(address) as channel:
             ask: Any = channel.unary_unary(DIRECT)
             assert await ask(b"next") == b"next"

@@ -14,6 +14,7 @@ import pytest
 from service.wire import frames
 from service.wire.direct import DirectCall
 from service.wire.headers import encoded
+from service.wire.limits import ConnectionLimits
 from service.wire.metadata import refusal_block, trailers_block
 from service.wire.server import WireServer
 from tests.conformance.wire.raw import framed, head, raw
@@ -431,7 +432,7 @@ async def test_calls_at_many_ages_are_all_answered() -> None:
     async def ask(method: Any) -> set[bytes]:
         return {await method(b"asked") for _ in range(300)}
 
-    async with calling(begin, max_connection_age_s=0.05) as method:
+    async with calling(begin, limits=ConnectionLimits(max_age_s=0.05)) as method:
         assert await asyncio.gather(*(ask(method) for _ in range(8))) == [{b"asked"}] * 8
 
 

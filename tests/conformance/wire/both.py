@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import grpc
 
+from service.wire.limits import ConnectionLimits
 from service.wire.server import WireServer
 
 METHOD = "/wire.Test/Call"
@@ -62,7 +63,7 @@ def wire_server(options: Options) -> WireServer:
     """Ours."""
     return WireServer(
         max_message_bytes=options.max_message_bytes,
-        max_connection_age_s=options.max_connection_age_s,
+        limits=ConnectionLimits(max_age_s=options.max_connection_age_s or 0.0),
     )
 
 

@@ -21,6 +21,7 @@ class Alone:
     """An asker of one question."""
 
     line: deque[Waiting] | None = None
+    caller: object = None
     is_gone = False
 
     def question(self, _place: int) -> Question | None:
@@ -177,3 +178,62 @@ def test_a_group_waits_for_no_more_of_others_than_it_has_itself(queue: Queue) ->
     queue.put(large, *range(1000))
     queue.put(own, *range(8))
     assert queue.lines.runs_ahead(own, 8) == 2
+
+
+def by(caller: object) -> Alone:
+    """A single question of a caller."""
+    asker = Alone()
+    asker.caller = caller
+    return asker
+
+
+def test_callers_take_even_parts(queue: Queue) -> None:
+    queue.put(by("flood"), *range(100))
+    queue.put(by("few"), 200, 201, 202)
+    assert sorted(queue.take(8)) == [0, 1, 2, 3, 4, 200, 201, 202]
+
+
+def test_each_callers_questions_go_in_order(queue: Queue) -> None:
+    queue.put(by("flood"), *range(5))
+    queue.put(by("few"), 200, 201)
+    taken = queue.take(3) + queue.take(3) + queue.take(3)
+    assert ([k for k in taken if k < 100], [k for k in taken if k > 100]) == (
+        [0, 1, 2, 3, 4],
+        [200, 201],
+    )
+
+
+def test_more_callers_than_places_have_their_turns(queue: Queue) -> None:
+    for start in range(0, 500, 100):
+        queue.put(by(start), *range(start, start + 10))
+    assert sorted(number // 100 for _ in range(5) for number in queue.take(2)) == sorted(
+        [*range(5)] * 2
+    )
+
+
+def test_a_caller_waits_for_no_more_of_others_than_it_has_itself(queue: Queue) -> None:
+    queue.put(by("flood"), *range(1000))
+    queue.put(by("few"), 2000)
+    own = [queue.lines.runs_ahead_of(caller, 4) for caller in ("few", "new", "flood")]
+    assert own == [0, 0, 250]
+
+
+def test_a_caller_with_the_most_gives_way(queue: Queue) -> None:
+    queue.put(by("flood"), 1, 2, 3)
+    queue.put(by("few"), 4)
+    newest = queue.lines.singles.pop_largest()
+    assert (newest.place, queue.lines.n_singles) == (3, 3)
+
+
+def test_a_share_is_an_even_part_of_the_room(queue: Queue) -> None:
+    queue.put(by("flood"), *range(8))
+    singles = queue.lines.singles
+    assert [singles.is_within_share(caller, 8) for caller in ("flood", "new")] == [False, True]
+
+
+def test_callers_that_have_gone_leave_nothing(queue: Queue) -> None:
+    gone, there = by("gone"), by("there")
+    queue.put(gone, 1, 2)
+    queue.put(there, 3)
+    gone.is_gone = True
+    assert (queue.take(8), len(queue.lines), len(queue.lines.singles._lines)) == ([3], 0, 0)
