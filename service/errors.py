@@ -18,6 +18,7 @@ ServiceError
 ├── DeadlineTooNear       the caller's time would run out behind those that wait already
 ├── DecisionLogOff        no decision log is on
 ├── DecisionLogAway       the decision log cannot be read or written
+│   └── DecisionLogRefuses  and not until somebody acts
 ├── DecisionMissing       the decision log has no such decision
 ├── DecisionUnreadable    what is stored is not a decision
 ├── ReplayImpossible      what a decision was made from is gone
@@ -207,9 +208,13 @@ class DecisionLogOff(ServiceError):
 class DecisionLogAway(ServiceError):
     """The decision log cannot be read or written now."""
 
-    def __init__(self, cause: Exception) -> None:
-        super().__init__("the decision log cannot be reached; try again")
+    def __init__(self, cause: Exception, why: str = "try again") -> None:
+        super().__init__(f"the decision log cannot be reached; {why}")
         self.cause = cause
+
+
+class DecisionLogRefuses(DecisionLogAway):
+    """The decision log cannot be read or written until somebody acts."""
 
 
 class DecisionMissing(ServiceError):

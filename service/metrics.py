@@ -130,6 +130,23 @@ class Metrics:
             "Whether Redis lost presets that are served here, and nobody resolved it: 1 or 0.",
             registry=self.registry,
         )
+        self.presets_unreadable = Gauge(
+            "steerrec_presets_unreadable",
+            "Presets that cannot be read from Redis; the last good ones go on.",
+            registry=self.registry,
+        )
+        self.redis_faults = Counter(
+            "steerrec_redis_faults_total",
+            "Calls that Redis did not answer or refused, by cause.",
+            ["cause"],
+            registry=self.registry,
+        )
+        self.redis_risks = Gauge(
+            "steerrec_redis_risk",
+            "Whether Redis is set up so that it may lose presets: 1 or 0.",
+            ["risk"],
+            registry=self.registry,
+        )
         self.redis_restarts = Counter(
             "steerrec_embedded_redis_restarts_total",
             "Starts of the embedded redis-server after it had ended.",

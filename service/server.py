@@ -32,8 +32,10 @@ from service.presets.conditions import compile_condition
 from service.presets.connections import redis_client
 from service.presets.follower import PresetFollower
 from service.presets.loss import StoreState
+from service.presets.redis_faults import Faults
+from service.presets.redis_risks import Risk
 from service.presets.redis_store import RedisStore
-from service.presets.replicas import ReplicaReporter, new_replica_id, served_bundle
+from service.presets.replicas import ReplicaReporter, new_replica_id, served_bundle, serving
 from service.preview.policy import PublishGate, PublishPolicy
 from service.preview.summary import RedisPreviews
 from service.process import (
@@ -151,17 +153,28 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
     async with AsyncExitStack() as stack:
         metrics, current, store = Metrics(), Current(), Store(settings.store_root)
         redis_url, keep_redis = stack.enter_context(redis_of(settings, metrics))
-        presets = RedisStore(redis_client(redis_url))
+        faults = Faults(redis_url, lambda cause: metrics.redis_faults.labels(cause).inc())
+        presets = RedisStore(redis_client(redis_url), faults=faults)
         stack.push_async_callback(presets.aclose)
         models = ServedModels(store, settings, current, metrics)
-        follower = PresetFollower(presets, _presets_folder(settings, seat), models.use_presets)
+        replica_id = _replica_id(settings, seat)
+        follower = PresetFollower(
+            presets,
+            _presets_folder(settings, seat),
+            models.use_presets,
+            others=partial(serving, presets, replica_id),
+        )
         await follower.start()
         await models.load()
         _show_freshness(metrics, follower)
         _show_states(metrics, current)
-        replica_id = _replica_id(settings, seat)
         status = partial(_status, replica_id, current, follower)
-        reporter = ReplicaReporter(presets, status, lambda: (current.snapshot, follower.state))
+        reporter = ReplicaReporter(
+            presets,
+            status,
+            lambda: (current.snapshot, follower.state),
+            lambda: follower.stored.tip,
+        )
         batcher = Batcher(
             metrics,
             max_batch=settings.max_batch,
@@ -172,7 +185,7 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
         )
         stack.push_async_callback(batcher.stop)
         recommender = Recommender(current, batcher, follower, compile_condition, settings.limits)
-        decisions = _decision_log(settings, redis_url)
+        decisions = _decision_log(settings, redis_url, faults)
         share = settings.decision_sample_share
         recorder = await _recorder(stack, decisions, metrics, share, replica_id)
         alone = Batcher(Metrics(), max_batch=1, queue_limit=REPLAYS_WAITING, has_thread=True)
@@ -183,7 +196,7 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
             Recommender(current, alone, follower, compile_condition, settings.limits),
         )
         policy = PublishPolicy.of(settings)
-        previews = RedisPreviews(redis_client(redis_url))
+        previews = RedisPreviews(redis_client(redis_url), faults=faults)
         stack.push_async_callback(previews.aclose)
         publish_gate = PublishGate(
             policy,
@@ -291,12 +304,13 @@ def _status(
     )
 
 
-def _decision_log(settings: Settings, redis_url: str) -> DecisionLog | None:
+def _decision_log(settings: Settings, redis_url: str, faults: Faults) -> DecisionLog | None:
     """Where decisions are kept; None: nowhere."""
     if settings.decision_log is None:
         return None
     if settings.decision_log == DECISIONS_IN_REDIS:
-        return RedisLog(redis_client(redis_url), keep=settings.decision_keep)
+        client = redis_client(redis_url)
+        return RedisLog(client, keep=settings.decision_keep, faults=faults)
     return FileLog(Path(settings.decision_log), max_bytes=settings.decision_file_bytes)
 
 
@@ -327,6 +341,13 @@ def _show_freshness(metrics: Metrics, follower: PresetFollower) -> None:
     metrics.snapshot_age.set_function(follower.age_s)
     metrics.redis_connected.set_function(lambda: float(follower.is_connected))
     metrics.store_lost_data.set_function(lambda: float(follower.state is StoreState.LOST_DATA))
+    metrics.presets_unreadable.set_function(lambda: float(len(follower.stored.unreadable)))
+    for risk in Risk:
+        metrics.redis_risks.labels(risk).set_function(partial(_has_risk, follower, risk))
+
+
+def _has_risk(follower: PresetFollower, risk: Risk) -> float:
+    return float(risk in follower.risks)
 
 
 def _show_states(metrics: Metrics, current: Current) -> None:

@@ -67,14 +67,18 @@ TABLE: Mapping[type[Exception], Answer] = {
     preset_errors.StoreUnavailable: Answer(
         grpc.StatusCode.UNAVAILABLE, "PRESET_STORE_UNAVAILABLE", STORE_RETRY_AFTER_S
     ),
+    preset_errors.StoreRefuses: Answer(grpc.StatusCode.FAILED_PRECONDITION, "PRESET_STORE_REFUSES"),
     preset_errors.StoreLostData: Answer(grpc.StatusCode.FAILED_PRECONDITION, "STORE_LOST_DATA"),
     preset_errors.NothingLost: Answer(grpc.StatusCode.FAILED_PRECONDITION, "NOTHING_LOST"),
+    preset_errors.NothingKept: Answer(grpc.StatusCode.FAILED_PRECONDITION, "NOTHING_KEPT"),
+    preset_errors.RecordCorrupt: Answer(grpc.StatusCode.FAILED_PRECONDITION, "RECORD_UNREADABLE"),
     errors.Overloaded: Answer(grpc.StatusCode.UNAVAILABLE, "OVERLOADED", RETRY_AFTER_S),
     errors.Draining: Answer(grpc.StatusCode.UNAVAILABLE, "DRAINING", DRAIN_RETRY_AFTER_S),
     errors.DecisionLogOff: Answer(grpc.StatusCode.FAILED_PRECONDITION, "DECISION_LOG_OFF"),
     errors.DecisionLogAway: Answer(
         grpc.StatusCode.UNAVAILABLE, "DECISION_LOG_AWAY", STORE_RETRY_AFTER_S
     ),
+    errors.DecisionLogRefuses: Answer(grpc.StatusCode.FAILED_PRECONDITION, "DECISION_LOG_REFUSES"),
     errors.DecisionMissing: Answer(grpc.StatusCode.NOT_FOUND, "DECISION_MISSING"),
     errors.DecisionUnreadable: Answer(grpc.StatusCode.FAILED_PRECONDITION, "DECISION_UNREADABLE"),
     errors.ReplayImpossible: Answer(grpc.StatusCode.FAILED_PRECONDITION, "REPLAY_IMPOSSIBLE"),
@@ -149,11 +153,24 @@ def _details(error: Exception, answer: Answer, request_id: str) -> Iterable[Mess
 def _facts(error: Exception) -> dict[str, str]:
     """What a program may want to know of an error beside its fields."""
     match error:
-        case preset_errors.EtagMismatch(revision=revision, active=active, written=written):
-            facts = {"newest_revision": str(revision), "revision_in_force": str(active)}
-            return facts | ({"written": written} if written else {})
+        case preset_errors.EtagMismatch(revision=revision, active=active, last=last):
+            numbers = {"newest_revision": str(revision), "revision_in_force": str(active)}
+            return numbers | _last_write(last)
+        case preset_errors.StoreUnavailable(fault=fault):
+            return {"cause": fault.cause.value}
         case _:
             return {}
+
+
+def _last_write(last: preset_errors.LastWrite | None) -> dict[str, str]:
+    if last is None:
+        return {}
+    return {
+        "changed_by": last.author,
+        "change": last.action,
+        "changed_revision": str(last.revision),
+        "changed_at": last.time.isoformat(timespec="seconds"),
+    }
 
 
 def _packed(detail: Message) -> any_pb2.Any:

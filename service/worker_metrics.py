@@ -34,7 +34,8 @@ GAUGES: Mapping[str, Callable[[Iterable[float]], float]] = {
     "steerrec_snapshot_age_seconds": max,
     "steerrec_redis_connected": min,
     "steerrec_preset_store_lost_data": max,
-    "steerrec_label_followed": min,
+    "steerrec_presets_unreadable": max,
+    "steerrec_redis_risk": max,
     "steerrec_model_info": max,
 }
 """What each gauge of several workers is as one; every gauge is here."""

@@ -101,5 +101,5 @@ class DecisionRecorder:
     def _tell(self, away: DecisionLogAway) -> None:
         """Says once that the log is away, not for every decision."""
         if not self._is_away:
-            log.warning("decisions are dropped while the log is away: %r", away.cause)
+            log.warning("decisions are dropped while the log is away: %s", away)
         self._is_away = True

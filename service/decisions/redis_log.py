@@ -1,21 +1,27 @@
 """Decisions in a capped Redis stream, beside the presets."""
 
-import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, cast
 
-from redis.exceptions import RedisError
 from steerrec.v1.decision_pb2 import Decision
 
 from service.decisions.log import MAX_PAGE_BYTES, Page
 from service.decisions.record import from_json, parsed_decision_id, to_json
-from service.errors import DecisionLogAway, DecisionUnreadable, InvalidRequest, Violation
+from service.errors import (
+    DecisionLogAway,
+    DecisionLogRefuses,
+    DecisionUnreadable,
+    InvalidRequest,
+    Violation,
+)
 from service.presets.connections import Client
+from service.presets.errors import RecordCorrupt, StoreUnavailable
 from service.presets.keys import Keys
+from service.presets.redis_calls import RedisCalls
+from service.presets.redis_faults import Faults
 
-CALL_TIMEOUT_S = 2.0
 SLACK_MS = 60_000
 """How far the clocks of replicas and Redis may differ, so that an id is found at once."""
 CHUNK = 100
@@ -30,15 +36,24 @@ log = logging.getLogger(__name__)
 class RedisLog:
     """Satisfies `DecisionLog`."""
 
-    def __init__(self, client: Client, *, keep: int, keys: Keys | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        keep: int,
+        keys: Keys | None = None,
+        faults: Faults | None = None,
+    ) -> None:
         """Make it.
 
         Args:
             client: of the presets' Redis; this log's own from now on.
             keep: decisions that are kept; a few more may be.
             keys: of the deployment.
+            faults: reads the errors of that Redis.
         """
-        self._redis: Any = client
+        self._calls = RedisCalls(client, faults)
+        self._redis = self._calls.redis
         self._keep = keep
         self._key = (keys or Keys()).decisions
 
@@ -77,7 +92,7 @@ class RedisLog:
 
     async def aclose(self) -> None:
         """See DecisionLog."""
-        await self._redis.aclose()
+        await self._calls.aclose()
 
     async def _forward(self, start: str) -> AsyncIterator[Entry]:
         """Entries from `start` on, oldest first."""
@@ -102,12 +117,16 @@ class RedisLog:
 
         Raises:
             DecisionLogAway: there was none in time, or it was an error.
+            DecisionLogRefuses: it will be the same error until somebody acts.
         """
         try:
-            async with asyncio.timeout(CALL_TIMEOUT_S):
-                return await call
-        except (RedisError, OSError, TimeoutError) as error:
-            raise DecisionLogAway(error) from error
+            return await self._calls.call(call, self._key)
+        except StoreUnavailable as away:
+            kind = DecisionLogAway if away.fault.is_passing else DecisionLogRefuses
+            raise kind(away, str(away.fault)) from away
+        except RecordCorrupt as corrupt:
+            remedy = "rename or delete that key; decisions are kept again then"
+            raise DecisionLogRefuses(corrupt, f"{corrupt}: {remedy}") from corrupt
 
 
 def _readable(fields: dict[str, str]) -> Iterable[Decision]:

@@ -221,7 +221,7 @@ class Verification:
 
 
 def verify(events: Iterable[AuditEvent], tip: Tip) -> Verification:
-    """Whether the chain is unbroken.
+    """Whether the chain is unbroken. Events may be missing before one that ended a loss.
 
     Args:
         events: all of them, oldest first.
@@ -229,14 +229,19 @@ def verify(events: Iterable[AuditEvent], tip: Tip) -> Verification:
     """
     at, n_events = START, 0
     recoveries: list[AuditEvent] = []
+    gap: Verification | None = None
     for event in events:
         if why := _why_not_next(event, at):
             broken = ChainBreak(event.sequence, why)
-            return Verification(n_events, at, tuple(recoveries), broken)
+            gap = gap or Verification(n_events, at, tuple(recoveries), broken)
+            if event.hash != hash_of(event):
+                return gap
+        elif event.action.is_of_store:
+            gap = None
         at, n_events = event.tip, n_events + 1
         if event.action.is_of_store:
             recoveries.append(event)
-    return Verification(n_events, at, tuple(recoveries), _end_missing(at, tip))
+    return gap or Verification(n_events, at, tuple(recoveries), _end_missing(at, tip))
 
 
 def _why_not_next(event: AuditEvent, at: Tip) -> str:

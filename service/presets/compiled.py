@@ -161,6 +161,8 @@ class CompiledPresets:
     """Revisions that were never in force, by preset name: no request gets them."""
     active: Mapping[str, int] = field(default_factory=dict)
     """The revision in force, by preset name."""
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Why a preset cannot be read from the store, by name."""
 
     def layer(self, name: str, revision: int | None = None) -> Compiled:
         """What a request that names this preset gets.
@@ -230,6 +232,8 @@ class StoredPresets:
     """Id of the newest audit event that is in here."""
     tip: Tip = START
     """Where the audit chain stands with that event."""
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Why a preset cannot be read from the store, by name. What is above of it is the last good."""
 
     def in_force(self) -> Iterable[tuple[str, tuple[PresetRevision, ...]]]:
         """Names and kept revisions, drafts left out, of presets that have one in force."""
@@ -268,14 +272,23 @@ def compile_presets(
             r.revision: before.by_name[name][r.revision] if r in known else bench.compiled(r)
             for r in records
         }
-        revisions.setdefault(active[name], _unreadable(name, active[name]))
+        revisions.setdefault(active[name], _unreadable(name, active[name], stored))
         by_name[name] = revisions
-    return CompiledPresets(by_name, dict(stored.in_force()), dict(stored.drafts()), active)
+    for name in stored.unreadable.keys() - stored.heads.keys():
+        active[name], by_name[name] = 0, {0: _unreadable(name, 0, stored)}
+    return CompiledPresets(
+        by_name,
+        dict(stored.in_force()),
+        dict(stored.drafts()),
+        active,
+        stored.unreadable,
+    )
 
 
-def _unreadable(name: str, revision: int) -> RefusedPreset:
-    """A revision that the store has in a form that this version does not know."""
-    fault = RuleFault(f"revision {revision}", "is stored in a form that this version cannot read")
+def _unreadable(name: str, revision: int, stored: StoredPresets) -> RefusedPreset:
+    """A revision that cannot be read from the store; 0: not even which one is in force."""
+    why = stored.unreadable.get(name, "is stored in a form that this version cannot read")
+    fault = RuleFault(f"revision {revision}" if revision else "preset", why)
     return RefusedPreset(name, revision, (), (fault,))
 
 

@@ -126,6 +126,7 @@ def _shared(parts: RedisUrl) -> dict[str, Any]:
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         "socket_timeout": None,
         "decode_responses": True,
+        "encoding_errors": "backslashreplace",  # a byte that is no text must not end the reading
         "retry": _no_retry(),
     }
 

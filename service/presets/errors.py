@@ -11,13 +11,19 @@ PresetError
 ├── TooManyDefaults   as many presets apply to every request as may
 ├── ChainContended    other changes kept coming first
 ├── StoreUnavailable  Redis cannot be reached
+│   └── StoreRefuses  Redis refuses, and goes on to until somebody acts
 ├── StoreLostData     Redis has less than it had
 ├── NothingLost       a loss is to be resolved, and there is none
+├── NothingKept       a loss is to be restored from a replica that has no copy
 ├── RecordCorrupt     what is stored is not a preset
 └── RedisNotStarted   the embedded redis-server did not come up
 """
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
 from service.errors import ServiceError
+from service.presets.redis_faults import Fault
 
 
 class PresetError(ServiceError):
@@ -51,23 +57,47 @@ class PresetExists(PresetError):
         self.name = name
 
 
+@dataclass(frozen=True, slots=True)
+class LastWrite:
+    """Who changed a preset last."""
+
+    author: str
+    action: str
+    """What they did, such as `published`."""
+    revision: int
+    """That it was about."""
+    time: datetime
+    """UTC."""
+
+    @property
+    def time_text(self) -> str:
+        """To the second, with its zone."""
+        return self.time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+    def __str__(self) -> str:
+        return f"{self.author} {self.action} revision {self.revision} at {self.time_text}"
+
+
 class EtagMismatch(PresetError):
     """Somebody else wrote in between, or the etag was never right."""
 
-    def __init__(self, name: str, revision: int, active: int, written: str = "") -> None:
+    def __init__(
+        self, name: str, revision: int, active: int, last: LastWrite | None = None
+    ) -> None:
         in_force = f"revision {active} is in force" if active else "none is in force"
+        by = f" ({last})" if last else ""
         super().__init__(
-            f"preset {name!r} is no longer as it was when its etag was read: its newest revision"
-            f" is {revision}{written and f', {written}'}, and {in_force}; read it, and make the"
-            " change again"
+            f"preset {name!r} is not as you read it: somebody changed it since{by}. It is at"
+            f" revision {revision} with another etag, and {in_force}. Read it again, look at"
+            " what changed, and repeat your change with the new etag; nothing was written"
         )
         self.name = name
         self.revision = revision
         """The newest."""
         self.active = active
         """The one in force; 0: none."""
-        self.written = written
-        """Who wrote the newest revision, and when; empty: not known."""
+        self.last = last
+        """The newest change; None: it is unknown."""
 
 
 class NotADraft(PresetError):
@@ -143,24 +173,38 @@ class ChainContended(PresetError):
 
 
 class StoreUnavailable(PresetError):
-    """Redis cannot be reached; presets in force go on being served."""
+    """Redis cannot be reached, or not now; presets in force go on being served."""
 
-    def __init__(self, cause: Exception) -> None:
-        super().__init__("Redis cannot be reached; nothing was written that is not confirmed")
-        self.cause = cause
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(f"{fault}; nothing was written that is not confirmed")
+        self.fault = fault
+
+
+class StoreRefuses(StoreUnavailable):
+    """Redis refuses the call, and every other like it until somebody acts."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault)
+        self.args = (str(fault),)
+
+
+def unavailable(fault: Fault) -> StoreUnavailable:
+    """The error of a fault: one that passes by itself, or one that does not."""
+    return StoreUnavailable(fault) if fault.is_passing else StoreRefuses(fault)
 
 
 class StoreLostData(PresetError):
-    """The store has less than it had: flushed, restored from an old copy, or another one."""
+    """The store has less than it had: flushed, evicted, restored from an old copy, or another."""
 
-    def __init__(self, cursor: str, note: str = "") -> None:
+    def __init__(self, what: str, note: str = "") -> None:
         super().__init__(
-            f"the store of presets lost its data: change {cursor}, which is served here, is not in"
-            " it. Until an operator decides the last good presets are served and nothing is"
-            " written: `steerrec preset store restore` writes back what this replica serves,"
-            f" `steerrec preset store accept` takes what the store has{note}"
+            f"the store of presets lost its data: {what}{note}. Until an operator decides the last"
+            " good presets are served and nothing is written: `steerrec preset store restore`"
+            " writes back what this replica serves, `steerrec preset store accept` takes what the"
+            " store has"
         )
-        self.cursor = cursor
+        self.what = what
+        """The first thing that is missing."""
 
 
 class NothingLost(PresetError):
@@ -170,11 +214,23 @@ class NothingLost(PresetError):
         super().__init__("the store has everything that this replica serves: nothing was lost")
 
 
+class NothingKept(PresetError):
+    """A loss is to be restored from a replica that started without a copy of the presets."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this replica started without a copy of the presets and has nothing to write back:"
+            " restore from a replica that served them, give Redis a backup, or accept what the"
+            " store has"
+        )
+
+
 class RecordCorrupt(PresetError):
     """What is stored under a preset's key is not a preset."""
 
     def __init__(self, where: str, why: str) -> None:
         super().__init__(f"{where}: {why}")
+        self.why = why
 
 
 class RedisNotStarted(PresetError):

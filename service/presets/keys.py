@@ -4,9 +4,18 @@ All share the hash tag `{<prefix>}`, so that on a Cluster they live in one slot 
 write them together. None expires: presets and their history are kept.
 """
 
+from enum import Enum
 from typing import NamedTuple
 
 PREFIX = "steerrec"
+
+
+class WhenGone(Enum):
+    """What it means that a key, or a part of it, is gone."""
+
+    LOST_DATA = "the store lost data: nothing is written until an operator resolves it"
+    WRITTEN_AGAIN = "nothing: the running replicas write it again"
+    FORGOTTEN = "nothing for presets: old entries are dropped in any case"
 
 
 class Keys(NamedTuple):
@@ -25,13 +34,28 @@ class Keys(NamedTuple):
 
     @property
     def audit(self) -> str:
-        """Stream of changes: the fields of `audit.AuditEvent`, each as text. Never trimmed."""
+        """Stream of changes: the fields of `audit.AuditEvent`, each as text, and `counted`, 1
+        where the census was written with the event. Never trimmed."""
         return f"{{{self.prefix}}}:audit"
 
     @property
     def audit_tip(self) -> str:
         """String: sequence and hash of the newest event, as `audit.Tip` has them as text."""
         return f"{{{self.prefix}}}:audit-tip"
+
+    @property
+    def census(self) -> str:
+        """Hash: what the other keys hold at least, written with every change: `tip`, `events` and
+        `last` (length and newest id of the audit stream), `heads` (their number), `fields` (of
+        the census itself), and for each preset `etag:<name>`, `revisions:<name>` and
+        `previews:<name>` (numbers of entries)."""
+        return f"{{{self.prefix}}}:census"
+
+    @property
+    def seen(self) -> str:
+        """String: the newest tip that any replica served, as text. A replica that starts with an
+        empty folder compares it with what the store has."""
+        return f"{{{self.prefix}}}:seen"
 
     def previews(self, name: str) -> str:
         """Hash: revision number -> `preview.summary.PreviewSummary` as JSON, the last preview of
@@ -50,3 +74,17 @@ class Keys(NamedTuple):
         """Hash: replica id -> `<Redis time in ms>:<ReplicaStatus message as base64>`. An entry
         goes once its replica was silent for `replicas.FORGET_S`."""
         return f"{{{self.prefix}}}:replicas"
+
+
+WHEN_GONE = {
+    "heads": WhenGone.LOST_DATA,
+    "revisions": WhenGone.LOST_DATA,
+    "audit": WhenGone.LOST_DATA,
+    "audit_tip": WhenGone.LOST_DATA,
+    "census": WhenGone.LOST_DATA,
+    "previews": WhenGone.LOST_DATA,
+    "seen": WhenGone.WRITTEN_AGAIN,
+    "replicas": WhenGone.WRITTEN_AGAIN,
+    "decisions": WhenGone.FORGOTTEN,
+}
+"""By the key's name in `Keys`; the tests delete each in turn."""

@@ -15,6 +15,7 @@ from service.presets.errors import (
     AlreadyInForce,
     ChainContended,
     EtagMismatch,
+    LastWrite,
     NeverInForce,
     NotADraft,
     PresetExists,
@@ -106,7 +107,7 @@ class Lifecycle:
             PresetMissing: there is none, or it was deleted.
         """
         head = await self._living(name)
-        return Stored(await self._record(name, head.shown), head)
+        return Stored(await self._shown(name, head), head)
 
     async def at(self, name: str, revision: int) -> Stored:
         """One revision, of a deleted preset too.
@@ -194,7 +195,7 @@ class Lifecycle:
             TooManyDrafts: as many are open as may be.
         """
         head = await self._expected(name, etag)
-        before = await self._record(name, head.shown)
+        before = await self._shown(name, head)
         record = next_revision(change(before), head, self._clock())
         action = AuditAction.DRAFTED if as_draft else AuditAction.UPDATED
         stored = await self._written(action, record, head, is_dry=is_dry)
@@ -280,7 +281,7 @@ class Lifecycle:
             EtagMismatch: the etag is not the preset's.
         """
         before = await self._expected(name, etag)
-        record = await self._record(name, before.shown)
+        record = await self._shown(name, before)
         head = archived(before)
         if is_dry:
             return Stored(record, head)
@@ -300,6 +301,17 @@ class Lifecycle:
         record = await self._store.revision(name, revision)
         if record is None:
             raise PresetMissing(name, revision)
+        return record
+
+    async def _shown(self, name: str, head: Head) -> PresetRevision:
+        """The revision in force; of a preset with drafts only, the newest.
+
+        Raises:
+            StoreLostData: it is gone, which nothing but a loss explains.
+        """
+        record = await self._store.revision(name, head.shown)
+        if record is None:
+            raise StoreLostData(f"preset {name} lacks its revision {head.shown}")
         return record
 
     async def _expected(self, name: str, etag: str, *, is_archived_too: bool = False) -> Head:
@@ -376,7 +388,9 @@ class Lifecycle:
                     return outcome
                 case TipLost():
                     if outcome.tip.sequence <= tip.sequence:  # it forked, or went back
-                        raise StoreLostData(f"event {tip.sequence}")
+                        raise StoreLostData(
+                            f"event {tip.sequence}, which is served here, is not in it"
+                        )
                     tip = outcome.tip
                     await asyncio.sleep(random.uniform(0, PAUSE_S * tries))  # noqa: S311
                 case _:
@@ -387,12 +401,15 @@ class Lifecycle:
         return await self._mismatch(name, await self._store.head(name))
 
     async def _mismatch(self, name: str, head: Head | None) -> EtagMismatch:
-        """With who wrote the newest revision, and when."""
-        if head is None:
-            return EtagMismatch(name, 0, 0)
-        newest = await self._store.revision(name, head.revision)
-        written = f"by {newest.author} at {newest.update_time:%Y-%m-%dT%H:%M:%SZ}" if newest else ""
-        return EtagMismatch(name, head.revision, head.active, written)
+        """What a caller with an old etag is told: where the preset stands, and who changed it."""
+        event = await self._store.last_event(name)
+        last = _last_write(event) if event else None
+        return EtagMismatch(name, head.revision if head else 0, head.active if head else 0, last)
+
+
+def _last_write(event: AuditEvent) -> LastWrite:
+    action = event.action.lower().replace("_", " ")
+    return LastWrite(event.author, action, event.revision, event.event_time)
 
 
 def _refuse_more_drafts(name: str, head: Head | None) -> None:

@@ -21,6 +21,9 @@ from service.presets.targeting import Targeting, targeting_from_proto, targeting
 from steering.errors import RuleFault
 from steering.rules import Rule
 
+MAX_REVISION = 2**53
+"""A number that JSON carries exactly."""
+
 
 @dataclass(frozen=True, slots=True)
 class PresetRevision:
@@ -110,9 +113,24 @@ def head_from_json(text: str | bytes) -> Head:
     try:
         values = json.loads(text)
         in_force = 0 if values["is_archived"] else values["revision"]
-        return Head(**({"active": in_force} | values | {"drafts": tuple(values.get("drafts", ()))}))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RecordCorrupt("head", str(error)) from error
+        head = Head(**({"active": in_force} | values | {"drafts": tuple(values.get("drafts", ()))}))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise RecordCorrupt("head", f"is no JSON of a head ({type(error).__name__})") from error
+    if fault := _head_fault(head):
+        raise RecordCorrupt("head", fault)
+    return head
+
+
+def _head_fault(head: Head) -> str:
+    """What no head that was written can hold; empty: nothing."""
+    numbers = (head.revision, head.active, *head.drafts)
+    if not all(type(number) is int and 0 <= number <= MAX_REVISION for number in numbers):
+        return "holds a revision that is no number from 0 on"
+    if head.revision < max(numbers):
+        return f"names revision {max(numbers)} of {head.revision}"
+    if type(head.is_archived) is not bool or type(head.etag) is not str:
+        return "holds a value of another type"
+    return ""
 
 
 def drafted(before: Head | None, record: PresetRevision) -> Head:
@@ -148,6 +166,11 @@ def restored(served: Head, found: Head | None) -> Head:
     return _marked(served._replace(revision=found.revision, drafts=drafts), found)
 
 
+def remnant(revision: int) -> Head:
+    """The head of a preset whose own is gone while revisions up to this one are there."""
+    return _marked(Head(revision, "", True, 0), None)
+
+
 def archived(before: Head) -> Head:
     """The head of the same preset, out of force."""
     return _marked(before._replace(is_archived=True, active=0), before)
@@ -177,8 +200,11 @@ def from_json(text: str | bytes) -> PresetRevision:
     """
     try:
         return from_proto(json_format.Parse(text, preset_pb2.Preset()))
-    except (json_format.ParseError, RuleFault, InvalidRequest) as error:
-        raise RecordCorrupt("revision", str(error)) from error
+    except (
+        *(json_format.ParseError, RuleFault, InvalidRequest),
+        *(ValueError, OverflowError, RecursionError),
+    ) as error:
+        raise RecordCorrupt("revision", str(error)[:200]) from error
 
 
 def to_proto(record: PresetRevision, head: Head | None = None) -> preset_pb2.Preset:

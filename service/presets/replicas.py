@@ -16,8 +16,10 @@ from uuid import uuid4
 from google.protobuf.message import DecodeError
 from steerrec.v1 import preset_pb2
 
+from service.presets.audit import START, Tip
 from service.presets.compiled import CompiledPreset, CompiledPresets
 from service.presets.errors import StoreUnavailable
+from service.presets.redis_faults import Cause
 
 TELL_S = 10.0
 """Longest silence of a replica."""
@@ -40,8 +42,17 @@ class Told(NamedTuple):
 class ReplicaReports(Protocol):
     """Where replicas tell. Both methods raise StoreUnavailable where it cannot be reached."""
 
-    async def tell(self, replica_id: str, report: str, forget_s: float) -> None:
-        """Puts the report in place of the replica's last one; forgets those silent for so long."""
+    async def tell(
+        self, replica_id: str, report: str, forget_s: float, served: Tip = START, /
+    ) -> None:
+        """Puts the report in place of the replica's last one; forgets those silent for so long.
+
+        Args:
+            replica_id: who tells.
+            report: what it tells.
+            forget_s: silence after which another replica is forgotten.
+            served: tip of the newest event that it serves; the highest of all is kept for good.
+        """
 
     async def told(self, forget_s: float) -> Mapping[str, Told]:
         """The last report of each replica that told within so many seconds."""
@@ -60,6 +71,7 @@ class ReplicaReporter:
         reports: ReplicaReports,
         status: Callable[[], preset_pb2.ReplicaStatus],
         swapped: Callable[[], object],
+        served: Callable[[], Tip] = lambda: START,
     ) -> None:
         """Tells nothing yet.
 
@@ -67,10 +79,14 @@ class ReplicaReporter:
             reports: where to tell.
             status: what this replica serves now.
             swapped: gives something that is unequal to before after each swap.
+            served: tip of the newest event that this replica serves.
         """
         self._reports = reports
         self._status = status
         self._swapped = swapped
+        self._served = served
+        self._fault: Cause | None = None
+        """Why the last report was not told; None: it was."""
 
     async def tell_on(self) -> None:
         """Tells for ever; a store that is away hears of it when it is back."""
@@ -86,9 +102,13 @@ class ReplicaReporter:
     async def _tell(self) -> None:
         status = self._status()
         try:
-            await self._reports.tell(status.replica_id, to_text(status), FORGET_S)
+            await self._reports.tell(status.replica_id, to_text(status), FORGET_S, self._served())
         except StoreUnavailable as error:
-            log.debug("what is served here could not be told: %s", error)
+            if error.fault.cause is not self._fault and not error.fault.is_passing:
+                log.warning("what is served here cannot be told to other replicas: %s", error)
+            self._fault = error.fault.cause
+        else:
+            self._fault = None
 
     async def statuses(self) -> list[preset_pb2.ReplicaStatus]:
         """What every replica serves, by id; of this one, what it serves now.
@@ -109,6 +129,17 @@ class ReplicaReporter:
         own = self._status()
         own.report_time.GetCurrentTime()
         return own
+
+
+async def serving(reports: ReplicaReports, own_id: str) -> list[str]:
+    """Ids of the other running replicas that serve a part of the audit chain."""
+    told = await reports.told(FORGET_S)
+    statuses = {name: _from_text(report) for name, (_, report) in told.items()}
+    return sorted(
+        name
+        for name, status in statuses.items()
+        if name != own_id and status is not None and status.audit_sequence
+    )
 
 
 def served_bundle(label: str, version: str, presets: CompiledPresets) -> preset_pb2.ServedBundle:
@@ -162,6 +193,7 @@ def _served_preset(name: str, active: int, presets: CompiledPresets) -> preset_p
 def _faults(name: str, active: int, presets: CompiledPresets) -> Iterator[str]:
     """Why the revision in force is not served; nothing: it is."""
     in_force = presets.by_name[name][active]
-    if isinstance(in_force, CompiledPreset):
-        return
-    yield from map(str, in_force.faults)
+    if not isinstance(in_force, CompiledPreset):
+        yield from map(str, in_force.faults)
+    elif name in presets.unreadable:
+        yield f"the last good one goes on: {presets.unreadable[name]}"

@@ -1,12 +1,14 @@
 """What presets need of a store. The Redis one satisfies it; so does the tests' in-memory one."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from service.presets.audit import AuditEvent, Tip, chained
 from service.presets.compiled import StoredPresets
 from service.presets.record import Head, PresetRevision
+from service.presets.redis_faults import Fault
+from service.presets.redis_risks import Risk
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,9 @@ class Recovery:
     tip: Tip
     """What the tip of the chain has to be still."""
     event: AuditEvent
-    """Chained to that tip."""
+    """Chained to the newest event that there is."""
+    dropped: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Revisions that are removed since they cannot be read, by name."""
 
 
 class Written(NamedTuple):
@@ -81,6 +85,17 @@ class Changes(NamedTuple):
     """Events that ended a loss: whatever may have changed."""
 
 
+class Look(NamedTuple):
+    """What one look at the store found."""
+
+    has_cursor: bool
+    """Whether the audit event that was asked for is still there."""
+    lost: str
+    """The first thing that is missing; empty: nothing."""
+    unreadable: Mapping[str, str]
+    """Why a preset cannot be read, by name, of those that were looked at."""
+
+
 class AuditPage(NamedTuple):
     """A part of the chain, with its tip of the same moment."""
 
@@ -95,10 +110,15 @@ class AuditPage(NamedTuple):
 
 
 class PresetStore(Protocol):
-    """Keeps presets. Every method raises StoreUnavailable where the store cannot be reached."""
+    """Keeps presets. Every method raises StoreUnavailable where the store cannot be reached, and
+    RecordCorrupt where what it reads is none of ours."""
+
+    @property
+    def write_fault(self) -> Fault | None:
+        """Why the last write was not made; None: it was."""
 
     async def heads(self) -> Mapping[str, Head]:
-        """Head of every preset, by name; archived ones too."""
+        """Head of every preset, by name; archived ones too, unreadable ones left out."""
 
     async def head(self, name: str) -> Head | None:
         """Head of one preset; None: it was never written."""
@@ -110,13 +130,27 @@ class PresetStore(Protocol):
         """Some revisions, in the order asked for; those that cannot be read are left out."""
 
     async def write(self, change: Change) -> Written | HeadLost | TipLost:
-        """The change whole, or nothing; the head is looked at before the tip."""
+        """The change whole, or nothing; the head is looked at before the tip.
+
+        Raises:
+            StoreLostData: the store has less than was written to it.
+        """
 
     async def recover(self, recovery: Recovery) -> Written | TipLost:
         """Heads, revisions and event whole, or nothing but revisions that no head names."""
 
     async def tip(self) -> Tip:
-        """Where the audit chain stands."""
+        """Where the audit chain stands, as kept beside it."""
+
+    async def chain_end(self) -> Tip:
+        """The tip of the newest event that there is; START: there is none."""
+
+    async def last_event(self, name: str) -> AuditEvent | None:
+        """The newest event of a preset; None: it is not among the last few hundred."""
+
+    async def remnants(self, names: Collection[str]) -> Mapping[str, Head]:
+        """Of presets whose head is gone and some revisions are not: an archived head that goes on
+        behind them."""
 
     async def audit_events(self, after: str, limit: int) -> AuditPage:
         """Events after a cursor, at most so many; "0-0": from the first."""
@@ -126,6 +160,12 @@ class PresetStore(Protocol):
 
     async def has(self, cursor: str) -> bool:
         """Whether the audit event is still there; "0-0" always is."""
+
+    async def look(self, cursor: str, names: Collection[str] = (), /) -> Look:
+        """Whether anything is missing, and whether these presets can be read."""
+
+    async def risks(self) -> Mapping[Risk, str]:
+        """What may make the store lose data, with what to do; nothing where it is unknown."""
 
     async def read_all(self, kept_revisions: int) -> StoredPresets:
         """Everything, with the revisions of each preset that its head says are kept."""

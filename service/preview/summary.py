@@ -1,19 +1,18 @@
 """What is kept of a preview, beside the revision that was previewed."""
 
-import asyncio
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
-
-from redis.exceptions import RedisError
+from typing import Protocol
 
 from service.presets.connections import Client
-from service.presets.errors import StoreUnavailable
+from service.presets.errors import RecordCorrupt
 from service.presets.keys import Keys
 from service.presets.record import PresetRevision
+from service.presets.redis_calls import RedisCalls
+from service.presets.redis_faults import Faults
+from service.presets.scripts import PREVIEWED
 from service.preview.effects import Effects
 
-CALL_TIMEOUT_S = 2.0
 PREVIEWS_KEPT = 50
 """Revisions of a preset whose last preview is kept."""
 
@@ -81,40 +80,30 @@ class Previews(Protocol):
 class RedisPreviews:
     """Satisfies `Previews`."""
 
-    def __init__(self, client: Client, keys: Keys | None = None) -> None:
-        self._redis: Any = client
+    def __init__(
+        self, client: Client, keys: Keys | None = None, faults: Faults | None = None
+    ) -> None:
+        """Connects on first use; arguments as for `RedisStore`."""
+        self._calls = RedisCalls(client, faults)
         self._keys = keys or Keys()
 
     async def keep(self, record: PresetRevision, summary: PreviewSummary) -> None:
         """See Previews. The lowest revisions make room."""
-        key = self._keys.previews(record.name)
         text = json.dumps(asdict(summary), sort_keys=True)
-        await self._call(self._redis.hset(key, str(record.revision), text))
-        kept = sorted(map(int, await self._call(self._redis.hkeys(key))))
-        if over := kept[:-PREVIEWS_KEPT]:
-            await self._call(self._redis.hdel(key, *map(str, over)))
+        keys = (self._keys.previews(record.name), self._keys.census)
+        kept = str(PREVIEWS_KEPT)
+        await self._calls.written(PREVIEWED, keys, str(record.revision), text, kept, record.name)
 
     async def of(self, record: PresetRevision) -> PreviewSummary | None:
         """See Previews."""
         key = self._keys.previews(record.name)
-        text = await self._call(self._redis.hget(key, str(record.revision)))
+        reading = self._calls.redis.hget(key, str(record.revision))
         try:
+            text = await self._calls.call(reading, key)
             return PreviewSummary(**json.loads(text)) if text else None
-        except (ValueError, TypeError):
+        except (RecordCorrupt, ValueError, TypeError, RecursionError):
             return None
 
     async def aclose(self) -> None:
         """Gives connections back."""
-        await self._redis.aclose()
-
-    async def _call(self, call: Any) -> Any:
-        """The reply.
-
-        Raises:
-            StoreUnavailable: there was none in time, or it was an error.
-        """
-        try:
-            async with asyncio.timeout(CALL_TIMEOUT_S):
-                return await call
-        except (RedisError, OSError, TimeoutError) as error:
-            raise StoreUnavailable(error) from error
+        await self._calls.aclose()

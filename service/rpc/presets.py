@@ -96,7 +96,7 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
         """A new preset."""
         refuse_if([*name_violations(request.preset.name), *signature_violations(request)])
         blank = PresetRevision(request.preset.name, "", (), "", 0, "", "", EPOCH, EPOCH)
-        await self._follower.check_store()
+        await self._follower.check_store(request.preset.name)
         draft = self._edited(blank, request.preset, EDITABLE, request)
         stored = await self._lifecycle.create(
             draft, as_draft=request.as_draft, is_dry=request.validate_only
@@ -131,9 +131,10 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
             if name > after and (request.show_deleted or not head.is_archived)
         )
         page = left[:size]
-        records = [await self._store.revision(name, heads[name].shown) for name in page]
+        # what cannot be read is left out here; GetStatus names it
+        records = [await self._store.revisions(name, [heads[name].shown]) for name in page]
         return preset_pb2.ListPresetsResponse(
-            presets=[to_proto(record, heads[record.name]) for record in records if record],
+            presets=[to_proto(own, heads[own.name]) for found in records for own in found],
             next_page_token=page_token(scope, page[-1]) if len(left) > size else "",
         )
 
@@ -150,7 +151,7 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
                 *mask_violations(fields),
             ]
         )
-        await self._follower.check_store()
+        await self._follower.check_store(request.preset.name)
         stored = await self._lifecycle.update(
             request.preset.name,
             request.preset.etag,
@@ -172,7 +173,7 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
                 *signature_violations(request),
             ]
         )
-        await self._follower.check_store()
+        await self._follower.check_store(request.name)
         stored = await self._lifecycle.archive(
             request.name,
             request.etag,
@@ -335,7 +336,7 @@ class PresetServicer(preset_pb2_grpc.PresetServiceServicer):
                 *signature_violations(request),
             ]
         )
-        await self._follower.check_store()
+        await self._follower.check_store(request.name)
 
     def _check_honoured(self, record: PresetRevision) -> None:
         """Raises PresetNotHonoured where the production bundle cannot honour the revision."""

@@ -129,9 +129,9 @@ class PreviewServicer(preview_pb2_grpc.PreviewServiceServicer):
             try:
                 await self._previews.keep(record, summary)
             except StoreUnavailable as away:
-                log.warning("a preview of %s was not kept: %s", record.name, away.cause)
+                log.warning("a preview of %s was not kept: %s", record.name, away.fault)
                 if self._policy.requires_preview:
-                    found.append("the preview was not kept, Redis cannot be reached: run it again")
+                    found.append(f"the preview was not kept, run it again; {away.fault}")
         return found
 
 

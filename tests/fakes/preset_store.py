@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 
 from service.presets.audit import START, AuditEvent, Tip
 from service.presets.compiled import StoredPresets
-from service.presets.record import Head, PresetRevision
+from service.presets.record import Head, PresetRevision, remnant
+from service.presets.redis_faults import Fault
+from service.presets.redis_risks import Risk
 from service.presets.replicas import Told
 from service.presets.store import (
     AuditPage,
     Change,
     Changes,
     HeadLost,
+    Look,
     Recovery,
     TipLost,
     Written,
@@ -30,6 +33,7 @@ class MemoryStore:
     audit: list[AuditEvent] = field(default_factory=list)
     """Every event; the cursor of the n-th is `n-0`."""
     _told: dict[str, tuple[float, str]] = field(default_factory=dict)
+    write_fault: Fault | None = None
 
     async def heads(self) -> Mapping[str, Head]:
         return dict(self._heads)
@@ -60,6 +64,9 @@ class MemoryStore:
         self._heads.update(recovery.heads)
         for name, records in recovery.records.items():
             self._revisions.update({(name, record.revision): record for record in records})
+        for name, numbers in recovery.dropped.items():
+            for number in numbers:
+                self._revisions.pop((name, number), None)
         return self._logged(recovery.event)
 
     def _logged(self, event: AuditEvent) -> Written:
@@ -69,6 +76,25 @@ class MemoryStore:
 
     async def tip(self) -> Tip:
         return self._tip
+
+    async def chain_end(self) -> Tip:
+        return self.audit[-1].tip if self.audit else START
+
+    async def last_event(self, name: str) -> AuditEvent | None:
+        return next((event for event in reversed(self.audit) if event.name == name), None)
+
+    async def remnants(self, names: Collection[str]) -> Mapping[str, Head]:
+        highest = dict.fromkeys(names, 0)
+        for name, number in self._revisions:
+            if name in highest:
+                highest[name] = max(highest[name], number)
+        return {name: remnant(number) for name, number in highest.items() if number}
+
+    async def look(self, cursor: str, _: Collection[str] = ()) -> Look:
+        return Look(await self.has(cursor), "", {})
+
+    async def risks(self) -> Mapping[Risk, str]:
+        return {}
 
     async def audit_events(self, after: str, limit: int) -> AuditPage:
         start = _place(after)
@@ -102,7 +128,7 @@ class MemoryStore:
             recoveries=[event for event in events if event.action.is_of_store],
         )
 
-    async def tell(self, replica_id: str, report: str, forget_s: float) -> None:
+    async def tell(self, replica_id: str, report: str, forget_s: float, _: Tip = START) -> None:
         now = time.monotonic()
         self._told = {name: told for name, told in self._told.items() if now - told[0] <= forget_s}
         self._told[replica_id] = (now, report)

@@ -18,6 +18,7 @@ from steerrec.v1 import preset_pb2
 from service.presets.connections import redis_client
 from service.presets.errors import StoreUnavailable
 from service.presets.lifecycle import Lifecycle
+from service.presets.redis_faults import Cause
 from service.presets.redis_store import RedisStore
 from tests import redis_servers
 from tests.integration.asking import add_genre, preset, request
@@ -187,4 +188,4 @@ async def test_a_certificate_of_nobody_we_know_is_refused(
             with pytest.raises(StoreUnavailable) as refused:
                 await store.heads()
             await store.aclose()
-    assert "certificate verify failed" in str(refused.value.cause)
+    assert refused.value.fault.cause is Cause.CERTIFICATE

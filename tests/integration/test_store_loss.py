@@ -7,6 +7,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+import redis as redis_py
 from steerrec.v1 import preset_pb2, recommender_pb2
 
 from service.presets.compiled import StoredPresets
@@ -43,6 +44,11 @@ def redis(shared: Server) -> Server:
 
 async def nothing(_: StoredPresets) -> None:
     """For followers whose changes are not looked at."""
+
+
+def client_of(server: Server) -> "redis_py.Redis":
+    """Of bytes, as backups are."""
+    return redis_py.Redis("127.0.0.1", server.port)
 
 
 def creation(name: str = "scary") -> preset_pb2.CreatePresetRequest:
@@ -191,12 +197,16 @@ async def test_how_to_resolve_has_to_be_said(service: Service) -> None:
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_data_that_comes_back_ends_the_loss(service: Service, redis: Server) -> None:
-    cursor = service.replica.follower.stored.cursor
-    tip = service.replica.follower.stored.tip.to_text()
-    redis.call("XADD", "{steerrec}:audit", cursor, "event", "as before")
-    redis.call("SET", "{steerrec}:audit-tip", tip)
-    await until(lambda: service.replica.follower.is_connected)
+async def test_data_that_comes_back_ends_the_loss(start: Start, redis: Server) -> None:
+    async with start(redis_url=redis.url) as service:
+        await create(service)
+        with client_of(redis) as client:
+            backup = {key: client.dump(key) for key in client.keys("*")}
+            client.flushall()
+            await lost(service)
+            for key, value in backup.items():
+                client.restore(key, 0, value, replace=True)
+        await until(lambda: service.replica.follower.is_connected)
 
 
 async def test_nothing_is_to_be_resolved_where_nothing_was_lost(
@@ -241,7 +251,7 @@ async def test_a_replica_that_had_seen_more_stays_and_says_so(
     await other.start()
     redis.call("FLUSHALL")
     with pytest.raises(StoreLostData):
-        await one.check_store()
+        await one.check_store("scary")
     await LossResolver(store, one).resolve(Resolution.RESTORE, "ann", "flushed")
     following = asyncio.create_task(other.follow())
     await until(lambda: "up to event 1, and this replica serves event 2" in other.advice())
