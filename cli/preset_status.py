@@ -99,6 +99,8 @@ def faults_of(reply: preset_pb2.GetStatusResponse, tip: int) -> Iterator[str]:
     """What is short of "all serve what is in force", a sentence each."""
     if reply.store_state != preset_pb2.STORE_STATE_CONNECTED:
         yield f"the store of presets: {store_state(reply)}"
+    elif reply.message:
+        yield f"the store of presets: {reply.message}"
     newest = max([tip, *(replica.audit_sequence for replica in reply.replicas)])
     for replica in reply.replicas:
         if replica.audit_sequence < newest:
@@ -124,9 +126,11 @@ def store_state(reply: preset_pb2.GetStatusResponse) -> str:
 
 
 def _store_line(reply: preset_pb2.GetStatusResponse) -> Text:
-    text = Text(f"store {store_state(reply)}, presets known as of {reply.age_s:.1f} s ago")
+    has_fault = reply.store_state == preset_pb2.STORE_STATE_CONNECTED and reply.message
+    but = " with faults" if has_fault else ""
+    text = Text(f"store {store_state(reply)}{but}, presets known as of {reply.age_s:.1f} s ago")
     text.append(f" · answered by {reply.answered_by}", style="dim")
-    if reply.message:
+    if reply.message and not has_fault:  # a fault comes last, as an error
         text.append(f"\n{reply.message}", style="yellow")
     return text
 

@@ -153,7 +153,11 @@ async def replica(settings: Settings, seat: Seat | None = None) -> AsyncIterator
     async with AsyncExitStack() as stack:
         metrics, current, store = Metrics(), Current(), Store(settings.store_root)
         redis_url, keep_redis = stack.enter_context(redis_of(settings, metrics))
-        faults = Faults(redis_url, lambda cause: metrics.redis_faults.labels(cause).inc())
+        faults = Faults(
+            redis_url,
+            lambda cause: metrics.redis_faults.labels(cause).inc(),
+            is_embedded=settings.redis_url is None,
+        )
         presets = RedisStore(redis_client(redis_url), faults=faults)
         stack.push_async_callback(presets.aclose)
         models = ServedModels(store, settings, current, metrics)

@@ -175,22 +175,21 @@ class ChainContended(PresetError):
 class StoreUnavailable(PresetError):
     """Redis cannot be reached, or not now; presets in force go on being served."""
 
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(f"{fault}; nothing was written that is not confirmed")
+    def __init__(self, fault: Fault, *, is_write: bool = False) -> None:
+        note = "; nothing was written that is not confirmed" if is_write else ""
+        super().__init__(f"{fault}{note}")
         self.fault = fault
 
 
 class StoreRefuses(StoreUnavailable):
     """Redis refuses the call, and every other like it until somebody acts."""
 
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault)
-        self.args = (str(fault),)
 
-
-def unavailable(fault: Fault) -> StoreUnavailable:
+def unavailable(fault: Fault, *, is_write: bool = False) -> StoreUnavailable:
     """The error of a fault: one that passes by itself, or one that does not."""
-    return StoreUnavailable(fault) if fault.is_passing else StoreRefuses(fault)
+    if fault.is_passing:
+        return StoreUnavailable(fault, is_write=is_write)
+    return StoreRefuses(fault)
 
 
 class StoreLostData(PresetError):

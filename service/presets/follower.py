@@ -14,7 +14,7 @@ from pathlib import Path
 
 from service.presets.audit import AuditEvent
 from service.presets.compiled import StoredPresets
-from service.presets.errors import RecordCorrupt, StoreLostData, StoreUnavailable
+from service.presets.errors import RecordCorrupt, StoreLostData, StoreUnavailable, unavailable
 from service.presets.loss import KEPT_REVISIONS, StoreState, speaks_for
 from service.presets.record import PresetRevision
 from service.presets.redis_faults import Cause, Fault
@@ -134,7 +134,7 @@ class PresetFollower:
 
     def _unavailable(self) -> StoreUnavailable:
         """Why what the store has is unknown."""
-        return self._away or StoreUnavailable(NOT_ASKED)
+        return unavailable(self._away.fault if self._away else NOT_ASKED, is_write=True)
 
     def check_answers(self) -> None:
         """Passes where the store answers, whatever it lost.

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from service.presets.connections import Client
 from service.presets.errors import RecordCorrupt, StoreUnavailable, unavailable
@@ -39,7 +39,7 @@ class RedisCalls:
         try:
             async with asyncio.timeout(timeout_s):
                 return await call
-        except (RedisError, OSError, TimeoutError) as error:
+        except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
             fault = self._faults.of(error)
             if fault.cause is Cause.WRONG_TYPE and key:
                 raise RecordCorrupt(key, "holds another type of value") from error
@@ -64,7 +64,7 @@ class RedisCalls:
             reply = await self.scripted(script, keys, *arguments)
         except StoreUnavailable as away:
             self.write_fault = away.fault
-            raise
+            raise unavailable(away.fault, is_write=True) from away.__cause__
         self.write_fault = None
         return reply
 

@@ -271,24 +271,37 @@ TABLE = (
     ),
 )
 """The first whose pattern is found counts."""
+AWAY = (Cause.CONNECTION_REFUSED, Cause.NO_SOCKET, Cause.CLOSED)
+STARTS_AGAIN = (
+    "the embedded redis-server starts again by itself; redis.log in the data folder's redis has the"
+    " cause where it does not"
+)
 HANDSHAKE = ", and that the port speaks TLS: if not, use redis:// in place of rediss://"
 
 
 class Faults:
     """Reads the errors of one Redis."""
 
-    def __init__(self, url: str = "", counted: Callable[[Cause], object] = lambda _: None) -> None:
+    def __init__(
+        self,
+        url: str = "",
+        counted: Callable[[Cause], object] = lambda _: None,
+        *,
+        is_embedded: bool = False,
+    ) -> None:
         """Counts nothing yet.
 
         Args:
             url: of the Redis; empty: it has no name in remedies.
             counted: called with the cause of each fault that is read.
+            is_embedded: whether the service runs that Redis itself.
         """
         parts = redis_url(url) if url else RedisUrl("")
         self._at = _place(parts)
         self._fails_over = parts.scheme in (SENTINEL, CLUSTER)
         self._is_tls = parts.is_tls
         self._counted = counted
+        self._is_embedded = is_embedded
 
     def of(self, error: BaseException) -> Fault:
         """The fault that an error of redis-py or of the system means."""
@@ -303,6 +316,8 @@ class Faults:
         )
         if known.cause is Cause.READ_ONLY and self._fails_over:
             fault = replace(fault, remedy="wait until the failover is over", is_passing=True)
+        if self._is_embedded and known.cause in AWAY:
+            fault = replace(fault, remedy=STARTS_AGAIN)
         self._counted(fault.cause)
         return fault
 

@@ -62,9 +62,11 @@ async def _save(calls: RedisCalls, key: str) -> str | None:
 
 
 async def _asked(calls: RedisCalls, key: str, *words: str) -> dict[str, Any]:
-    redis = calls.redis
-    has_nodes = hasattr(redis, "get_node_from_key")
-    if has_nodes:
-        await calls.call(redis.initialize())
-    options = {"target_nodes": redis.get_node_from_key(key)} if has_nodes else {}
-    return dict(await calls.call(redis.execute_command(*words, **options)))
+    async def reply() -> Any:
+        redis = calls.redis
+        if not hasattr(redis, "get_node_from_key"):
+            return await redis.execute_command(*words)
+        await redis.initialize()
+        return await redis.execute_command(*words, target_nodes=redis.get_node_from_key(key))
+
+    return dict(await calls.call(reply()))
