@@ -13,7 +13,7 @@ from typing import Protocol
 
 from service.presets.audit import START, AuditAction, AuditEvent, Tip, chained
 from service.presets.compiled import StoredPresets
-from service.presets.errors import ChainContended, NothingKept, NothingLost
+from service.presets.errors import ChainContended, NothingKept, NothingLost, RecordCorrupt
 from service.presets.record import Head, archived, remnant, restored
 from service.presets.store import PresetStore, Recovery, Written
 
@@ -115,7 +115,10 @@ class LossResolver:
     async def _found(self, served: StoredPresets) -> Mapping[str, Head]:
         """Heads in the store, behind all its revisions; of presets that lack a readable head, what
         their revisions leave."""
-        heads = await self._store.heads()
+        try:
+            heads = await self._store.heads()
+        except RecordCorrupt:  # the whole key holds another type; a recovery replaces it
+            heads = {}
         names = served.heads.keys() | served.unreadable.keys() | heads.keys()
         left = await self._store.remnants(names)
         return {**left, **{name: restored(head, left.get(name)) for name, head in heads.items()}}

@@ -196,7 +196,8 @@ class RedisStore:
         """See PresetStore. One script that wrote everything would hold Redis up for seconds."""
         if (now := await self.tip()) != recovery.tip:
             return TipLost(now)
-        names = sorted({*await self.heads(), *recovery.heads, *recovery.records, *recovery.dropped})
+        written = {*recovery.heads, *recovery.records, *recovery.dropped}
+        names = sorted(written | set(await self._names()))
         heads = [(name, head.to_json()) for name, head in recovery.heads.items()]
         revisions = [
             (names.index(name) + 1, number, text)
@@ -215,6 +216,13 @@ class RedisStore:
             *_fields_of(recovery.event),
         )
         return _outcome(reply, recovery.event)
+
+    async def _names(self) -> Collection[str]:
+        """Of presets that have a head; none where that key holds another type."""
+        try:
+            return list(await self.heads())
+        except RecordCorrupt:
+            return ()
 
     async def _prepared(
         self, name: str, records: Sequence[PresetRevision]

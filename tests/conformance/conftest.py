@@ -4,13 +4,17 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from service.presets.connections import redis_client
 from service.presets.embedded import embedded_redis
+from service.presets.follower import PresetFollower
 from service.presets.keys import Keys
 from service.presets.redis_store import RedisStore
 from service.presets.store import PresetStore
+from service.preview.summary import RedisPreviews
 from tests import redis_servers
+from tests.conformance.scenes import Client, Scene, fill, nothing
 from tests.fakes.preset_store import MemoryStore
 
 
@@ -58,3 +62,30 @@ async def empty_store(store: PresetStore, request: pytest.FixtureRequest) -> Asy
     other = RedisStore(redis_client(url), Keys(prefix=f"{request.node.name}-other"))
     yield other
     await other.aclose()
+
+
+@pytest.fixture
+def keys(request: pytest.FixtureRequest) -> Keys:
+    """Of this test alone."""
+    return Keys(prefix=request.node.name)
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[Client]:
+    with redis.Redis.from_url(redis_url, decode_responses=True) as own:
+        yield own
+
+
+@pytest.fixture
+async def scene(redis_url: str, keys: Keys, client: Client, tmp_path: Path) -> AsyncIterator[Scene]:
+    store = RedisStore(redis_client(redis_url), keys)
+    previews = RedisPreviews(redis_client(redis_url), keys)
+    await fill(store, previews)
+    await store.tell("one", "report", 60.0, await store.tip())
+    follower = PresetFollower(store, tmp_path, nothing)
+    await follower.start()
+    fresh = RedisStore(redis_client(redis_url), keys)
+    yield Scene(store, follower, client, keys, tmp_path, fresh)
+    await fresh.aclose()
+    await store.aclose()
+    await previews.aclose()

@@ -3,33 +3,23 @@
 What stands in `keys.Keys` is tried; a key that is added there is tried too.
 """
 
-import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import redis
 
 from service.presets.audit import verify
-from service.presets.connections import redis_client
-from service.presets.errors import PresetMissing, StoreLostData
+from service.presets.errors import StoreLostData
 from service.presets.follower import PresetFollower
 from service.presets.keys import WHEN_GONE, Keys, WhenGone
-from service.presets.lifecycle import Lifecycle
 from service.presets.loss import LossResolver, Resolution
-from service.presets.redis_store import RedisStore
-from service.preview.summary import PreviewSummary, RedisPreviews
+from tests.conformance.scenes import NAME, Client, Scene, following, lost, nothing, update
 from tests.integration.waiting import until
-from tests.presets import draft
 
-NAME = "scary"
 KEYS = [name for name, _ in inspect.getmembers(Keys) if name in WHEN_GONE]
 LOSABLE = [name for name in KEYS if WHEN_GONE[name] is WhenGone.LOST_DATA]
 OTHERS = [name for name in KEYS if WHEN_GONE[name] is not WhenGone.LOST_DATA]
-Client = redis.Redis
 
 
 def delete(client: Client, key: str) -> None:
@@ -74,101 +64,6 @@ def until_gone(client: Client, key: str) -> None:
 
 DAMAGES = [delete, rename, expire, shorten, cut_end]
 SOME = [delete, shorten]
-
-
-@dataclass
-class Scene:
-    """A replica that serves two presets, and its Redis."""
-
-    store: RedisStore
-    follower: PresetFollower
-    client: Client
-    keys: Keys
-    folder: Path
-    fresh_store: RedisStore
-    """Of a replica that has not noticed anything."""
-
-    @property
-    def copy(self) -> bytes:
-        """What is on disk."""
-        return (self.folder / "presets.json").read_bytes()
-
-    def key(self, name: str) -> str:
-        own = getattr(self.keys, name)
-        return str(own(NAME) if callable(own) else own)
-
-
-def summary() -> PreviewSummary:
-    return PreviewSummary("hash", "version", 0.0, 1, 1.0, 0.0, 0.0, 0, 0.0, 0.0)
-
-
-async def nothing(_: object) -> None:
-    """For followers whose changes are not looked at."""
-
-
-async def fill(store: RedisStore, previews: RedisPreviews) -> None:
-    life = Lifecycle(store)
-    stored = await life.create(draft(NAME))
-    for i in range(2):
-        text = f"version {i}"
-        stored = await life.update(
-            NAME, stored.head.etag, lambda own, text=text: replace(own, description=text)
-        )
-    await life.create(draft("cosy"))
-    await previews.keep(stored.record, summary())
-    await previews.keep(replace(stored.record, revision=1), summary())
-
-
-@pytest.fixture
-def keys(request: pytest.FixtureRequest) -> Keys:
-    """Of this test alone."""
-    return Keys(prefix=request.node.name)
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[Client]:
-    with redis.Redis.from_url(redis_url, decode_responses=True) as own:
-        yield own
-
-
-@pytest.fixture
-async def scene(redis_url: str, keys: Keys, client: Client, tmp_path: Path) -> AsyncIterator[Scene]:
-    store = RedisStore(redis_client(redis_url), keys)
-    previews = RedisPreviews(redis_client(redis_url), keys)
-    await fill(store, previews)
-    await store.tell("one", "report", 60.0, await store.tip())
-    follower = PresetFollower(store, tmp_path, nothing)
-    await follower.start()
-    fresh = RedisStore(redis_client(redis_url), keys)
-    yield Scene(store, follower, client, keys, tmp_path, fresh)
-    await fresh.aclose()
-    await store.aclose()
-    await previews.aclose()
-
-
-@asynccontextmanager
-async def following(follower: PresetFollower) -> AsyncIterator[None]:
-    task = asyncio.create_task(follower.follow())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def lost(follower: PresetFollower) -> None:
-    await until(lambda: follower.state == "LOST_DATA")
-
-
-async def update(store: RedisStore) -> int:
-    """Writes the next revision as a replica would that served the last one."""
-    life = Lifecycle(store)
-    try:
-        now = await life.current(NAME)
-    except PresetMissing:
-        return (await life.create(draft(NAME))).record.revision
-    written = await life.update(NAME, now.head.etag, lambda own: replace(own, reason="again"))
-    return written.record.revision
 
 
 Damage = Callable[[Client, str], None]

@@ -1,0 +1,161 @@
+"""What cannot be read in a real Redis is set aside by name, and the rest goes on."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from service.presets.errors import RecordCorrupt
+from service.presets.follower import PresetFollower
+from service.presets.lifecycle import Lifecycle
+from service.presets.loss import LossResolver, Resolution
+from tests.conformance.scenes import NAME, Scene, following, nothing, update
+from tests.integration.waiting import until
+from tests.presets import draft
+
+GARBAGE = [
+    b"\xff\xfe",
+    b"",
+    b"text",
+    b"[1, 2]",
+    b"null",
+    b"[" * 100_000,
+    b'{"etag": "1-x", "revision": "one", "is_archived": false}',
+    b'{"etag": "1-x", "revision": -1, "is_archived": false}',
+    b'{"etag": "1-x", "revision": 1, "is_archived": false, "since": "a later version"}',
+    b'{"etag": 7, "revision": 1, "is_archived": false}',
+]
+
+
+def is_set_aside(follower: PresetFollower) -> bool:
+    return follower.is_connected and set(follower.stored.unreadable) == {NAME}
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+async def test_an_unreadable_head_is_set_aside_at_a_start(
+    scene: Scene, garbage: bytes, tmp_path: Path
+) -> None:
+    scene.client.hset(scene.keys.heads, NAME, garbage)
+    joining = PresetFollower(scene.store, tmp_path / "empty", nothing)
+    await joining.start()
+    assert (is_set_aside(joining), set(joining.stored.heads)) == (True, {"cosy"})
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+async def test_a_running_replica_goes_on_with_the_last_good_one(
+    scene: Scene, garbage: bytes
+) -> None:
+    served = scene.follower.stored
+    async with following(scene.follower):
+        scene.client.hset(scene.keys.heads, NAME, garbage)
+        await until(lambda: is_set_aside(scene.follower))
+    now = scene.follower.stored
+    assert (now.heads, now.records) == (served.heads, served.records)
+
+
+@pytest.mark.parametrize("garbage", [b"\xff\xfe", b"{}", b'{"name": "other", "revision": "3"}'])
+async def test_an_unreadable_revision_is_set_aside(
+    scene: Scene, garbage: bytes, tmp_path: Path
+) -> None:
+    scene.client.hset(scene.keys.revisions(NAME), "3", garbage)
+    joining = PresetFollower(scene.store, tmp_path / "empty", nothing)
+    await joining.start()
+    kept = [record.revision for record in joining.stored.records[NAME]]
+    assert (is_set_aside(joining), kept) == (True, [1, 2])
+
+
+@pytest.mark.parametrize("kind", ["revisions", "previews"])
+async def test_a_key_of_one_preset_that_holds_another_type_is_set_aside(
+    scene: Scene, kind: str
+) -> None:
+    key = scene.key(kind)
+    async with following(scene.follower):
+        scene.client.delete(key)
+        scene.client.lpush(key, "x")
+        await until(lambda: is_set_aside(scene.follower))
+    assert scene.follower.stored.records[NAME][-1].revision == 3
+
+
+@pytest.mark.parametrize("key", ["heads", "audit", "audit_tip", "census"])
+async def test_a_key_of_all_presets_that_holds_another_type_is_lost_data(
+    scene: Scene, key: str
+) -> None:
+    served = scene.follower.stored
+    async with following(scene.follower):
+        scene.client.delete(scene.key(key))
+        scene.client.sadd(scene.key(key), "x")
+        await until(lambda: scene.follower.state == "LOST_DATA")
+        resolver = LossResolver(scene.store, scene.follower)
+        await resolver.resolve(Resolution.RESTORE, "ann", "overwritten")
+        await until(lambda: scene.follower.is_connected)
+    read = await scene.store.read_all(20)
+    assert (read.heads, read.records) == (served.heads, served.records)
+
+
+@pytest.mark.parametrize("key", ["seen", "replicas"])
+async def test_a_key_that_is_written_again_replaces_another_type(scene: Scene, key: str) -> None:
+    scene.client.delete(scene.key(key))
+    scene.client.sadd(scene.key(key), "x")
+    await scene.store.tell("one", "report", 60.0, await scene.store.tip())
+    assert (await update(scene.store), set(await scene.store.told(60.0))) == (4, {"one"})
+
+
+async def test_a_write_to_what_is_set_aside_is_refused_with_the_way_out(scene: Scene) -> None:
+    scene.client.hset(scene.keys.heads, NAME, b"\xff")
+    with pytest.raises(RecordCorrupt, match="`steerrec preset store restore` writes back"):
+        await Lifecycle(scene.store).create(draft(NAME))
+
+
+async def test_writes_to_other_presets_go_on(scene: Scene) -> None:
+    scene.client.hset(scene.keys.heads, NAME, b"\xff")
+    life = Lifecycle(scene.store)
+    now = await life.current("cosy")
+    written = await life.update("cosy", now.head.etag, lambda own: replace(own, reason="on"))
+    assert written.record.revision == 2
+
+
+async def test_a_restore_writes_back_what_was_set_aside(scene: Scene) -> None:
+    served = scene.follower.stored
+    async with following(scene.follower):
+        scene.client.hset(scene.keys.heads, NAME, b"\xff")
+        scene.client.hset(scene.keys.revisions(NAME), "2", b"\xff")
+        await until(lambda: is_set_aside(scene.follower))
+        resolver = LossResolver(scene.store, scene.follower)
+        await resolver.resolve(Resolution.RESTORE, "ann", "overwritten")
+        await until(lambda: not scene.follower.stored.unreadable)
+    read = await scene.store.read_all(20)
+    assert (read.heads, read.records) == (served.heads, served.records)
+
+
+@pytest.mark.parametrize("place", ["heads", "revisions"])
+async def test_accepting_archives_what_was_set_aside_and_numbers_go_on(
+    scene: Scene, place: str
+) -> None:
+    async with following(scene.follower):
+        field = NAME if place == "heads" else "3"
+        scene.client.hset(scene.key(place), field, b"\xff")
+        await scene.follower._read_all()  # revisions are not read again by themselves
+        resolver = LossResolver(scene.store, scene.follower)
+        resolved = await resolver.resolve(Resolution.ACCEPT, "ann", "overwritten")
+        await until(lambda: not scene.follower.stored.unreadable)
+    assert (resolved.names, await update(scene.store)) == ([NAME], 4)
+
+
+async def test_what_an_operator_mends_in_redis_is_taken_again(scene: Scene) -> None:
+    good = scene.client.hget(scene.keys.heads, NAME)
+    async with following(scene.follower):
+        scene.client.hset(scene.keys.heads, NAME, b"\xff")
+        await until(lambda: is_set_aside(scene.follower))
+        scene.client.hset(scene.keys.heads, NAME, str(good))
+        await until(lambda: not scene.follower.stored.unreadable)
+
+
+async def test_an_unreadable_report_hides_no_other(scene: Scene) -> None:
+    scene.client.hset(scene.keys.replicas, "odd", b"\xff")
+    assert set(await scene.store.told(60.0)) == {"one"}
+
+
+async def test_an_unreadable_audit_event_stops_nothing(scene: Scene) -> None:
+    scene.client.xadd(scene.keys.audit, {"garbage": "\x00"})
+    await scene.follower.check_store(NAME)
+    assert await update(scene.store) == 4
