@@ -1,0 +1,63 @@
+"""Who comes second is told who was first, when, with what, and what to do."""
+
+import re
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+from steerrec.v1 import preset_pb2
+
+from tests.integration.asking import add_genre, refusal
+from tests.integration.conftest import Service
+
+
+async def written(service: Service, author: str, etag: str = "") -> preset_pb2.Preset:
+    own = preset_pb2.Preset(name="scary", rules=[add_genre("Horror", 0.5)], etag=etag)
+    if not etag:
+        created = await service.presets.CreatePreset(
+            preset_pb2.CreatePresetRequest(preset=own, author=author, reason="test")
+        )
+        return created.preset
+    updated = await service.presets.UpdatePreset(
+        preset_pb2.UpdatePresetRequest(preset=own, author=author, reason="test")
+    )
+    return updated.preset
+
+
+@pytest.fixture
+async def lost_race(service: Service) -> grpc.aio.AioRpcError:
+    """Of ann, who read the preset before bob changed it."""
+    read = (await written(service, "ann")).etag
+    await written(service, "bob", read)
+    return await refusal(written(service, "ann", read))
+
+
+def info(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo:
+    status = rpc_status.from_call(error)
+    assert status is not None
+    found = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(found)
+    return found
+
+
+async def test_the_sentence_says_who_what_and_when(lost_race: grpc.aio.AioRpcError) -> None:
+    assert lost_race.code() is grpc.StatusCode.ABORTED
+    assert re.search(
+        r"somebody changed it since \(bob updated revision 2 at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+        r" UTC\)\. It is at revision 2 with another etag, and revision 2 is in force\. Read it",
+        str(lost_race.details()),
+    )
+
+
+async def test_programs_are_told_the_same(lost_race: grpc.aio.AioRpcError) -> None:
+    facts = dict(info(lost_race).metadata)
+    assert facts.pop("changed_at").endswith("+00:00")
+    assert facts.pop("request_id")
+    assert facts == {
+        "newest_revision": "2",
+        "revision_in_force": "2",
+        "changed_by": "bob",
+        "change": "updated",
+        "changed_revision": "2",
+    }
