@@ -32,7 +32,8 @@ RESTORE = Way(
 )
 ACCEPT = Way(
     preset_pb2.STORE_LOSS_RESOLUTION_ACCEPT,
-    "out of force on every replica, and their revisions are lost: the store has them no more",
+    "out of force on every replica; revisions that the store still has stay, and numbers go on "
+    "behind them",
     "no preset is lost; what the store has is taken as the truth",
     "no longer in force",
 )

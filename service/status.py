@@ -166,6 +166,7 @@ def _last_write(last: preset_errors.LastWrite | None) -> dict[str, str]:
     if last is None:
         return {}
     return {
+        "written": last.by,
         "changed_by": last.author,
         "change": last.action,
         "changed_revision": str(last.revision),

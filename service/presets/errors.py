@@ -70,12 +70,9 @@ class LastWrite:
     """UTC."""
 
     @property
-    def time_text(self) -> str:
-        """To the second, with its zone."""
-        return self.time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-    def __str__(self) -> str:
-        return f"{self.author} {self.action} revision {self.revision} at {self.time_text}"
+    def by(self) -> str:
+        """Author, and time to the second with its zone."""
+        return f"by {self.author} at {self.time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 class EtagMismatch(PresetError):
@@ -85,11 +82,15 @@ class EtagMismatch(PresetError):
         self, name: str, revision: int, active: int, last: LastWrite | None = None
     ) -> None:
         in_force = f"revision {active} is in force" if active else "none is in force"
-        by = f" ({last})" if last else ""
+        wrote = last is not None and last.action in {"created", "updated", "drafted"}
+        by = f", {last.by}" if last and wrote else ""
+        then = (
+            f"; revision {last.revision} was {last.action} {last.by}" if last and not wrote else ""
+        )
         super().__init__(
-            f"preset {name!r} is not as you read it: somebody changed it since{by}. It is at"
-            f" revision {revision} with another etag, and {in_force}. Read it again, look at"
-            " what changed, and repeat your change with the new etag; nothing was written"
+            f"preset {name!r} is no longer as it was when its etag was read: its newest revision"
+            f" is {revision}{by}, and {in_force}{then}. Nothing was written: read it, look at what"
+            " changed, and make the change again with the new etag"
         )
         self.name = name
         self.revision = revision

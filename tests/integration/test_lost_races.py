@@ -44,15 +44,30 @@ def info(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo:
 async def test_the_sentence_says_who_what_and_when(lost_race: grpc.aio.AioRpcError) -> None:
     assert lost_race.code() is grpc.StatusCode.ABORTED
     assert re.search(
-        r"somebody changed it since \(bob updated revision 2 at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
-        r" UTC\)\. It is at revision 2 with another etag, and revision 2 is in force\. Read it",
+        r"its newest revision is 2, by bob at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, and revision 2 is"
+        r" in force\. Nothing was written: read it, look at what changed, and make the change again",
         str(lost_race.details()),
+    )
+
+
+async def test_a_change_that_wrote_no_revision_is_told_too(service: Service) -> None:
+    first = await written(service, "ann")
+    second = await written(service, "ann", first.etag)
+    await service.presets.RollbackPreset(
+        preset_pb2.RollbackPresetRequest(
+            name="scary", revision=1, etag=second.etag, author="carol", reason="back"
+        )
+    )
+    error = await refusal(written(service, "ann", second.etag))
+    assert "and revision 1 is in force; revision 1 was rolled back by carol at" in str(
+        error.details()
     )
 
 
 async def test_programs_are_told_the_same(lost_race: grpc.aio.AioRpcError) -> None:
     facts = dict(info(lost_race).metadata)
     assert facts.pop("changed_at").endswith("+00:00")
+    assert facts.pop("written").startswith("by bob at ")
     assert facts.pop("request_id")
     assert facts == {
         "newest_revision": "2",
