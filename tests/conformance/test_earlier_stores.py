@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-import redis
 
 from service.presets.audit import AuditAction, AuditEvent, chained
 from service.presets.errors import StoreLostData
@@ -36,11 +35,11 @@ async def write_as_before(scene: Scene) -> Head:
         previous_hash="",
     )
     event = chained(event, await store.tip())
-    pipe: redis.client.Pipeline = scene.client.pipeline()
+    pipe = scene.client.pipeline()
     pipe.hset(keys.revisions(NAME), str(record.revision), to_json(record))
     pipe.hset(keys.heads, NAME, head.to_json())
     pipe.set(keys.audit_tip, event.tip.to_text())
-    pipe.xadd(keys.audit, event.to_fields())  # type: ignore[arg-type]
+    pipe.xadd(keys.audit, event.to_fields())
     pipe.execute()
     return head
 

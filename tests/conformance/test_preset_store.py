@@ -66,7 +66,7 @@ async def test_an_old_revision_stays_readable(store: PresetStore) -> None:
 async def test_an_old_etag_is_refused_with_the_revision_in_force(store: PresetStore) -> None:
     first = await Lifecycle(store).create(draft())
     await update(store, first.head.etag, "even more")
-    with pytest.raises(EtagMismatch, match="its newest revision is 2, by .* at .*Z, and"):
+    with pytest.raises(EtagMismatch, match=r"its newest revision is 2, by .* at .*Z, and"):
         await update(store, first.head.etag, "mine")
 
 
