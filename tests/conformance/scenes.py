@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,8 @@ async def fill(store: RedisStore, previews: RedisPreviews) -> None:
     life = Lifecycle(store)
     stored = await life.create(draft(NAME))
     for i in range(2):
-        text = f"version {i}"
-        stored = await life.update(
-            NAME, stored.head.etag, lambda own, text=text: replace(own, description=text)
-        )
+        change = partial(replace, description=f"version {i}")
+        stored = await life.update(NAME, stored.head.etag, change)
     await life.create(draft("cosy"))
     await previews.keep(stored.record, summary())
     await previews.keep(replace(stored.record, revision=1), summary())
