@@ -70,10 +70,10 @@ class RedisLog:
         start = f"{max(1, own.milliseconds - SLACK_MS)}-0"
         async for _, fields in self._forward(start):
             if fields.get("id") == decision_id:
-                return from_json(fields["decision"])
+                return from_json(fields.get("decision", ""))
         async for _, fields in self._backward(f"({start}"):
             if fields.get("id") == decision_id:
-                return from_json(fields["decision"])
+                return from_json(fields.get("decision", ""))
         return None
 
     async def page(self, count: int, after: str) -> Page:

@@ -4,6 +4,7 @@ All share the hash tag `{<prefix>}`, so that on a Cluster they live in one slot 
 write them together. None expires: presets and their history are kept.
 """
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
@@ -74,6 +75,15 @@ class Keys(NamedTuple):
         """Hash: replica id -> `<Redis time in ms>:<ReplicaStatus message as base64>`. An entry
         goes once its replica was silent for `replicas.FORGET_S`."""
         return f"{{{self.prefix}}}:replicas"
+
+    @property
+    def of_chain(self) -> tuple[str, ...]:
+        """As the scripts of the chain take them: heads, audit, tip, census, seen."""
+        return self.heads, self.audit, self.audit_tip, self.census, self.seen
+
+    def of_presets(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Revisions and previews of each preset."""
+        return tuple(key for name in names for key in (self.revisions(name), self.previews(name)))
 
 
 WHEN_GONE = {
