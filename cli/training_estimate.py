@@ -8,7 +8,7 @@ from cli.output import kept_whole, note, progress_console, show, show_json, tabl
 from training.cost.chosen import choices
 from training.cost.estimate import Cost
 from training.pipeline import Run
-from training.progress import duration
+from training.study.clock import in_words
 
 MIB = 2**20
 TITLE = "Estimate, with the machine as busy as it is now"
@@ -42,7 +42,7 @@ def _table(costs: Sequence[Cost]) -> Table:
     made = table("step", "about", "memory", "decided by", "cheaper by", title=TITLE)
     for cost in costs:
         memory = f"{cost.peak_bytes / MIB:,.0f} MiB"
-        made.add_row(cost.step, duration(cost.seconds), memory, cost.decided_by, cost.cheaper)
+        made.add_row(cost.step, in_words(cost.seconds), memory, cost.decided_by, cost.cheaper)
     peak = max(cost.peak_bytes for cost in costs)
-    made.add_row("all", duration(_total_s(costs)), f"{peak / MIB:,.0f} MiB", "", "")
+    made.add_row("all", in_words(_total_s(costs)), f"{peak / MIB:,.0f} MiB", "", "")
     return kept_whole(made, "step", "about", "memory")

@@ -21,6 +21,8 @@ from rich.progress import (
 )
 from rich.table import Column
 
+from training.study.clock import in_words
+
 LINE_EVERY_S: Final = 30.0
 """Longest silence off a terminal."""
 UNITS: Final = {
@@ -64,14 +66,6 @@ def part_of(report: Report, number: int, n_parts: int) -> Report:
     return told
 
 
-def duration(seconds: float) -> str:
-    """A time in words of two figures at most: `8 s`, `12 min`, `3 h 20 min`."""
-    if seconds < 90:
-        return f"{max(seconds, 0):.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
-
-
 @dataclass
 class Going:
     """A step under way."""
@@ -88,6 +82,8 @@ class Going:
     """Units in all."""
     note: str
     """The newest figure."""
+    newest: float = 0.0
+    """Seconds of the clock at its last report."""
 
     @property
     def is_over(self) -> bool:
@@ -125,6 +121,7 @@ class Steps:
         if going is None or done < going.done:  # the same step once more, of another model
             going = self.seen[step] = Going(step, self.clock(), done, done, total, note)
         going.done, going.total, going.note = done, total, note or going.note
+        going.newest = self.clock()
         return going
 
     def left_s(self, going: Going) -> float | None:
@@ -143,8 +140,8 @@ class Steps:
         own, whole = going.left_s(self.clock()), self.left_s(going)
         if own is None or whole is None or going.is_over:
             return ""
-        of_all = f", {duration(whole)} of all steps" if whole > own + 1 else ""
-        return f"about {duration(own)} left{of_all}"
+        of_all = f", {in_words(whole)} of all steps" if whole > own + 1 else ""
+        return f"about {in_words(own)} left{of_all}"
 
 
 @contextmanager
@@ -237,15 +234,21 @@ class _Lines:
         """Print where the run is, unless a line was printed within half of so many seconds."""
         with self._lock:
             if self._going and self._steps.clock() - self._printed >= every_s / 2:
-                self._print(self._line(self._going))
+                self._print(self._reminder(self._going))
 
     def _expected(self, going: Going) -> str:
         known = self._steps.forecast.get(going.step)
-        parts = (going.share(), f"about {duration(known)}" if known else "")
+        parts = (going.share(), f"about {in_words(known)}" if known else "")
         return "".join(f", {part}" for part in parts if part)
 
+    def _reminder(self, going: Going) -> str:
+        if not going.is_over:
+            return self._line(going)
+        silent_s = self._steps.clock() - going.newest
+        return f"still working, {in_words(silent_s)} since {going.step} was done"
+
     def _line(self, going: Going) -> str:
-        taken = duration(self._steps.clock() - going.began)
+        taken = in_words(self._steps.clock() - going.began)
         time_told = f"done in {taken}" if going.is_over else f"{taken} so far"
         parts = (going.share(), going.note, time_told, self._steps.left(going))
         return f"{going.step}: {', '.join(part for part in parts if part)}"

@@ -95,7 +95,7 @@ def test_another_sae_reuses_the_base_model(few_users: Dataset, tmp_path: Path) -
     steps.clear()
     other = QUICK.model_copy(update={"sae": QUICK.sae.model_copy(update={"k": 4})})
     _ = Run(other, few_users, tmp_path, note).sae
-    assert set(steps) == {"sae"}
+    assert set(steps) == {"hidden states", "sae"}
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,9 @@ from training.evaluate import (
 )
 from training.memory import SCORES_BYTES
 from training.pipeline import Run
-from training.progress import Forecast, duration
+from training.progress import Forecast
 from training.random_shifts import NORM_SHARES
+from training.study.clock import in_words
 
 NEEDS: Final = {
     "data": (),
@@ -102,7 +103,7 @@ def _base_model(measured: Measured) -> Cost:
         left * (len(batches) * step_s + validation_s),
         _peak_so_far(),
         f"at most {left} epochs: {len(batches):,} steps of {step_s:.2g} s against {against:,} "
-        f"items, validated on {n_users:,} users in {duration(validation_s)}",
+        f"items, validated on {n_users:,} users in {in_words(validation_s)}",
         "base.max_epochs, base.patience, base.negatives, base.max_seq",
     )
 

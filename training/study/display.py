@@ -94,7 +94,8 @@ class StudyBars:
         self._advance()
         if not self._bars.console.is_terminal and time.monotonic() - self._said > SAID_EVERY_S:
             left = in_words(self._clock.left_s())
-            self._say(f"  {step} {done}/{total} {note}; about {left} left for all")
+            units = f"{done:.1f}".removesuffix(".0")
+            self._say(f"  {step} {units}/{total} {note}; about {left} left for all")
 
     def ended(self, part: str, seconds: float) -> None:
         """The part is done."""

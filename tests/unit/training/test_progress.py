@@ -3,10 +3,9 @@
 import io
 import threading
 
-import pytest
 from rich.console import Console
 
-from training.progress import Steps, duration, part_of, progress_bars, progress_lines
+from training.progress import Steps, part_of, progress_bars, progress_lines
 
 
 class Hand:
@@ -71,7 +70,7 @@ def test_a_step_that_goes_on_is_judged_by_what_it_did_now() -> None:
         report("base model", 30, 40)
         clock.now = 60.0
         report("base model", 31, 40)
-    assert stream.getvalue().splitlines()[-1].endswith("60 s so far, about 9 min left")
+    assert stream.getvalue().splitlines()[-1].endswith("1 min so far, about 9 min left")
 
 
 def test_a_step_that_says_nothing_is_told_all_the_same() -> None:
@@ -80,6 +79,15 @@ def test_a_step_that_says_nothing_is_told_all_the_same() -> None:
         report("clusters of items", 0, 1)
         assert stream.has_come.wait(30)
     assert "clusters of items: 0 s so far" in stream.getvalue()
+
+
+def test_work_after_a_step_is_told_as_such() -> None:
+    stream = Noted("still working")
+    with progress_lines(stream, Steps(), every_s=0.01) as report:
+        report("effects", 1, 1)
+        assert stream.has_come.wait(30)
+    assert "still working, 0 s since effects was done" in stream.getvalue()
+    assert stream.getvalue().count("effects: done") == 1
 
 
 def test_lines_hold_no_control_characters() -> None:
@@ -114,11 +122,3 @@ def test_parts_of_a_step_count_on() -> None:
 
     part_of(report, 1, 2)("effects", 3, 10)
     assert told == [("effects", 13, 20)]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (720, "12 min"), (12_000, "3 h 20 min")],
-)
-def test_a_time_has_two_figures_at_most(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
