@@ -183,6 +183,8 @@ class Store:
         """
         if not is_label(label):
             raise LabelMalformed(label)
+        if not self._is_published(version):
+            raise self._missing(version)
         with self._location.one_writer():
             self._point(label, promoted(self._read_pointer(label), version))
 

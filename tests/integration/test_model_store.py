@@ -166,10 +166,17 @@ def test_a_malformed_label_is_refused(store: Store, folder: Path) -> None:
         store.promote("Production", "v1")
 
 
-def test_an_absent_version_is_not_promoted(store: Store) -> None:
+@pytest.mark.parametrize("version", ["v1", "", "../v1", "v 1", "x" * 300, "\ud800"])
+def test_an_absent_version_is_not_promoted(store: Store, version: str) -> None:
     with pytest.raises(BundleMissing):
-        store.promote("production", "v1")
+        store.promote("production", version)
     assert store.labels() == {}
+
+
+def test_a_promotion_that_is_refused_makes_no_store(tmp_path: Path) -> None:
+    with pytest.raises(BundleMissing):
+        Store(str(tmp_path / "none")).promote("production", "v1")
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_damaged_bundle_never_replaces_a_good_one(store: Store, folder: Path) -> None:
