@@ -55,7 +55,7 @@ app.command("demo")(demo.demo)
 
 
 def command() -> Callable[..., Any]:
-    """The whole command line; called with its words, it exits."""
+    """The whole command line; called with its words, it gives an exit status or raises."""
     built = typer.main.get_command(app)
     check_values(built)
     return built

@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from cli.errors import CliError, OutputLost
 from cli.exit_code import ExitCode
@@ -89,6 +90,10 @@ def _ending(error: BaseException, words: Sequence[str]) -> tuple[str, ExitCode]:
         case CliError():
             is_known = isinstance(error, OutputLost) and error.is_pipe
             ending = "" if is_known else str(error), error.exit_code
+        case _ if hasattr(error, "format_message"):  # typer's, which a broken install lacks
+            ending = _usage(error), ExitCode.USAGE
+        case RuntimeError() if type(error).__name__ == "Abort":
+            ending = "no answer was given; nothing was done", ExitCode.REFUSED
         case MemoryError():
             ending = OUT_OF_MEMORY, ExitCode.REFUSED
         case RuntimeError() if "home directory" in str(error).lower():
@@ -101,6 +106,16 @@ def _ending(error: BaseException, words: Sequence[str]) -> tuple[str, ExitCode]:
 
             ending = reported(error, words), ExitCode.FAULT
     return ending
+
+
+def _usage(error: Any) -> str:
+    """What is wrong with the command line, and where its right words are; or that help alone."""
+    context: Any = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stdout.write(context.get_help() or "")
+        return ""
+    hint = f" (`{context.command_path} --help`)" if context else ""
+    return f"{error.format_message()}{hint}"
 
 
 def _number_of_kind(error: OSError) -> int | None:

@@ -37,11 +37,9 @@ def _status_of(words: Sequence[str]) -> int:
     from cli.command_tree import command
 
     try:
-        command()(list(words), prog_name="steerrec")
+        status = command()(list(words), prog_name="steerrec", standalone_mode=False)
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    else:
-        status = 0
     if sys.stdout is not None:
         sys.stdout.flush()
-    return status
+    return status if isinstance(status, int) else 0

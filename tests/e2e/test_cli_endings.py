@@ -121,3 +121,18 @@ def test_a_file_name_that_no_locale_spells_is_told(name: str, tmp_path: Path) ->
     done = shell("$S preset check $'\\xff\\u20ac.yaml'", tmp_path, LC_ALL=name)
     assert done.returncode == 1
     assert ".yaml: cannot be read: No such file or directory" in done.stderr
+
+
+def test_a_wrong_command_line_is_one_line_that_names_its_help(tmp_path: Path) -> None:
+    done = shell("$S recommend -k 99999999999999999999", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: Invalid value for '-k': \"99999999999999999999\" is not a number up to 1000 "
+        "(`steerrec recommend --help`)\n"
+    )
+
+
+@pytest.mark.parametrize("words", ["", "preset", "preset store"])
+def test_a_command_without_words_prints_its_help(words: str, tmp_path: Path) -> None:
+    done = shell(f"$S {words}", tmp_path)
+    assert (done.returncode, done.stderr, "Usage: steerrec" in done.stdout) == (2, "", True)
