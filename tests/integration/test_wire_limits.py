@@ -18,6 +18,8 @@ from service.wire.headers import encoded
 from service.wire.limits import ConnectionLimits, Ending
 from service.wire.server import WireServer
 from tests.conformance.wire.raw import head
+from tests.integration.asking import request
+from tests.integration.conftest import Service, Start
 from tests.integration.test_wire_server import DIRECT, TASK, made
 from tests.integration.waiting import until
 
@@ -340,3 +342,34 @@ async def test_a_grpc_client_that_measures_its_bandwidth_keeps_its_connection() 
         for _ in range(30):
             await asyncio.gather(*(method(bytes(200_000)) for _ in range(8)))
         assert not own.ended
+
+
+def counted(service: Service, reason: Ending) -> float:
+    """Connections that a replica counts as ended for this reason."""
+    name = "steerrec_connections_ended_total"
+    told = service.replica.metrics.registry.get_sample_value(name, {"reason": reason.value})
+    return told or 0.0
+
+
+async def test_a_replica_counts_whom_it_refuses(start: Start) -> None:
+    async with start(max_connections=1) as service:
+        await service.recommender.Recommend(request())
+        host, _, port = service.replica.addresses.grpc.rpartition(":")
+        with socket.create_connection((host, int(port))) as client:
+            said = await told(client)
+        assert (
+            b"too many connections" in said,
+            counted(service, Ending.MAX_CONNECTIONS),
+        ) == (
+            True,
+            1.0,
+        )
+
+
+async def test_a_lone_replicas_connections_come_of_age(start: Start) -> None:
+    async with start(max_connection_age_s=1) as service:
+        async with asyncio.timeout(30):
+            while not counted(service, Ending.AGE):
+                await service.recommender.Recommend(request())
+                await asyncio.sleep(0.05)
+        await service.recommender.Recommend(request())
