@@ -37,6 +37,7 @@ GAUGES: Mapping[str, Callable[[Iterable[float]], float]] = {
     "steerrec_presets_unreadable": max,
     "steerrec_redis_risk": max,
     "steerrec_model_info": max,
+    "steerrec_label_followed": min,
 }
 """What each gauge of several workers is as one; every gauge is here."""
 CREATED = "_created"
