@@ -4,6 +4,7 @@ What each replica makes up itself (ids, times, etags) is left out.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ HISTORIES = preview_pb2.SuppliedHistories(
     histories=[preview_pb2.PreviewHistory(item_ids=["i3", "i7"])]
 )
 DRAFT = preset_pb2.Preset(name="draft", rules=[HORROR])
+TIME = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+Z?")
+"""When each replica was asked, as messages of a lost race say it."""
 
 
 class Told(NamedTuple):
@@ -138,7 +141,11 @@ async def told(channel: grpc.aio.Channel, method: str, *asked: Message | bytes) 
     keys = [key for key, _ in await call.initial_metadata() or ()] + [*trailing]
     rich = status_pb2.Status.FromString(trailing.get("grpc-status-details-bin", b""))
     return Told(
-        await call.code(), str(await call.details()), keys, scrubbed(MessageToDict(rich)), replies
+        await call.code(),
+        scrubbed(str(await call.details())),
+        keys,
+        scrubbed(MessageToDict(rich)),
+        replies,
     )
 
 
@@ -152,6 +159,8 @@ def plain(path: str, reply: bytes) -> Any:
 
 def scrubbed(value: Any) -> Any:
     """Without what each replica makes up."""
+    if isinstance(value, str):
+        return TIME.sub("a time", value)
     if isinstance(value, dict):
         return {
             key: "own" if key in OWN or key.endswith(("Time", "Hash")) else scrubbed(own)
