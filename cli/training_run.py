@@ -60,7 +60,7 @@ def run(step: str, wanted: Wanted, *, as_json: bool, only_estimate: bool = False
         for sentence in dataset.notes:
             note(f"note: {sentence}")
         work_dir = wanted.work_dir or replica_settings().data_dir / "training"
-        with _lock(step, work_dir):
+        with _lock(work_dir, writes=step != "data" and not only_estimate):
             training = Run(wanted.config, dataset, work_dir)
             costs = estimate(training, step)
             if only_estimate:
@@ -89,11 +89,9 @@ def training_errors_told() -> Iterator[None]:
         yield
 
 
-def _lock(step: str, work_dir: Path) -> AbstractContextManager[None]:
-    """Keeps a second training out of the work folder; checking data writes nothing there."""
-    if step == "data":
-        return nullcontext()
-    return alone(work_dir, "training", OTHER_WORK_FOLDER)
+def _lock(work_dir: Path, *, writes: bool) -> AbstractContextManager[None]:
+    """Keeps a second training out of a work folder that is written to."""
+    return alone(work_dir, "training", OTHER_WORK_FOLDER) if writes else nullcontext()
 
 
 def _data(run: Run, _wanted: Wanted) -> Summary:

@@ -1,6 +1,7 @@
 """`steerrec train` in a pipe: the estimate comes before the first step, progress in plain lines."""
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,6 +136,20 @@ def test_an_estimate_alone_trains_nothing(shop: Shop) -> None:
     assert [cost["step"] for cost in done.json["steps"]] == ["base model", "hidden states", "sae"]
     assert done.json["seconds"] == sum(cost["seconds"] for cost in done.json["steps"])
     assert not (shop.folder / "untouched").exists()
+
+
+def test_an_estimate_reads_no_model_so_that_a_damaged_one_is_not_made_anew(
+    shop: Shop, trained: Finished
+) -> None:
+    assert trained.code == 0
+    shutil.copytree(shop.folder / "work", shop.folder / "damaged")
+    (damaged,) = (shop.folder / "damaged").glob(f"base-*/{BASE_MODEL_FILE}")
+    damaged.write_bytes(b"damaged")
+    for sae in (shop.folder / "damaged").glob(f"sae-*/{SAE_FILE}"):
+        sae.unlink()
+    done = shop.train("damaged", "--estimate", "--json", step="sae")
+    assert [cost["step"] for cost in done.json["steps"]] == ["hidden states", "sae"]
+    assert damaged.read_bytes() == b"damaged"
 
 
 def test_a_setting_that_the_size_chose_is_told_with_its_reason(shop: Shop, tmp_path: Path) -> None:

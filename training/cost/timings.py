@@ -50,9 +50,10 @@ Thing = TypeVar("Thing")
 
 
 class Measured:
-    """The models of a run as far as there are any, else untrained ones, and what parts of it take.
+    """Untrained models of a run's shapes, and what parts of the run take with them.
 
-    The time of a step depends on shapes, hardly on weights.
+    The time of a step depends on shapes, hardly on weights. Nothing of the work folder is read: a
+    damaged file there would be made anew.
     """
 
     def __init__(self, run: Run) -> None:
@@ -69,9 +70,8 @@ class Measured:
 
     @cached_property
     def model(self) -> Sasrec:
-        """The base model of the work folder, or an untrained one."""
-        is_made = "base" in self.run.made
-        return self.run.base_model if is_made else self.trainer.averaged_model()
+        """The base model."""
+        return self.trainer.averaged_model()
 
     @cached_property
     def n_held(self) -> int:
@@ -98,9 +98,7 @@ class Measured:
 
     @cached_property
     def sae(self) -> Sae:
-        """The SAE of the work folder, or an untrained one."""
-        if "sae" in self.run.made:
-            return self.run.sae
+        """The SAE."""
         return self.sae_trainer.sae.folded(self.sae_trainer.scale)
 
     @cached_property
