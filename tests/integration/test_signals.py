@@ -25,8 +25,9 @@ from tests.integration.test_service_lifecycle import eventually
 PROGRAM = """
 import asyncio, signal, sys
 from service.settings import load_settings
-if "--nohup" in sys.argv:
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+# set either way: whoever runs the tests may run them under nohup
+ignores = "--nohup" in sys.argv
+signal.signal(signal.SIGHUP, signal.SIG_IGN if ignores else signal.SIG_DFL)
 settings = load_settings()
 if settings.workers > 1:
     from service.workers import serve
