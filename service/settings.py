@@ -25,6 +25,7 @@ from service.address import checked_address
 from service.errors import SettingsRefused
 from service.presets.context_types import context_types
 from service.presets.redis_url import redis_url
+from service.setting_faults import sentence_of_fault
 from service.wire.limits import ConnectionLimits
 from steering.plan import Limits
 
@@ -77,14 +78,16 @@ def _split(text: object) -> object:
 
 
 def _decision_log(text: str) -> str:
-    return text if text == DECISIONS_IN_REDIS else str(_file(Path(text)))
+    return DECISIONS_IN_REDIS if text.lower() == DECISIONS_IN_REDIS else str(_file(Path(text)))
 
 
 def _file(path: Path) -> Path:
-    """The path of a file, `~` replaced; a folder is refused."""
+    """The path of a file, `~` replaced; a folder, device or pipe is refused: a file is replaced."""
     expanded = _expanded(path)
     if expanded.is_dir():
         raise ValueError(f"{expanded} is a folder; name a file in it")
+    if expanded.exists() and not expanded.is_file():
+        raise ValueError(f"{expanded} is a device, pipe or socket; name a file of a disk")
     return expanded
 
 
@@ -153,7 +156,7 @@ class Settings(BaseModel):
     """URL of Redis, one server, Sentinel or Cluster; absent: an embedded one in `data_dir`."""
     replica_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,100}$")] = ""
     """Id of this replica in GetStatus, another for each; empty: host, process and a random part."""
-    workers: Annotated[int, BeforeValidator(_workers), Field(ge=1, le=256)] = 1
+    workers: Annotated[int, Field(ge=1, le=256), BeforeValidator(_workers)] = 1
     """Processes that share the gRPC port, each a whole replica; `0` or `auto`: one per core."""
     max_connection_age_s: Annotated[float, Field(ge=1, le=1e6)] = 300.0
     """Seconds after which a client's connection is renewed, to any worker, calls finished first."""
@@ -348,11 +351,13 @@ def _unknown(names: Iterable[str]) -> Iterable[str]:
 
 
 def _invalid(error: ValidationError) -> Iterable[str]:
-    """One sentence per fault, without the value: it may be a secret."""
-    for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        name = _variable(str(fault["loc"][0])) if fault["loc"] else "settings"
+    """One sentence per fault; the only secret setting is refused without its value."""
+    properties = Settings.model_json_schema()["properties"]
+    for fault in error.errors(include_url=False):
+        field = str(fault["loc"][0]) if fault["loc"] else ""
         if fault["type"] != "extra_forbidden":
-            yield f"{name}: {fault['msg'].removeprefix('Value error, ')}"
+            name = _variable(field) if field else "settings"
+            yield f"{name}: {sentence_of_fault(fault, properties.get(field, {}))}"
 
 
 def _variable(field: str) -> str:

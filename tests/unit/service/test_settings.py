@@ -169,3 +169,42 @@ def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_ready_file_that_is_a_folder_is_refused(tmp_path: Path) -> None:
     assert "is a folder; name a file in it" in faults(ready_file=str(tmp_path))[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("max_batch", "1e3", "'1e3' is not a whole number from 1 to 1,024"),
+        ("queue_wait_s", "nan", "'nan' is not a number above 0 and up to 3,600"),
+        ("publish_min_overlap", "2", "'2' is not a number from 0 to 1"),
+        ("reflection", "maybe", "'maybe' is not true or false"),
+        ("log_format", "xml", "'xml' is not one of 'text' or 'json'"),
+        ("replica_id", "a b", "'a b' is not at most 100 letters, digits, '.', '_' and '-'"),
+    ],
+)
+def test_a_fault_names_the_value_and_what_it_must_be(name: str, value: str, sentence: str) -> None:
+    assert f"STEERREC_{name.upper()}: {sentence}" in faults(**{name: value})
+
+
+def test_a_fault_of_the_redis_url_keeps_its_password_secret() -> None:
+    assert "s3cret" not in str(faults(redis_url="redis://:s3cret@h:99999/0"))
+
+
+@pytest.mark.parametrize("name", ["ready_file", "decision_log"])
+def test_a_device_is_no_file_to_replace(name: str) -> None:
+    fault = f"STEERREC_{name.upper()}: /dev/null is a device, pipe or socket; name a file of a disk"
+    assert faults(**{name: "/dev/null"}) == (fault,)
+
+
+def test_the_decision_log_of_redis_is_named_in_any_case() -> None:
+    assert load_settings({"STEERREC_DECISION_LOG": "Redis"}).decision_log == "redis"
+
+
+def test_every_bounded_setting_says_its_bounds() -> None:
+    numbers = {
+        name
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.default, int | float) and not isinstance(field.default, bool)
+    }
+    told = [fault for name in numbers for fault in faults(**{name: "x"}) if " number " in fault]
+    assert len(told) == len(numbers)
