@@ -48,7 +48,8 @@ def run(settings: Settings) -> None:
         except OSError as error:
             raise Refused(sentence_of(error)) from error
         except BundleMissing as missing:
-            raise NotFound(f"{missing}; {_remedy(settings.store_root)}") from None
+            remedy = "" if missing.why else f"; {_remedy(settings.store_root)}"
+            raise NotFound(f"{missing}{remedy}") from None
 
 
 def _remedy(root: str) -> str:

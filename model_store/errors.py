@@ -26,6 +26,13 @@ class BundleCorrupt(ModelStoreError):
         self.file = file
         self.reason = reason
 
+    def stored_at(self, place: str) -> None:
+        """Have the sentence name the folder of the bundle in its store, and how to go on."""
+        self.args = (
+            f"{self.file}: {self.reason} (in {place}); copy or publish the bundle again, or"
+            " promote another version",
+        )
+
 
 class GoldenMismatch(BundleCorrupt):
     """The graphs of this machine do not answer the golden request as recorded."""
@@ -35,7 +42,11 @@ class BundleMissing(ModelStoreError):
     """No published bundle has this version, and no label has this name."""
 
     def __init__(self, version: str, why: str = "") -> None:
-        super().__init__(f"no bundle or label is named {version!r}{why and f': {why}'}")
+        super().__init__(
+            f"bundle {version!r} is not complete: {why}"
+            if why
+            else f"no bundle or label is named {version!r}"
+        )
         self.version = version
         self.why = why
         """Empty: there is nothing of this name."""

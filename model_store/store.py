@@ -115,9 +115,11 @@ class Store:
         """
         if not self._is_published(version):
             raise self._missing(version)
-        manifest = parsed_manifest(self._location.read(_manifest_path(version)) or b"")
-        if manifest.version != version:
-            raise BundleCorrupt(MANIFEST_FILE, f"of {manifest.version!r}, stored as {version!r}")
+        with self._place_named(version):
+            manifest = parsed_manifest(self._location.read(_manifest_path(version)) or b"")
+            if manifest.version != version:
+                why = f"of {manifest.version!r}, stored as {version!r}"
+                raise BundleCorrupt(MANIFEST_FILE, why)
         return manifest
 
     def labels(self, report: Report | None = None) -> dict[str, str]:
@@ -220,7 +222,11 @@ class Store:
             StoreUnreadable: a file cannot be read, or copied into the cache; names the path.
         """
         manifest = self.manifest(self.resolve(label_or_version))
-        with self._read_faults_told(), self._local_folder(manifest, cache_dir) as folder:
+        with (
+            self._place_named(manifest.version),
+            self._read_faults_told(),
+            self._local_folder(manifest, cache_dir) as folder,
+        ):
             return load_bundle(folder, manifest, threads=threads)
 
     @contextmanager
@@ -236,9 +242,22 @@ class Store:
 
     def _point(self, label: str, pointer: Pointer) -> None:
         manifest = self.manifest(pointer.version)
-        with self._read_faults_told(), self._local_folder(manifest, None) as folder:
+        with (
+            self._place_named(manifest.version),
+            self._read_faults_told(),
+            self._local_folder(manifest, None) as folder,
+        ):
             load_bundle(folder, manifest)
         self._location.replace(_label_path(label), pointer.model_dump_json().encode())
+
+    @contextmanager
+    def _place_named(self, version: str) -> Iterator[None]:
+        """Has what is wrong with a file of the version name the version's folder."""
+        try:
+            yield
+        except BundleCorrupt as error:
+            error.stored_at(self._location.shown(_folder(version)))
+            raise
 
     @contextmanager
     def _read_faults_told(self) -> Iterator[None]:
@@ -296,8 +315,8 @@ class Store:
         """That there is no such version; why, where its folder is there."""
         if not (re.fullmatch(PLAIN_NAME, version) and self._location.exists(_folder(version))):
             return BundleMissing(version)
-        why = "the folder lacks it, so that publishing did not end; publish it again"
-        return BundleMissing(version, f"{self._location.shown(_manifest_path(version))}: {why}")
+        why = "is missing, so publishing did not finish; publish it again, or promote another"
+        return BundleMissing(version, f"{self._location.shown(_manifest_path(version))} {why}")
 
     def _may_be_published(self, version: str) -> bool:
         """Whether it is published, as far as that can be seen."""

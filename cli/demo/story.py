@@ -75,7 +75,8 @@ def _prepared(folder: Path, config: Path | None, users: int) -> list[TestUser]:
         from training.builtin import load_dataset
         from training.config import TrainConfig, read_config
     _heading("data and model")
-    settings = read_config(config) if config else TrainConfig()
+    with training_run.training_errors_told():
+        settings = read_config(config) if config else TrainConfig()
     training_run.run(
         "publish",
         training_run.Wanted("ml-100k", settings, folder / "work", str(folder / "bundles")),

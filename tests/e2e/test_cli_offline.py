@@ -97,6 +97,19 @@ def test_serving_an_empty_store_exits_with_not_found(tmp_path: Path) -> None:
     assert (served.code, "`steerrec train` makes one" in served.err) == (4, True)
 
 
+def test_a_bundle_that_is_not_complete_is_told_as_that_and_not_as_an_empty_store(
+    tmp_path: Path,
+) -> None:
+    store = Store(str(tmp_path / "store"))
+    store.publish(tmp_path / "one", tiny_bundle(tmp_path / "one", version="one"))
+    store.promote("production", "one")
+    Path(store.root, "bundles/one/manifest.json").unlink()
+    refused = steerrec("serve", "--data-dir", str(tmp_path / "data"), "--store", store.root)
+    assert refused.code == 4
+    assert "bundle 'one' is not complete" in refused.err
+    assert "is empty" not in refused.err
+
+
 def test_an_unknown_setting_is_refused_by_name(tmp_path: Path) -> None:
     refused = steerrec("serve", STEERREC_BNID="127.0.0.1:0")
     assert (refused.code, "did you mean STEERREC_BIND?" in refused.err) == (1, True)

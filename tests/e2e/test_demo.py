@@ -52,3 +52,13 @@ def test_nothing_is_left_running(shown: str) -> None:
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_a_config_that_cannot_be_is_refused_by_its_file_and_key(tmp_path: Path) -> None:
+    config = tmp_path / "bad.yaml"
+    config.write_text("base: {max_epoch: 1}\n")
+    done = steerrec("demo", "--dir", str(tmp_path), "--config", str(config))
+    assert done.code == 1
+    assert "bad.yaml" in done.err
+    assert "max_epoch" in done.err
+    assert "fault of steerrec" not in done.err

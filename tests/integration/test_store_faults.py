@@ -1,6 +1,7 @@
 """A store that cannot be read, written or opened: each cause is told with its path."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -112,7 +113,7 @@ def test_a_label_that_is_a_folder_is_told(store: Store) -> None:
 
 def test_a_folder_without_a_manifest_is_told_as_unfinished(store: Store) -> None:
     Path(store.root, "bundles/half").mkdir()
-    with pytest.raises(BundleMissing, match=r"half/manifest\.json: .* publish it again"):
+    with pytest.raises(BundleMissing, match=r"'half' is not complete: .*publish it again"):
         store.load("half")
 
 
@@ -141,6 +142,23 @@ def test_a_size_is_checked_before_any_file_is_read(
     denied(f"bundles/{VERSION}/base_model.safetensors")
     with pytest.raises(BundleCorrupt, match=r"upper\.onnx: \d+ bytes, the manifest says"):
         store.load(VERSION)
+
+
+def test_a_damaged_bundle_names_its_folder_and_how_to_go_on(store: Store) -> None:
+    folder = Path(store.root, f"bundles/{VERSION}")
+    (folder / "upper.onnx").write_bytes(b"x")
+    for act in (store.load, lambda version: store.promote("canary", version)):
+        with pytest.raises(BundleCorrupt) as refused:
+            act(VERSION)
+        assert str(folder) in str(refused.value)
+        assert "copy or publish the bundle again, or promote another" in str(refused.value)
+
+
+def test_a_manifest_that_is_no_json_names_its_folder(store: Store) -> None:
+    folder = Path(store.root, f"bundles/{VERSION}")
+    (folder / "manifest.json").write_bytes(b"")
+    with pytest.raises(BundleCorrupt, match=rf"manifest\.json: .*\(in {re.escape(str(folder))}\)"):
+        store.manifest(VERSION)
 
 
 # writing
