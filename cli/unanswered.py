@@ -22,8 +22,8 @@ def proxy_remark(address: str, environ: Mapping[str, str]) -> str:
     if proxy is None:
         return ""
     return (
-        f" (calls go through the proxy {proxy.url} of {proxy.variable}; add the host to no_proxy "
-        "to go past it)"
+        f" (calls go through the proxy {proxy.url} of {proxy.variable}; add the host to no_proxy, "
+        "in small letters, to go past it)"
     )
 
 

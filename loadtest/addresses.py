@@ -10,12 +10,15 @@ EXAMPLE = "127.0.0.1:50051"
 MAX_PORT = 65535
 OTHER_SCHEMES = ("dns", "ipv4", "ipv6", "unix", "unix-abstract", "vsock", "xds")
 """gRPC's own, beside host and port alone."""
+FAMILIES = {"ipv4": 4, "ipv6": 6}
+"""Schemes that take addresses alone, no names, with commas between; the version of IP."""
 WITHOUT_PORT = ("unix", "unix-abstract", "vsock", "xds")
 ON_THIS_MACHINE = ("unix", "unix-abstract", "vsock")
 HOST = re.compile(r"[A-Za-z0-9._-]+")
 BRACKETED = re.compile(r"\[(?P<ip>[0-9A-Fa-f:.]+)(?:%[\w.-]+)?\]")
 PROXY_VARIABLES = ("grpc_proxy", "https_proxy", "http_proxy")
 """In the order in which gRPC reads them; the first that is set counts."""
+NO_IPV6 = "is not an IPv6 address and a port, e.g. [::1]:50051"
 EXCEPTION_VARIABLES = ("no_grpc_proxy", "no_proxy")
 NO_PROXY = ("grpc.enable_http_proxy", 0)
 """Option of a channel that is not to go through a proxy."""
@@ -37,8 +40,9 @@ def address_fault(address: str) -> str:
         return f"is a URL; write host and port alone, e.g. {_host_and_port(address)}"
     if scheme in WITHOUT_PORT:
         return "" if target.strip("/") else f"names nothing after {scheme}:, e.g. unix:/run/x.sock"
-    addresses = target.split(",") if scheme in ("ipv4", "ipv6") else [target]
-    return next(filter(None, map(_fault, addresses)), "")
+    if scheme not in FAMILIES:
+        return _fault(target)
+    return next((fault for one in target.split(",") if (fault := _family_fault(scheme, one))), "")
 
 
 def is_on_this_machine(address: str) -> bool:
@@ -61,9 +65,26 @@ def proxy_of(address: str, environ: Mapping[str, str]) -> Proxy | None:
     name = next((name for name in PROXY_VARIABLES if environ.get(name)), None)
     excepted = next((environ[name] for name in EXCEPTION_VARIABLES if environ.get(name)), "")
     host = _split(address)[1].rpartition(":")[0].strip("[]")
-    if name is None or (excepted and proxy_bypass_environment(host, {"no": excepted})):
+    if name is None or not is_proxy(environ[name]) or is_excepted(host, excepted):
         return None
     return Proxy(name, re.sub(r"//[^/@]*@", "//", environ[name]))
+
+
+def is_proxy(url: str) -> bool:
+    """Whether gRPC takes the URL: it goes past one of another scheme, such as socks5."""
+    return url.partition("://")[0] == "http"
+
+
+def is_excepted(host: str, excepted: str) -> bool:
+    """Whether the value of no_proxy names the host, or a network of its address (10.0.0.0/8)."""
+    if not excepted:
+        return False
+    ip = _ip(host)
+    networks = [one for text in excepted.split(",") if (one := _network(text)) is not None]
+    if ip is not None and any(ip in network for network in networks):
+        return True
+    is_pattern = excepted.strip() == "*"  # which gRPC takes for a host's name
+    return not is_pattern and bool(proxy_bypass_environment(host, {"no": excepted}))
 
 
 def _split(address: str) -> tuple[str, str]:
@@ -87,6 +108,16 @@ def _fault(target: str) -> str:
     return _port_fault(port) or _host_fault(host)
 
 
+def _family_fault(scheme: str, target: str) -> str:
+    """What is wrong with one address of ipv4: or ipv6:, where a name stands for none."""
+    if fault := _fault(target):
+        return fault
+    ip = _ip(target.rpartition(":")[0].strip("[]").partition("%")[0])
+    if ip is None or ip.version != FAMILIES[scheme]:
+        return f"names no address of IPv{FAMILIES[scheme]} after {scheme}:; write {target} alone"
+    return ""
+
+
 def _ipv6_fault(target: str) -> str:
     host, _, port = target.rpartition(":")
     if _ip(host) is not None and port.isdecimal():
@@ -108,7 +139,8 @@ def _host_fault(host: str) -> str:
     if not host:
         return f"has no host; write host and port, e.g. {EXAMPLE}"
     if bracketed := BRACKETED.fullmatch(host):
-        return "" if _ip(bracketed["ip"]) is not None else "is not an IPv6 address and a port"
+        ip = _ip(bracketed["ip"])
+        return "" if ip is not None and ip.version == FAMILIES["ipv6"] else NO_IPV6
     if not HOST.fullmatch(host):
         return f"is not a host and a port; a host is of letters, digits, - and ., e.g. {EXAMPLE}"
     if re.fullmatch(r"[\d.]+", host) and _ip(host) is None:
@@ -128,6 +160,13 @@ def _is_loopback(host: str) -> bool:
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
         return None
 

@@ -7,9 +7,12 @@ so it imports as little as such a client can: the settings alone would cost more
 import os
 import sys
 from collections.abc import Mapping
+from ipaddress import IPv6Address
 
 import grpc
 from grpc_health.v1 import health_pb2
+
+from service.address import checked_address
 
 DEFAULT_BIND = "127.0.0.1:50051"
 """The default of the setting `bind`; a test keeps them equal."""
@@ -18,13 +21,18 @@ TIMEOUT_S = 3.0
 OPTIONS = [("grpc.enable_http_proxy", 0)]
 """A proxy that http_proxy or grpc_proxy names does not lead to this machine's own loopback."""
 FREE_PORT = f"{BIND} takes any free port, which nobody else knows; set it to a port"
-LOOPBACK = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - a name to replace
-"""What a client dials where a server binds every address."""
+LOOPBACK = {"0.0.0.0": "127.0.0.1"}  # noqa: S104 - a name to replace
+"""What a client dials where a server binds every IPv4 address."""
 
 
 def main() -> int:
     """The exit status."""
-    address = dialled(bind_of(os.environ))
+    bind = bind_of(os.environ)
+    try:
+        address = dialled(checked_address(bind))
+    except ValueError as error:
+        sys.stderr.write(f"{BIND}={bind!a}: {error}\n")
+        return 1
     fault = FREE_PORT if address.endswith(":0") else unhealthy(address)
     if fault:
         sys.stderr.write(f"{address}: {fault}\n")
@@ -40,6 +48,8 @@ def bind_of(environ: Mapping[str, str]) -> str:
 def dialled(bind: str) -> str:
     """The address at which a client on the same machine reaches a server that binds this one."""
     host, _, port = bind.rpartition(":")
+    if host.startswith("["):
+        return f"{'[::1]' if IPv6Address(host[1:-1]).is_unspecified else host}:{port}"
     return f"{LOOPBACK.get(host, host)}:{port}"
 
 

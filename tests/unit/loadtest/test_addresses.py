@@ -87,3 +87,27 @@ def test_an_empty_variable_is_no_proxy() -> None:
 @pytest.mark.parametrize("excepted", ["svc.local", ".local", "a,svc.local"])
 def test_a_host_of_no_proxy_is_reached_directly(excepted: str) -> None:
     assert proxy_of("svc.local:1", PROXY | {"no_proxy": excepted}) is None
+
+
+@pytest.mark.parametrize("excepted", ["10.0.0.0/8", "a, 10.1.0.0/16"])
+def test_a_network_of_no_proxy_is_reached_directly(excepted: str) -> None:
+    assert proxy_of("10.1.2.3:1", PROXY | {"no_proxy": excepted}) is None
+    assert proxy_of("11.1.2.3:1", PROXY | {"no_proxy": excepted}) is not None
+
+
+@pytest.mark.parametrize("url", ["garbage", "socks5://proxy:1"])
+def test_a_proxy_that_grpc_does_not_take_is_not_blamed(url: str) -> None:
+    assert proxy_of("host:1", {"http_proxy": url}) is None
+
+
+@pytest.mark.parametrize("address", ["ipv4:localhost:1", "ipv6:127.0.0.1:5", "ipv4:[::1]:1"])
+def test_a_name_or_the_other_family_is_refused_after_a_family(address: str) -> None:
+    assert "names no address of IPv" in address_fault(address)
+
+
+def test_an_ipv4_address_in_brackets_is_refused() -> None:
+    assert "is not an IPv6 address" in address_fault("[127.0.0.1]:1")
+
+
+def test_a_star_in_no_proxy_is_no_pattern_to_grpc() -> None:
+    assert proxy_of("host:1", PROXY | {"no_proxy": "*"}) is not None
