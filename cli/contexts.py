@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.struct_pb2 import Struct
@@ -42,13 +43,29 @@ def fact_of(text: str) -> object:
         ContextRefused: it is JSON that nothing can hold.
     """
     try:
-        return json.loads(text, parse_constant=str)
+        return json.loads(text, parse_constant=str, object_pairs_hook=section_of)
     except json.JSONDecodeError:
         return text
+    except ContextRefused:
+        raise
     except ValueError:
         raise ContextRefused(f"{shown(text)}; {_remedy(text)}") from None
     except RecursionError:
         raise ContextRefused(f"{shown(text)}: too many sections within each other") from None
+
+
+def section_of(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """The object of JSON with these pairs.
+
+    Raises:
+        ContextRefused: a key is given twice, of which JSON would keep the last.
+    """
+    section = dict(pairs)
+    if len(section) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
+        raise ContextRefused(f"key {shown(twice)} is given twice; give it once")
+    return section
 
 
 def _numbers(value: object) -> Iterator[int | float]:

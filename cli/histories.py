@@ -1,5 +1,6 @@
 """Histories to ask or to preview on: a file with one JSON object a line."""
 
+import json
 import re
 from collections.abc import Iterator
 from math import inf
@@ -9,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from steerrec.v1 import preview_pb2
 
-from cli.contexts import ContextRefused, struct_of
+from cli.contexts import ContextRefused, section_of, struct_of
 from cli.errors import Refused
 from cli.text_file import text_of
 
@@ -19,6 +20,9 @@ REMEDIES = {
     "json_invalid": f"is no JSON; each line looks like {EXAMPLE}",
     "model_type": f"is no JSON object; each line looks like {EXAMPLE}",
     "string_type": "is no text; write the id as text, in quotes",
+    "list_type": 'is no list; write the ids in brackets, e.g. ["50", "172"]',
+    "dict_type": 'is no JSON object; write keys and values, e.g. {"surface": "home"}',
+    "missing": f"is missing; each line looks like {EXAMPLE}",
 }
 """What a line's fault, by pydantic's name of it, asks for."""
 MAX_HISTORIES = 10_000
@@ -66,11 +70,22 @@ def read_histories(path: Path, most: float = MAX_HISTORIES) -> list[preview_pb2.
 
 def _history(where: str, line: str) -> preview_pb2.PreviewHistory | Refused:
     try:
-        return HistoryLine.model_validate_json(line).message()
+        read = HistoryLine.model_validate_json(line)
+        repeated = _repeated_key(line)
+        return Refused(f"{where}: {repeated}") if repeated else read.message()
     except ValidationError as error:
         return Refused([*_faults(where, error)])
     except ContextRefused as error:
         return Refused(f"{where}: context: {error}")
+
+
+def _repeated_key(line: str) -> str:
+    """What a line that is JSON gives twice, of which its reader keeps the last; empty: nothing."""
+    try:
+        json.loads(line, object_pairs_hook=section_of, parse_int=str)
+    except ContextRefused as error:
+        return str(error)
+    return ""
 
 
 def _faults(where: str, error: ValidationError) -> Iterator[str]:

@@ -14,6 +14,11 @@ MARKS = (
 """Byte order marks, and what they say; without one it is UTF-8."""
 
 
+MARKLESS_BYTES = 4
+"""At the start, of which UTF-16 has two characters: a zero byte tells it from UTF-8."""
+NO_TEXT = "line 1: is not text, or UTF-16 without its mark; save it as UTF-8"
+
+
 def text_of(path: Path) -> str:
     """The text of the file, without its byte order mark.
 
@@ -23,17 +28,17 @@ def text_of(path: Path) -> str:
     try:
         content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
-        raise Refused(f"{path.name}: cannot be read: {error.strerror}") from None
+        raise Refused(f"{path}: cannot be read: {error.strerror}") from None
     encoding = next((name for mark, name in MARKS if content.startswith(mark)), "utf-8")
     try:
+        if encoding == "utf-8" and b"\0" in content[:MARKLESS_BYTES]:
+            raise Refused(f"{path.name}, {NO_TEXT}")
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         raise Refused(f"{path.name}, {_where(content, encoding, error)}") from None
 
 
 def _where(content: bytes, encoding: str, error: UnicodeDecodeError) -> str:
-    if b"\0" in content[:100] and encoding == "utf-8":
-        return "line 1: is not text, or UTF-16 without its mark; save it as UTF-8"
     before = content[: error.start].decode(encoding, errors="ignore")
     line = before.count("\n") + 1
     wrong = content[error.start : error.start + 1].hex()

@@ -44,11 +44,15 @@ def test_a_line_separator_within_a_text_ends_no_line(tmp_path: Path) -> None:
     [
         ("{", 'users.jsonl, line 1: is no JSON; each line looks like {"history": ['),
         ('["50"]', "users.jsonl, line 1: is no JSON object; each line looks like {"),
-        ('{"next": "1"}', "users.jsonl, line 1: history: Field required"),
+        ('{"next": "1"}', "users.jsonl, line 1: history: is missing; each line looks like {"),
         (
             '{"history": [1]}',
             "users.jsonl, line 1: history[0]: is no text; write the id as text, in quotes",
         ),
+        ('{"history": "50"}', "history: is no list; write the ids in brackets"),
+        ('{"history": [], "context": [1]}', "context: is no JSON object; write keys and values"),
+        ('{"history": ["1"], "history": []}', 'line 1: key "history" is given twice; give it once'),
+        ('{"history": [], "context": {"a": 1, "a": 2}}', 'key "a" is given twice; give it once'),
         ('{"history": [], "nxt": "1"}', "unknown key; known here: history, next, context"),
     ],
 )

@@ -116,3 +116,8 @@ def test_a_share_that_cannot_be_is_refused_with_option_value_and_remedy(
     with pytest.raises(typer.BadParameter) as refused:
         attribute_share_of(f"genre=Comedy:{share}")
     assert refused.value.message == f"--target genre=Comedy:{share}: {fault}"
+
+
+def test_a_context_gives_no_key_twice_within_a_value() -> None:
+    with pytest.raises(typer.BadParameter, match='"x" is given twice'):
+        context_of(['a={"x": 1, "x": 2}'])

@@ -63,3 +63,16 @@ def test_a_byte_that_is_not_text_is_told_with_its_line(
 def test_a_folder_is_told_as_such(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="cannot be read: Is a directory"):
         text_of(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_its_mark_is_told_as_that(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "h.jsonl"
+    path.write_bytes('{"history": ["50"]}'.encode(encoding))
+    with pytest.raises(Refused, match="UTF-16 without its mark; save it as UTF-8"):
+        text_of(path)
+
+
+def test_a_file_that_cannot_be_read_is_named_by_its_whole_path(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=f"{tmp_path}/gone: cannot be read: No such file"):
+        text_of(tmp_path / "gone")
