@@ -1,5 +1,7 @@
 """The variables of the environment that the command line reads, STEERREC_CLIENT_*."""
 
+import os
+import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from difflib import get_close_matches
 
@@ -7,6 +9,13 @@ PREFIX = "STEERREC_CLIENT_"
 NAMES = (f"{PREFIX}ADDRESS", f"{PREFIX}DEBUG", f"{PREFIX}LABELLER_KEY")
 NEAR_ENOUGH = 0.9
 """Similarity, of 1, from which a name is taken for a slip of the pen: others may be a client's."""
+
+
+def prepare_variables() -> None:
+    """Tidy the variables of this process; say on stderr which names are misspelt."""
+    strip_values(os.environ)
+    for sentence in misspelt(os.environ):
+        sys.stderr.write(f"{sentence}\n")
 
 
 def strip_values(environ: MutableMapping[str, str]) -> None:

@@ -4,7 +4,6 @@ Nothing else of the command line prints a traceback. Only what a broken install 
 imported at the top: an import that fails must end in a sentence, too.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -24,23 +23,16 @@ def run(words: Sequence[str], *, is_process: bool = False) -> int:
     """
     try:
         if is_process:
+            from cli.client_variables import prepare_variables
             from cli.standard_streams import prepare_streams
 
             prepare_streams()
-            _read_variables()
+            prepare_variables()
         return _status_of(words)
     except BaseException as error:
         from cli.endings import status_after
 
         return status_after(error, words)
-
-
-def _read_variables() -> None:
-    from cli.client_variables import misspelt, strip_values
-
-    strip_values(os.environ)
-    for sentence in misspelt(os.environ):
-        sys.stderr.write(f"{sentence}\n")
 
 
 def _status_of(words: Sequence[str]) -> int:
