@@ -5,7 +5,7 @@ is not taken for a deletion.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -93,7 +93,7 @@ class LossResolver:
         """
         self._follower.check_answers()
         for _ in range(TRIES):
-            served = self._follower.stored
+            served = await self._served()
             if self._follower.state is not StoreState.LOST_DATA and not served.unreadable:
                 raise NothingLost
             if resolution is Resolution.RESTORE and not self._follower.has_copy:
@@ -111,6 +111,15 @@ class LossResolver:
             if isinstance(outcome, Written):
                 return Resolved(names, outcome.cursor)
         raise ChainContended(TRIES)
+
+    async def _served(self) -> StoredPresets:
+        """What is in force here, with what cannot be read in the store now: a follower does not
+        read revisions again that no event names."""
+        served = self._follower.stored
+        if self._follower.state is StoreState.LOST_DATA:
+            return served
+        found = (await self._store.read_all(KEPT_REVISIONS)).unreadable
+        return replace(served, unreadable={**served.unreadable, **found})
 
     async def _found(self, served: StoredPresets) -> Mapping[str, Head]:
         """Heads in the store, behind all its revisions; of presets that lack a readable head, what

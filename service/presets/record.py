@@ -104,6 +104,11 @@ class Head(NamedTuple):
         return json.dumps(self._asdict(), sort_keys=True)
 
 
+def is_revision(text: str) -> bool:
+    """Whether a field of stored revisions is the number of one."""
+    return text.isascii() and text.isdecimal() and len(text) < 17 and int(text) <= MAX_REVISION
+
+
 def head_from_json(text: str | bytes) -> Head:
     """The head that a stored value means; one from before drafts has its newest in force.
 

@@ -7,7 +7,14 @@ from service.presets.audit import START, Tip
 from service.presets.compiled import StoredPresets
 from service.presets.errors import RecordCorrupt
 from service.presets.keys import Keys
-from service.presets.record import Head, PresetRevision, from_json, head_from_json, remnant
+from service.presets.record import (
+    Head,
+    PresetRevision,
+    from_json,
+    head_from_json,
+    is_revision,
+    remnant,
+)
 from service.presets.redis_calls import RedisCalls
 from service.presets.redis_chain import NOTHING_WRITTEN
 
@@ -100,8 +107,18 @@ class RedisRecords:
             if not head.is_archived
         }
         records = {name: found for name, (found, _) in read.items()}
-        faults = {name: why for name, (_, why) in read.items() if why}
+        faults = {
+            name: why
+            for name, (found, fault) in read.items()
+            if (why := fault or self._lacking(name, heads[name], found))
+        }
         return StoredPresets(heads, records, cursor, tip, {**unreadable, **faults})
+
+    def _lacking(self, name: str, head: Head, found: Sequence[PresetRevision]) -> str:
+        """Why what a head shows cannot be served; empty: it can."""
+        if head.shown in {record.revision for record in found}:
+            return ""
+        return f"{self._keys.revisions(name)} lacks revision {head.shown}; {HOW_TO_GO_ON}"
 
     async def remnants(self, names: Collection[str]) -> Mapping[str, Head]:
         """See PresetStore."""
@@ -112,7 +129,7 @@ class RedisRecords:
                 numbers = await self._calls.call(self._redis.hkeys(key), key)
             except RecordCorrupt:
                 continue
-            if known := [int(number) for number in numbers if number.isdecimal()]:
+            if known := [int(number) for number in numbers if is_revision(number)]:
                 found[name] = remnant(max(known))
         return found
 

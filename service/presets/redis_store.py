@@ -38,6 +38,9 @@ from service.presets.store import (
 TRIES = 5
 """Of a write while replicas of an earlier version write too."""
 
+MAX_TIME_DIGITS = 15
+"""Of a time in ms that a replica told; a longer one is none."""
+
 log = logging.getLogger(__name__)
 
 
@@ -221,7 +224,7 @@ class RedisStore:
         found = {
             name: Told(now_s - int(ms) / 1e3, own)
             for name, (ms, _, own) in parts.items()
-            if ms.isdecimal()
+            if ms.isdecimal() and len(ms) <= MAX_TIME_DIGITS
         }
         return {name: own for name, own in found.items() if own.age_s <= forget_s}
 

@@ -27,6 +27,12 @@ GARBAGE = [
 ]
 
 
+def replace_newest_revision(scene: Scene) -> None:
+    """The number of revisions stays what was counted."""
+    scene.client.hdel(scene.keys.revisions(NAME), "3")
+    scene.client.hset(scene.keys.revisions(NAME), "99", b"{}")
+
+
 def is_set_aside(follower: PresetFollower) -> bool:
     return follower.is_connected and set(follower.stored.unreadable) == {NAME}
 
@@ -74,6 +80,15 @@ async def test_a_key_of_one_preset_that_holds_another_type_is_set_aside(
         scene.client.lpush(key, "x")
         await until(lambda: is_set_aside(scene.follower))
     assert scene.follower.stored.records[NAME][-1].revision == 3
+
+
+async def test_a_preset_whose_revision_in_force_is_gone_is_set_aside(
+    scene: Scene, tmp_path: Path
+) -> None:
+    replace_newest_revision(scene)
+    joining = PresetFollower(scene.store, tmp_path / "empty", nothing)
+    await joining.start()
+    assert is_set_aside(joining)
 
 
 @pytest.mark.parametrize("key", ["heads", "audit", "audit_tip", "census"])
@@ -139,6 +154,41 @@ async def test_accepting_archives_what_was_set_aside_and_numbers_go_on(
         resolved = await resolver.resolve(Resolution.ACCEPT, "ann", "overwritten")
         await until(lambda: not scene.follower.stored.unreadable)
     assert (resolved.names, await update(scene.store)) == ([NAME], 4)
+
+
+@pytest.mark.parametrize("resolution", Resolution)
+async def test_what_no_replica_has_read_again_yet_can_be_resolved(
+    scene: Scene, resolution: Resolution
+) -> None:
+    scene.client.hset(scene.keys.revisions(NAME), "3", b"\xff")
+    async with following(scene.follower):
+        resolver = LossResolver(scene.store, scene.follower)
+        resolved = await resolver.resolve(resolution, "ann", "overwritten")
+    assert (resolved.names, (await scene.store.read_all(20)).unreadable) == ([NAME], {})
+
+
+async def test_a_restore_writes_back_a_revision_in_force_that_is_gone(scene: Scene) -> None:
+    replace_newest_revision(scene)
+    resolver = LossResolver(scene.store, scene.follower)
+    await resolver.resolve(Resolution.RESTORE, "ann", "deleted")
+    assert await scene.store.revision(NAME, 3) == scene.follower.stored.records[NAME][-1]
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "9" * 30, "٣"])
+async def test_a_field_that_is_no_revision_does_not_count_for_a_restore(
+    scene: Scene, number: str
+) -> None:
+    served = scene.follower.stored
+    scene.client.hset(scene.keys.revisions(NAME), number, "{}")
+    scene.client.hset(scene.keys.heads, NAME, b"\xff")
+    await LossResolver(scene.store, scene.follower).resolve(Resolution.RESTORE, "ann", "odd")
+    assert await scene.store.heads() == served.heads
+
+
+@pytest.mark.parametrize("told", ["9" * 400 + ":report", "٣:report"])
+async def test_a_report_of_an_impossible_time_hides_no_other(scene: Scene, told: str) -> None:
+    scene.client.hset(scene.keys.replicas, "odd", told)
+    assert set(await scene.store.told(60.0)) == {"one"}
 
 
 async def test_what_an_operator_mends_in_redis_is_taken_again(scene: Scene) -> None:
