@@ -145,11 +145,11 @@ def event_from_fields(fields: Mapping[str, str]) -> AuditEvent:
             content_hash=fields["content_hash"],
             author=fields["author"],
             reason=fields["reason"],
-            event_time=datetime.fromisoformat(fields["event_time"]),
+            event_time=_moment(fields["event_time"]),
             previous_hash=fields["previous_hash"],
             hash=fields["hash"],
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, OverflowError) as error:
         raise RecordCorrupt("audit event", str(error)) from error
 
 
@@ -304,6 +304,18 @@ def content_break(
             why = f"preset {event.name!r} revision {event.revision} {fact}"
             return ChainBreak(event.sequence, why)
     return None
+
+
+def _moment(text: str) -> datetime:
+    """A moment that the contract can carry.
+
+    Raises:
+        ValueError: it is none.
+        OverflowError: in UTC it is before the year 1, or after 9999.
+    """
+    moment = datetime.fromisoformat(text)
+    moment.astimezone(UTC)
+    return moment
 
 
 def _count(text: str) -> int:

@@ -8,15 +8,17 @@ lost data, also one that has not noticed the loss yet.
 READING = """
 local function text_of_tip(key)
   local text = redis.call('TYPE', key).ok == 'string' and redis.call('GET', key)
-  local digits = text and string.match(text, '^(%d+):')
-  return digits and #digits < 16 and text or '0:'
+  local digits = text and string.match(text, '^(%d+):%w*$')
+  local is_tip = digits and #digits < 16 and (digits == '0' or string.sub(digits, 1, 1) ~= '0')
+  return is_tip and text or '0:'
 end
 
 local function stream(key, command, ...)
   return redis.call('TYPE', key).ok == 'stream' and redis.call(command, key, ...) or {}
 end
 """
-"""What is no tip reads as that of a chain without events, what is no stream as an empty one."""
+"""What is no tip, as `audit.Tip` writes one, reads as that of a chain without
+events, what is no stream as an empty one."""
 
 LOSS = (
     READING

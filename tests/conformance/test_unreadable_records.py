@@ -107,6 +107,17 @@ async def test_a_key_of_all_presets_that_holds_another_type_is_lost_data(
     assert (read.heads, read.records) == (served.heads, served.records)
 
 
+@pytest.mark.parametrize("tip", [b"000003:ab", b"3:a\xff", b"3:a:b", b"-1:a", b"9" * 99 + b":a"])
+async def test_a_tip_of_any_text_can_be_resolved(scene: Scene, tip: bytes) -> None:
+    scene.client.set(scene.keys.audit_tip, tip)
+    async with following(scene.follower):
+        await until(lambda: scene.follower.state == "LOST_DATA")
+        resolver = LossResolver(scene.store, scene.follower)
+        await resolver.resolve(Resolution.RESTORE, "ann", "overwritten")
+        await until(lambda: scene.follower.is_connected)
+    assert await update(scene.store) == 4
+
+
 @pytest.mark.parametrize("key", ["seen", "replicas"])
 async def test_a_key_that_is_written_again_replaces_another_type(scene: Scene, key: str) -> None:
     scene.client.delete(scene.key(key))

@@ -194,6 +194,8 @@ def test_an_event_reads_back_from_its_message() -> None:
         {"revision": "-1"},
         {"action": "ATE"},
         {"event_time": "soon"},
+        {"event_time": "9999-12-31T23:59:59-12:00"},
+        {"event_time": "0001-01-01T00:00:00+12:00"},
     ],
 )
 def test_fields_that_are_no_event_are_refused(change: dict[str, str]) -> None:
