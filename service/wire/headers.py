@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final, Generic, TypeAlias, TypeVar
 
-from service.wire.blocks import BlockReader, Field
+from service.wire.blocks import BlockReader, Field, size_of
 
 Fields: TypeAlias = tuple[Field, ...]
 """Names in lower case and values, in order, pseudo-fields first."""
@@ -17,7 +17,12 @@ Head = TypeVar("Head")
 MAX_KEPT: Final = 256
 """Blocks, and fields known to be sound, that are kept for one connection."""
 KEPT_BYTES: Final = 1024
-"""Longest block and longest value that are kept."""
+"""Longest block that is kept."""
+SOUND_BYTES: Final = 256
+"""Longest field that is known to be sound; longer ones are checked each time."""
+KEPT_LIST_BYTES: Final = 65_536
+"""Bytes of the lists of fields that are kept for one connection. A byte of a block may stand for an
+entry of 4096, so that a limit on blocks alone let an idle connection hold 3 MiB."""
 KEPT_FIELDS: Final = 64
 """Most fields of a block that is kept."""
 PSEUDO: Final = frozenset((b":method", b":scheme", b":path", b":authority"))
@@ -57,6 +62,8 @@ class HeaderReader(Generic[Head]):
         self.content_length: int | None = None
         """Bytes of data that the last request announced; None: it did not."""
         self._kept: dict[bytes, tuple[Head, int | None]] = {}
+        self._kept_bytes = 0
+        """Of the lists of fields of those."""
         self._sound: set[Field] = set()
         """Fields that HTTP/2 allows."""
         self._sound_pseudo: set[Field] = set()
@@ -77,10 +84,19 @@ class HeaderReader(Generic[Head]):
         self._check_request(fields)
         head = self._head(fields)
         if self._is_lasting and len(block) <= KEPT_BYTES and len(fields) <= KEPT_FIELDS:
-            if len(self._kept) >= MAX_KEPT:
-                self._kept.clear()
+            self._make_room(size_of(fields))
             self._kept[block] = head, self.content_length
         return head
+
+    def _make_room(self, size: int) -> None:
+        """Forgets what is kept where a list of so many bytes is too much beside it."""
+        if len(self._kept) >= MAX_KEPT or self._kept_bytes + size > KEPT_LIST_BYTES:
+            self._forget()
+        self._kept_bytes += size
+
+    def _forget(self) -> None:
+        self._kept.clear()
+        self._kept_bytes = 0
 
     def trailers(self, block: bytes) -> None:
         """Reads what a request ends with; nobody wants it.
@@ -101,7 +117,7 @@ class HeaderReader(Generic[Head]):
         fields = tuple(self._blocks.fields(block))
         self._is_lasting = self._blocks.changes == before
         if not self._is_lasting:
-            self._kept.clear()
+            self._forget()
         return fields
 
     def _check_request(self, fields: Fields) -> None:
@@ -150,7 +166,7 @@ def _check(name: bytes, value: bytes) -> None:
 
 
 def _keep(fields: set[Field], field: Field) -> None:
-    if len(field[0]) + len(field[1]) <= KEPT_BYTES:
+    if len(field[0]) + len(field[1]) <= SOUND_BYTES:
         if len(fields) >= MAX_KEPT:
             fields.clear()
         fields.add(field)

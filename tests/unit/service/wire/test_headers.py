@@ -1,12 +1,22 @@
 """Heads of requests: read once where nothing has changed, refused where HTTP/2 forbids them."""
 
+import tracemalloc
+
 import pytest
 from hpack import Decoder, Encoder
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.wire.blocks import Field, Unreadable
-from service.wire.headers import KEPT_FIELDS, MAX_KEPT, Fields, HeaderReader, Malformed, encoded
+from service.wire.headers import (
+    KEPT_FIELDS,
+    KEPT_LIST_BYTES,
+    MAX_KEPT,
+    Fields,
+    HeaderReader,
+    Malformed,
+    encoded,
+)
 
 REQUEST: list[Field] = [
     *((b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/a.B/C"), (b":authority", b"h")),
@@ -113,6 +123,32 @@ def test_a_block_of_many_fields_is_not_kept() -> None:
     own.reader.read(encoder.encode(REQUEST))
     block = encoder.encode(REQUEST) + b"\x90" * KEPT_FIELDS
     assert [own.reader.read(block), own.reader.read(block)] == [2, 3]
+
+
+def copied(fields: Fields) -> list[bytes]:
+    """A head that shares no bytes with the table."""
+    return [bytes(bytearray(value)) for _, value in fields]
+
+
+def test_small_blocks_that_mean_much_hold_little() -> None:
+    reader = HeaderReader(copied, MOST)
+    reader.read(Encoder().encode([*REQUEST, (b"x-large", b"a" * 3900)]))
+    tracemalloc.start()
+    for at in range(MAX_KEPT - 1):
+        reader.read(encoded(REQUEST) + NEWEST * 3 + encoded([(b"x", b"%d" % at)]))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 4 * KEPT_LIST_BYTES
+
+
+def test_fields_that_are_known_to_be_sound_hold_little() -> None:
+    reader = HeaderReader(copied, MOST)
+    tracemalloc.start()
+    for at in range(MAX_KEPT - 1):
+        reader.read(encoded(with_field(b"x", b"%0900d" % at)))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 4 * KEPT_LIST_BYTES
 
 
 @pytest.mark.parametrize(
