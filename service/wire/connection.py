@@ -334,19 +334,31 @@ class Connection(Generic[Head]):
         if flags & END_HEADERS:
             self._on_block(stream_id, flags, payload)
         else:
-            self._block_of, self._block = (stream_id, flags), [payload]
+            self._block_of = stream_id, flags
+            self._keep_part(payload)
 
     def _on_continuation(self, stream_id: int, flags: int, payload: bytes) -> None:
         if self._block_of is None:
             raise Fault(frames.PROTOCOL_ERROR, "CONTINUATION of nothing")
-        self._block.append(payload)
+        self._keep_part(payload)
         is_large = sum(map(len, self._block)) > self._max_block_bytes
         if is_large or len(self._block) > MAX_BLOCK_FRAMES:
             raise Fault(frames.ENHANCE_YOUR_CALM, "a header block too large")
         if flags & END_HEADERS:
             stream_id, begun_with = self._block_of
-            block, self._block, self._block_of = b"".join(self._block), [], None
+            block = self._take_parts()
             self._on_block(stream_id, begun_with, block)
+
+    def _keep_part(self, part: bytes) -> None:
+        """Holds a part of a header block; it counts, as the end may never come."""
+        self._block.append(part)
+        self.memory.add(len(part))
+
+    def _take_parts(self) -> bytes:
+        """The header block whose parts are held; none is any more."""
+        block, self._block, self._block_of = b"".join(self._block), [], None
+        self.memory.add(-len(block))
+        return block
 
     def _on_block(self, stream_id: int, flags: int, block: bytes) -> None:
         self._left -= REQUEST_WORK + len(block) // BLOCK_WORK_BYTES
@@ -657,6 +669,7 @@ class Connection(Generic[Head]):
     def lost(self) -> None:
         """The peer is gone: the receiver is told for every open stream."""
         self.is_closed = True
+        self._take_parts()
         while self.streams:
             stream = next(iter(self.streams.values()))
             self._over(stream)

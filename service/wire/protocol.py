@@ -212,6 +212,8 @@ class WireProtocol(asyncio.Protocol):
             for call in self._unwatched:
                 call.watch_deadline()
             self._unwatched.clear()
+        if self.connection.has_open_block:
+            self._relieve_if_full()
         self._mark()
 
     def _wait_for_turn(self) -> None:
@@ -400,8 +402,11 @@ class WireProtocol(asyncio.Protocol):
         self.flush()
 
     def abort(self) -> None:
-        """Cuts it off: what waits for the socket is not sent."""
+        """Cuts it off: what waits for the socket is not sent. What it held is released at once, so
+        that who frees memory sees how much that was; asyncio tells the loss only later."""
         self._transport.abort()
+        self.connection.lost()
+        self._count_unwritten(0)
 
     def _close(self) -> None:
         """Sends the last, and leaves it to the client to close: a socket that is closed before

@@ -216,7 +216,8 @@ class WireServer:
             self._relieve_process()
 
     def _relieve_process(self) -> None:
-        """Refuse calls of the connections that hold most; cut off whose sockets still do then."""
+        """Refuse calls of the connections that hold most; cut off those that still do then, in
+        their sockets or in header blocks that do not end."""
         for protocol in self._protocols:
             protocol.measure_socket()
         target = self.memory.held_bytes - self.memory.excess_bytes

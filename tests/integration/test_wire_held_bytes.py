@@ -238,6 +238,22 @@ async def test_sockets_of_clients_that_do_not_read_are_closed_for_the_process() 
     assert honest.most_held < LIMIT + SLACK
 
 
+async def test_header_blocks_without_an_end_are_bounded_for_the_process() -> None:
+    begun = PREFACE + frames.settings({})
+    begun += frames.frame(frames.HEADERS, 0, 1, bytes(16_000))
+    begun += frames.frame(frames.CONTINUATION, 0, 1, bytes(16_000)) * 3
+    async with attacked(max_held_bytes=LIMIT) as (server, address, honest):
+        clients = [deaf(address) for _ in range(100)]
+        for client in clients:
+            await send(client, begun)
+            await asyncio.sleep(0)
+        await honest.answered(3)
+        assert server.n_connections > 40  # no more of them are cut off than hold too much
+        for client in clients:
+            client.close()
+    assert LIMIT / 2 < honest.most_held < LIMIT + SLACK
+
+
 async def test_who_reads_late_gets_every_answer_that_fits() -> None:
     async with serving() as (_, address):
         with deaf(address) as client:

@@ -1,7 +1,9 @@
 """Bytes held, of a connection and of its process."""
 
+from service.wire import frames
+from service.wire.frames import END_HEADERS, END_STREAM
 from service.wire.memory import Memory
-from tests.unit.service.wire.peer import HEADS, TRAILERS, opened, request
+from tests.unit.service.wire.peer import HEADS, REQUEST, TRAILERS, opened, request
 
 
 def test_what_a_connection_holds_the_process_holds() -> None:
@@ -64,3 +66,24 @@ def test_what_a_stream_holds_is_released_when_it_is_reset() -> None:
     connection.respond(told.streams[1], HEADS, bytes(100_000), TRAILERS)
     connection.reset(told.streams[1], 8)
     assert connection.memory.held_bytes == 0
+
+
+def test_a_header_block_is_held_until_its_end() -> None:
+    _, connection = opened()
+    connection.receive(frames.frame(frames.HEADERS, END_STREAM, 1, REQUEST[:20]))
+    assert connection.memory.held_bytes == 20
+    connection.receive(frames.frame(frames.CONTINUATION, END_HEADERS, 1, REQUEST[20:]))
+    assert (connection.memory.held_bytes, [*connection.streams]) == (0, [1])
+
+
+def test_a_header_block_is_held_until_its_connection_is_lost() -> None:
+    _, connection = opened()
+    connection.receive(frames.frame(frames.HEADERS, 0, 1, REQUEST[:20]))
+    connection.lost()
+    assert connection.memory.held_bytes == 0
+
+
+def test_a_header_block_is_held_until_it_is_interrupted() -> None:
+    _, connection = opened()
+    connection.receive(frames.frame(frames.HEADERS, 0, 1, REQUEST[:20]) + request(3))
+    assert (connection.memory.held_bytes, connection.is_closed) == (0, True)
