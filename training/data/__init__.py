@@ -9,6 +9,8 @@ Table ─────── tables.py        one file, every row still numbered 
               texts.py         a column of any type as text
               times.py         a column of any type as an order
               years.py         the year in a text
+              moments.py       dates and times of Parquet that polars or Python cannot hold
+              shown.py         values and names in messages, shortened
 catalogue.py, item_attributes.py, interactions.py
                                what each of the two files must hold
 reader.py                      both together: `read_dataset`

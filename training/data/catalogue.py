@@ -7,6 +7,7 @@ import polars as pl
 
 from training.data.config import ItemsConfig
 from training.data.item_attributes import read_attributes
+from training.data.shown import shown
 from training.data.tables import Table, read_table
 from training.data.texts import id_column, placeholder_notes, text_column
 from training.dataset import Item
@@ -61,7 +62,7 @@ def _refuse_bad_ids(table: Table, column: str, ids: pl.Series) -> None:
         *table.faults(blank, lambda _: "the item id is blank", "give it an id or remove the row"),
         *table.faults(
             repeated,
-            lambda row: f"item {str(row[column])!r} occurs again",
+            lambda row: f"item {shown(row[column])} occurs again",
             "keep one row for each item",
         ),
     ]

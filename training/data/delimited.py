@@ -22,6 +22,7 @@ import polars as pl
 from training.data.config import FileConfig, Quotes
 from training.data.decoded import decoded, line_number
 from training.data.file_kinds import Role
+from training.data.shown import shortened
 from training.errors import DataFault, InvalidData
 
 SEPARATORS: Final = (",", ";", "\t", "|")
@@ -153,7 +154,7 @@ def refuse_repeated(path: Path, row: int, header: list[str]) -> None:
     """Raise InvalidData for a column that occurs twice."""
     for place, name in enumerate(header):
         if name in header[:place]:
-            problem = f"column {name!r} occurs twice"
+            problem = f"column {shortened(name)!r} occurs twice"
             raise InvalidData([DataFault(path, row, problem, "rename or remove one")])
 
 

@@ -1,6 +1,5 @@
 """The interactions file: who met what, in which order."""
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
@@ -9,6 +8,7 @@ import polars as pl
 
 from training.data.config import InteractionsConfig
 from training.data.iso_8601 import FORMS
+from training.data.shown import shown, shown_names
 from training.data.tables import Table, read_table
 from training.data.texts import id_column, placeholder_notes
 from training.data.times import order_keys
@@ -75,7 +75,7 @@ def _ordering(table: Table, config: InteractionsConfig) -> str | None:
     problem = f"nothing orders the histories: no column {DEFAULT_TIME!r}"
     remedy = (
         "set `interactions.timestamp` or `interactions.position` to a column "
-        f"(it has {', '.join(table.frame.columns)}), or `interactions.order` to file"
+        f"(it has {shown_names(table.frame.columns)}), or `interactions.order` to file"
     )
     raise InvalidData([DataFault(table.path, table.header, problem, remedy)])
 
@@ -123,7 +123,7 @@ class _Checks:
     def _unparsable(self) -> list[DataFault]:
         return self.table.faults(
             self.frame["key"].is_null(),
-            lambda row: f"{self.ordering} {_shown(row[str(self.ordering)])} cannot be read",
+            lambda row: f"{self.ordering} {shown(row[str(self.ordering)])} cannot be read",
             f"write a number or an ISO 8601 time, all rows alike, e.g. {FORMS}",
         )
 
@@ -138,7 +138,7 @@ class _Checks:
     def _unknown_faults(self, unknown: pl.Series) -> list[DataFault]:
         return self.table.faults(
             unknown,
-            lambda row: f"item {_shown(row[self.config.item])} is not in {self.items_name}",
+            lambda row: f"item {shown(row[self.config.item])} is not in {self.items_name}",
             "add it there, or set `interactions.unknown_items` to drop",
         )
 
@@ -151,8 +151,8 @@ class _Checks:
         return self.table.faults(
             repeated,
             lambda row: (
-                f"user {_shown(row[self.config.user])}, item {_shown(row[self.config.item])} "
-                f"and {self.ordering} {_shown(row.get(str(self.ordering)))} occur again"
+                f"user {shown(row[self.config.user])}, item {shown(row[self.config.item])} "
+                f"and {self.ordering} {shown(row.get(str(self.ordering)))} occur again"
             ),
             "remove the row, or set `interactions.duplicates` to drop",
         )
@@ -166,8 +166,8 @@ class _Checks:
         return self.table.faults(
             unsorted,
             lambda row: (
-                f"{self.ordering} {_shown(row[str(self.ordering)])} of user "
-                f"{_shown(row[self.config.user])} comes after a later one"
+                f"{self.ordering} {shown(row[str(self.ordering)])} of user "
+                f"{shown(row[self.config.user])} comes after a later one"
             ),
             f"sort the file by {self.ordering}, or set `interactions.order` to sort",
         )
@@ -186,9 +186,3 @@ class _Checks:
             *placeholder_notes(self.table, self.frame["user"], "user"),
             *placeholder_notes(self.table, self.frame["item"], "item"),
         )
-
-
-def _shown(value: object) -> str:
-    """A value of the file as a message shows it."""
-    is_missing = value is None or (isinstance(value, float) and math.isnan(value))
-    return "(blank)" if is_missing or value == "" else repr(str(value))

@@ -21,6 +21,8 @@ from training.data.file_kinds import (
     refuse_other_kinds,
     refuse_other_text,
 )
+from training.data.moments import in_local_time, python_value
+from training.data.shown import shortened, shown_names
 from training.data.spelling import nearest
 from training.errors import DataFault, InvalidData
 
@@ -70,7 +72,11 @@ class Table:
         if column in self.frame.columns:
             return
         near = nearest(column, self.frame.columns)
-        hint = f"the nearest is {near!r}" if near else f"it has {', '.join(self.frame.columns)}"
+        hint = (
+            f"the nearest is {shortened(near)!r}"
+            if near
+            else f"it has {shown_names(self.frame.columns)}"
+        )
         remedy = f"set `{setting}` to the right column ({hint})"
         raise InvalidData([DataFault(self.path, self.header, f"no column {column!r}", remedy)])
 
@@ -90,13 +96,17 @@ class Table:
             DataFault(
                 self.path,
                 self.rows[place],
-                problem(self.frame.row(place, named=True)),
+                problem(self._row(place)),
                 remedy,
                 n_alike=len(places) - len(shown) if number == len(shown) else 0,
                 line=None if self.lines is None else self.lines[place],
             )
             for number, place in enumerate(shown, start=1)
         ]
+
+    def _row(self, place: int) -> dict[str, Any]:
+        one = self.frame[place : place + 1]
+        return {values.name: python_value(values, 0) for values in one.iter_columns()}
 
 
 def read_table(config: FileConfig, role: Role) -> Table:
@@ -139,9 +149,9 @@ def format_of(config: FileConfig, role: Role) -> Format:
 
 def _parquet_table(path: Path, role: Role) -> Table:
     try:
-        frame = pl.read_parquet(path, glob=False)
+        frame = in_local_time(pl.read_parquet(path, glob=False))
     except PARQUET_FAULTS as error:
-        problem = f"not readable as Parquet ({next(iter(str(error).splitlines()), 'no reason')})"
+        problem = f"not readable as Parquet ({shortened(_first_line(error))})"
         remedy = (
             "write it anew, in columns of common types, or correct `format`"
             if _is_parquet(path)
@@ -149,6 +159,10 @@ def _parquet_table(path: Path, role: Role) -> Table:
         )
         raise file_fault(path, problem, remedy) from error
     return Table(path, frame, range(1, frame.height + 1))
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "no reason")
 
 
 def _is_parquet(path: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Final
 import polars as pl
 
 from training.data.file_kinds import file_fault
+from training.data.moments import is_beyond_years
 from training.data.tables import Table
 from training.errors import DataFault, InvalidData
 
@@ -119,6 +120,8 @@ def _text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 
 
 def _cast(table: Table, values: pl.Series) -> pl.Series:
+    if isinstance(values.dtype, pl.Date | pl.Datetime):
+        _refuse_far(table, values)
     if isinstance(values.dtype, pl.Binary):
         _refuse_bytes(table, values)
     return _select(table, values, _text(pl.col(values.name), values.dtype))
@@ -127,8 +130,22 @@ def _cast(table: Table, values: pl.Series) -> pl.Series:
 def _select(table: Table, values: pl.Series, made: pl.Expr) -> pl.Series:
     try:
         return values.to_frame().select(made.alias(values.name)).to_series()
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise _no_text(table, values.name, values.dtype) from error
+
+
+def _refuse_far(table: Table, values: pl.Series) -> None:
+    """Raise InvalidData for dates that ISO 8601 has no four digits of a year for."""
+    faults = table.faults(
+        is_beyond_years(values).fill_null(False),
+        lambda row: (
+            f"column {values.name!r} holds {row[values.name]} as {values.dtype}, which is not in "
+            "the years 1 to 9999"
+        ),
+        "check its unit of time, or write it as text",
+    )
+    if faults:
+        raise InvalidData(faults)
 
 
 def _refuse_bytes(table: Table, values: pl.Series) -> None:
@@ -162,8 +179,8 @@ def _float_faults(table: Table, values: pl.Series, name: str) -> list[DataFault]
         *table.faults(
             is_large.fill_null(False),
             lambda row: (
-                f"the {name} id {row[values.name]:.0f} is a {values.dtype} that stands for several "
-                "whole numbers"
+                f"the {name} id {row[values.name]:.20g} is a {values.dtype} that stands for "
+                "several whole numbers"
             ),
             "write ids as text or as integers",
         ),

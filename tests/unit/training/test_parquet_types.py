@@ -1,6 +1,8 @@
 """Parquet columns of every type are read as documented, or refused by file, column and type."""
 
+import base64
 import datetime as dt
+import re
 import uuid
 from decimal import Decimal
 from pathlib import Path
@@ -70,6 +72,15 @@ def test_ids_of_a_type_have_one_text(ids: pl.Series, texts: list[str], tmp_path:
         (pl.Series([b"a", b"\xff"]), "row 2: column 'item_id' is of type Binary, and b'.xff'"),
         (pl.Series([UUID.bytes]), "row 1: column 'item_id' is of type Binary.* a UUID as its 36"),
         (pl.Series(["a\nb"]), "row 1: the item id .* holds a line break"),
+        (
+            pl.Series([1, 2**31 - 1], dtype=pl.Int32).cast(pl.Date),
+            "row 2: column 'item_id' holds 2147483647 as Date, which is not in the years 1 to 9999",
+        ),
+        (
+            pl.Series([1, 2**62]).cast(pl.Datetime("ms")),
+            "row 2: column 'item_id' holds 4611686018427387904 as Datetime.*years 1 to 9999",
+        ),
+        (pl.Series([1.0, 1e300]), "row 2: the item id 1.0000000000000000525e.300 is a Float64"),
     ],
 )
 def test_an_id_that_has_no_text_is_refused_by_row(
@@ -155,3 +166,66 @@ def test_a_title_that_is_no_number_is_missing(tmp_path: Path) -> None:
     pl.DataFrame({"item_id": ["a", "b"], "title": [1.0, float("nan")]}).write_parquet(path)
     interactions = write(tmp_path / "r.csv", HEADER + "u,a,1\nu,b,2\n")
     assert [item.title for item in read(interactions, path).items] == ["1", "b"]
+
+
+@pytest.mark.parametrize(
+    ("time", "shown"),
+    [
+        (pl.Series([2**31 - 1], dtype=pl.Int32).cast(pl.Date), "2147483647"),
+        (pl.Series([2**62]).cast(pl.Datetime("ms")), "4611686018427387904"),
+        (pl.Series([2**62]).cast(pl.Datetime("us")), "4611686018427387904"),
+        (
+            pl.Series([253402300740000000]).cast(pl.Datetime("us", "Europe/Berlin")),
+            "253402300740000000",
+        ),
+    ],
+    ids=lambda value: str(value.dtype) if isinstance(value, pl.Series) else "",
+)
+def test_a_message_names_a_time_that_python_cannot_hold(
+    time: pl.Series, shown: str, tmp_path: Path
+) -> None:
+    path = visits(tmp_path, pl.concat([time, time]))
+    with pytest.raises(InvalidData, match=f"row 2: .* and timestamp '{shown}' occur again"):
+        read(path)
+
+
+def visits(folder: Path, times: pl.Series, zone: str | None = None) -> Path:
+    """Interactions of one user with one item, at times in a zone of six letters if one is given."""
+    n, path = len(times), folder / "r.parquet"
+    pl.DataFrame({"user_id": ["u"] * n, "item_id": ["a"] * n, "timestamp": times}).write_parquet(
+        path
+    )
+    if zone is not None:
+        path.write_bytes(in_zone(path.read_bytes(), zone))
+    return path
+
+
+def in_zone(parquet: bytes, zone: str) -> bytes:
+    """The file with another zone in its Arrow schema: polars writes none that it does not know."""
+    found = next(
+        found
+        for found in re.finditer(rb"[A-Za-z0-9+/]{100,}={0,2}", parquet)
+        if b"Turkey" in base64.b64decode(found[0])
+    )
+    schema = base64.b64decode(found[0]).replace(b"Turkey", zone.encode())
+    return parquet.replace(found[0], base64.b64encode(schema))
+
+
+def test_a_zone_of_fixed_distance_from_utc_is_read_as_local_time(tmp_path: Path) -> None:
+    late = pl.Series([dt.datetime(2023, 12, 31, 20)] * 2).dt.replace_time_zone("UTC")
+    path = visits(tmp_path, late.dt.convert_time_zone("Turkey"), "+05:30")
+    with pytest.raises(InvalidData, match="timestamp '2024-01-01 01:30:00' occur again"):
+        read(path)
+
+
+def test_times_in_an_unknown_zone_order_a_history(tmp_path: Path) -> None:
+    times = pl.Series([2, 1]).cast(pl.Datetime("us", "Turkey"))
+    assert read(visits(tmp_path, times, "Mars/B")).notes == (
+        "rows of r.parquet out of order, sorted by timestamp: 1",
+    )
+
+
+def test_a_message_names_a_time_in_an_unknown_zone(tmp_path: Path) -> None:
+    times = pl.Series([7, 7]).cast(pl.Datetime("us", "Turkey"))
+    with pytest.raises(InvalidData, match="timestamp '7' occur again"):
+        read(visits(tmp_path, times, "Mars/B"))

@@ -242,3 +242,16 @@ def test_faults_that_are_not_shown_are_counted(tmp_path: Path) -> None:
     with pytest.raises(InvalidData) as refused:
         read(write(tmp_path / "r.csv", HEADER + "".join(f",a,{time}\n" for time in range(9))))
     assert refused.value.n_faults == 9
+
+
+def test_a_message_shortens_a_long_value(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", f"{HEADER}u,a,{'x' * 1000}\n")
+    with pytest.raises(InvalidData, match=rf"row 2: timestamp '{'x' * 80}\.\.\.' cannot be read"):
+        read(path)
+
+
+def test_a_message_counts_the_columns_beyond_twenty(tmp_path: Path) -> None:
+    header = ",".join(f"c{number}" for number in range(30))
+    path = write(tmp_path / "r.csv", f"{header}\n{',' * 29}\n")
+    with pytest.raises(InvalidData, match=r"c18, c19 and 10 more\)"):
+        read(path)
