@@ -5,6 +5,8 @@ One check for the whole command line, put on every parameter of the finished com
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -17,6 +19,8 @@ MAX_REVISION = 2**63 - 1
 """Largest revision: what the contract's int64 holds."""
 Process = Callable[[Any, Any], Any]
 """What reads a parameter: the context and the words give the value."""
+PLACES = frozenset({"store", "data"})
+"""Options, beside those that are paths, which name where something lies."""
 HALF_CHARACTERS = range(0xD800, 0xE000)
 """Surrogates: what bytes that are no UTF-8 become in a command line."""
 
@@ -80,7 +84,8 @@ def _checked(parameter: Any, process: Process) -> Process:
                 fault = next(_text_faults(_each(value)), None)
                 error.message = fault or _with_value(error.message, value, parameter)
             raise
-        for fault in (*_text_faults(_each(read)), *_number_faults(_each(read), parameter)):
+        faults = (_text_faults(_each(read)), _number_faults(_each(read), parameter))
+        for fault in (*_blank_faults(value, read, parameter), *chain(*faults)):
             raise typer.BadParameter(fault, ctx=context, param=parameter)
         return read
 
@@ -95,6 +100,12 @@ def _text_faults(values: Sequence[Any]) -> Iterator[str]:
     for value in values:
         if isinstance(value, str) and any(ord(own) in HALF_CHARACTERS for own in value):
             yield f"{shown(value)} is not UTF-8 text; write it in UTF-8"
+
+
+def _blank_faults(given: Any, read: Any, parameter: Any) -> Iterator[str]:
+    """An empty place would be the working folder, or the default: most often a variable not set."""
+    if given == "" and (isinstance(read, Path) or parameter.name in PLACES):
+        yield "it is empty; name a place, or leave the option out"
 
 
 def _number_faults(values: Sequence[Any], parameter: Any) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Options that several subcommands share."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -68,3 +68,13 @@ Context = Annotated[
     list[str] | None,
     typer.Option("--context", "-c", help="KEY=VALUE that conditions read; repeatable."),
 ]
+
+
+def refuse_options_before_subcommand(ctx: typer.Context) -> None:
+    """Raise BadParameter for an option that stands before a subcommand, which would not see it."""
+    parameter: Any
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(str(parameter.name))
+        if source is not None and source.name == "COMMANDLINE":
+            problem = f'it stands before "{ctx.invoked_subcommand}", which takes options after it'
+            raise typer.BadParameter(problem, ctx=ctx, param=parameter)

@@ -15,6 +15,7 @@ from cli.options import (
     Model,
     StoreUrl,
     dialled,
+    refuse_options_before_subcommand,
 )
 
 MAX_RATE = 1_000_000
@@ -128,6 +129,7 @@ def load(
     The exit status is 0 only where every call was answered OK, but for what --allow lets pass.
     """
     if ctx.invoked_subcommand is not None:
+        refuse_options_before_subcommand(ctx)
         return
     if config and profile:
         raise typer.BadParameter("one of them names the load", param_hint="--config, --profile")

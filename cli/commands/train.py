@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import MAX_SEED, AsJson, StoreUrl
+from cli.options import MAX_SEED, AsJson, StoreUrl, refuse_options_before_subcommand
 
 app = typer.Typer(
     invoke_without_command=True,
@@ -83,6 +83,7 @@ def _command(step: str | None) -> Callable[..., None]:
         as_json: AsJson = False,
     ) -> None:
         if ctx.invoked_subcommand is not None:
+            refuse_options_before_subcommand(ctx)
             return
         from cli.errors import extra
 

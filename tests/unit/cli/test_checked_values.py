@@ -122,3 +122,29 @@ def test_a_number_in_quotes_is_text() -> None:
     context = context_of(['x="9007199254740993"'])
     assert context is not None
     assert context["x"] == "9007199254740993"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "--seed", "3", "data"),
+        ("train", "--interactions", "mine.csv", "base"),
+        ("train", "--promote", "publish"),
+        ("load", "--rate", "3", "data", "--out", "requests.json"),
+    ],
+    ids=" ".join,
+)
+def test_an_option_before_a_subcommand_is_refused(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refusal(words, capsys)
+    assert f"'{words[1]}" in said
+    assert "which takes options after it" in said
+
+
+PLACES = ("--work-dir", "--store", "--data", "--files", "--interactions", "--config")
+
+
+@pytest.mark.parametrize("option", PLACES)
+def test_an_empty_place_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "it is empty" in refusal(("train", "data", option, ""), capsys)
