@@ -23,7 +23,6 @@ from typing import IO, Final
 from platformdirs import user_cache_path
 
 from training.data import DataConfig, data_config, load_data_config, read_dataset
-from training.data.spelling import nearest
 from training.dataset import Dataset
 from training.errors import (
     CorruptDownload,
@@ -31,6 +30,7 @@ from training.errors import (
     UnavailableDownload,
     UnknownDataset,
 )
+from training.spelling import nearest
 from training.storage import replace_file, storage_errors
 
 OTHER_CACHE: Final = "set XDG_CACHE_HOME to a folder that can be written"

@@ -1,8 +1,8 @@
 """What a training run is: frozen settings, with defaults for ml-100k on two cores."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -24,6 +24,7 @@ from model_store.manifest import (
     Share,
 )
 from training.errors import InvalidTrainConfig
+from training.spelling import nearest
 from training.yaml_file import yaml_content
 
 MOST = 2**31 - 1
@@ -408,7 +409,29 @@ def train_config(settings: Mapping[str, Any], source: Path | str) -> TrainConfig
 def _sentence(fault: ErrorDetails) -> str:
     place = ".".join(map(str, fault["loc"]))
     message = fault["msg"].removeprefix("Value error, ")
+    match fault["type"]:
+        case "extra_forbidden":
+            return f"{place}: unknown key; {_right_key(fault['loc'])}"
+        case "missing":
+            return f"{place}: is missing"
+        case "model_type":
+            return f"{place}: must hold keys and values, or be left out{_given(fault)}"
     return f"{place or 'config'}: {message}{_given(fault)}"
+
+
+def _right_key(place: Sequence[int | str]) -> str:
+    """The nearest right key to the unknown one at the place's end, or all that may stand there."""
+    section: type[BaseModel] = TrainConfig
+    for name in place[:-1]:
+        section = _model_in(section.model_fields[str(name)].annotation)
+    near = nearest(str(place[-1]), section.model_fields)
+    return f"did you mean {near}?" if near else f"known here: {', '.join(section.model_fields)}"
+
+
+def _model_in(annotation: Any) -> type[BaseModel]:
+    """The model in the annotation of a section, such as `ReluConfig | None`."""
+    kinds = (annotation, *get_args(annotation))
+    return next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
 
 
 def _given(fault: ErrorDetails) -> str:

@@ -15,8 +15,8 @@ from training.data.config import (
     ItemsConfig,
     Section,
 )
-from training.data.spelling import nearest
 from training.errors import InvalidDataConfig
+from training.spelling import nearest
 from training.yaml_file import yaml_content
 
 
@@ -75,6 +75,8 @@ def _sentence(kind: str, place: Sequence[str | int], message: str) -> str:
     where = ".".join(str(key) for key in place if key != "[key]")
     if kind == "missing":
         return f"`{where}` is missing"
+    if kind == "model_type":
+        return f"`{where}` must hold keys and values"
     if kind != "extra_forbidden":
         return f"`{where}`: {message.removeprefix('Value error, ')}"
     known = _known_keys(place[:-1])

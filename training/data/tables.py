@@ -23,8 +23,8 @@ from training.data.file_kinds import (
 )
 from training.data.moments import in_local_time, python_value
 from training.data.shown import shortened, shown_names
-from training.data.spelling import nearest
 from training.errors import DataFault, InvalidData
+from training.spelling import nearest
 
 SHOWN_ROWS: Final = 3
 """Faults of one kind that a message spells out."""

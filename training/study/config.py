@@ -13,8 +13,8 @@ from ruamel.yaml.comments import CommentedMap
 
 from training.builtin import RECIPES
 from training.config import TINY, Seed, Settings, TrainConfig
-from training.data.spelling import nearest
 from training.errors import InvalidStudyConfig
+from training.spelling import nearest
 from training.study.cards import CardsSettings
 from training.study.doses import DosesSettings
 from training.study.frontier import FrontierSettings

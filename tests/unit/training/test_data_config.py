@@ -65,6 +65,10 @@ BAD: dict[str, tuple[str, str]] = {
         "    genre: {column: x, seperator: '|'}\n",
         "s.yaml: line 6: unknown key `items.attributes.genre.seperator`; did you mean `separator`?",
     ),
+    "section without keys": (
+        "interactions:\n",
+        "s.yaml: line 1: `interactions` must hold keys and values",
+    ),
     "unlike any key": (
         "interactions:\n  path: a.csv\nqq: 1\n",
         "s.yaml: line 3: unknown key `qq`; known here: name, interactions, items, min_history, "

@@ -27,7 +27,9 @@ def test_what_a_file_leaves_out_has_its_default(tmp_path: Path) -> None:
 
 
 def test_an_unknown_key_is_refused_by_its_path(tmp_path: Path) -> None:
-    with pytest.raises(InvalidTrainConfig, match=r"base\.d_modl: Extra inputs are not permitted"):
+    with pytest.raises(
+        InvalidTrainConfig, match=r"base\.d_modl: unknown key; did you mean d_model\?$"
+    ):
         read_config(_written(tmp_path, "base: {d_modl: 32}"))
 
 
@@ -69,7 +71,14 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         ("sae: {kind: jumprelu, relu: {l1_weight: 1}}", "relu has settings, but kind is jumprelu"),
         ("sae: {jumprelu: {bandwidth: 3}}", "jumprelu has settings, but kind is topk"),
         ("sae: {kind: relu, relu: {l1_weight: 0}}", r"sae\.relu\.l1_weight: .* greater than 0"),
-        ("sae: {kind: relu, relu: {bandwidth: 1}}", r"sae\.relu\.bandwidth: Extra inputs"),
+        (
+            "sae: {kind: relu, relu: {bandwidth: 1}}",
+            r"sae\.relu\.bandwidth: unknown key; known here: l1",
+        ),
+        ("bases: {}", r"bases: unknown key; did you mean base\?$"),
+        ("base:", r"base: must hold keys and values, or be left out$"),
+        ("sae: 3", r"sae: must hold keys and values, or be left out, not 3$"),
+        ("labeller: {model: m}", "labeller.base_url: is missing$"),
         ("sae: {block: 4}", "sae.block 4 is above the final norm, 3"),
         ("sae: {batch_size: 1}", "sae: batch_size 1 would diverge: .* set it to 2 or more"),
         ("seed: 4294967296", "seed: Input should be less than or equal to 4294967295, not 4294967"),
