@@ -10,7 +10,7 @@ from typing import IO, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from model_store.files import file_entry
-from training.storage import replace_file, replace_text, sync_folder
+from training.storage import named, replace_file, replace_text, sync_folder
 
 RECORD_SUFFIX: Final = ".record.json"
 
@@ -97,7 +97,8 @@ class Outputs:
             replace_file(parts[name], write)
         self._write_record({name: _sha256(part) for name, part in parts.items()}, made_of)
         for name, part in parts.items():
-            os.replace(part, self.folder / name)
+            with named(self.folder / name):
+                os.replace(part, self.folder / name)
         sync_folder(self.folder)
 
     def keep_folder(self, written: Path, made_of: Origins) -> None:

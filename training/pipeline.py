@@ -270,8 +270,9 @@ class Run:
         """The bundle's version in the store: the one that is there, or a new one."""
         with self._work.errors():
             folder = self._work.made_folder(Step("published", self._cards_step.key))
-        record, there = folder / PUBLISHED_FILE, store.versions()
-        known = _read_published(record)
+            record = folder / PUBLISHED_FILE
+            known = _read_published(record)
+        there = store.versions()
         if (version := known.get(store.root)) in there:
             return str(version)
         manifest = self.manifest()
@@ -286,7 +287,7 @@ class Run:
     def _publish_variants(self, store: Store, version: str) -> None:
         """Those of the config that are not in the store yet."""
         there = variants_of(store, version) if self.config.variants else {}
-        for wanted in self.config.variants:
+        for wanted in dict.fromkeys(self.config.variants):
             if wanted not in there:
                 publish_variant(store, version, Precision(wanted), dataset=self.dataset)
 

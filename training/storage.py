@@ -28,7 +28,7 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     Raises:
         OSError: it cannot be written; `filename` is the path, and the old file is untouched.
     """
-    with _named(path):
+    with named(path):
         written = path.with_name(f".{path.name}")
         with written.open("wb") as file:
             write(file)
@@ -132,8 +132,8 @@ def _take(file: IO[str], folder: Path, what: str, otherwise: str) -> None:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Has every OSError name the path, and not a file beside it or none."""
+def named(path: Path) -> Iterator[None]:
+    """Has every OSError within name the path, and not a file beside it or none."""
     try:
         yield
     except OSError as error:
@@ -163,6 +163,8 @@ def _mended_by(code: int | None) -> str | None:
             return "free space there"
         case errno.EACCES | errno.EPERM:
             return f"give user {os.getuid()} the right to read and write there"
+        case errno.ENOENT:
+            return "if it was removed meanwhile, start again"
         case errno.EROFS:
             return "make it writable"
         case errno.EISDIR:
@@ -172,5 +174,6 @@ def _mended_by(code: int | None) -> str | None:
 
 
 def _file_in_the_way(path: Path) -> Path | None:
-    """The path, or the folder above it, that is a file."""
-    return next((part for part in (path, *path.parents) if part.is_file()), None)
+    """The path, or the folder above it, that is a file or a device."""
+    there = (part for part in (path, *path.parents) if part.exists())
+    return next((part for part in there if not part.is_dir()), None)

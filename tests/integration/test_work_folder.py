@@ -134,6 +134,16 @@ def test_a_work_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
         _train(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["base_model.safetensors", "published.json"])
+def test_a_folder_in_the_place_of_a_file_is_named_with_the_way_out(copied: Path, name: str) -> None:
+    (path,) = (copied / "work").rglob(name if name == "published.json" else f"base-*/{name}")
+    path.unlink()
+    path.mkdir()
+    (path / "in it").touch()
+    with pytest.raises(UnusableOutput, match=rf"{name}: Is a directory; .* with --work-dir$"):
+        _train(copied)
+
+
 def test_a_store_that_is_a_file_is_told(copied: Path) -> None:
     (copied / "file").write_text("")
     run = Run(TINIEST, DATA, copied / "work")

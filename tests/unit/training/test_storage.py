@@ -68,6 +68,7 @@ def test_a_file_where_a_folder_is_needed_is_named(tmp_path: Path) -> None:
         (errno.EROFS, "make it writable, or name another"),
         (errno.EACCES, f"give user {os.getuid()} the right to read and write there, or name"),
         (errno.EISDIR, "remove the folder that stands in the file's place, or name another"),
+        (errno.ENOENT, "if it was removed meanwhile, start again, or name another"),
         (errno.EIO, "; name another"),
     ],
 )
@@ -110,3 +111,11 @@ def test_a_folder_is_free_once_the_first_has_ended(tmp_path: Path) -> None:
 def test_a_folder_to_be_alone_in_is_made(tmp_path: Path) -> None:
     with alone(tmp_path / "a" / "b", "training", OTHERWISE):
         assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_device_where_a_folder_is_needed_is_named() -> None:
+    with (
+        pytest.raises(UnusableOutput, match=r"^/dev/null: a file, where a folder is needed"),
+        alone(Path("/dev/null"), "training", OTHERWISE),
+    ):
+        pass
