@@ -22,7 +22,7 @@ import polars as pl
 from training.data.config import FileConfig, Quotes
 from training.data.decoded import decoded, line_number
 from training.data.file_kinds import Role
-from training.data.shown import shortened
+from training.data.shown import shortened, shown
 from training.errors import DataFault, InvalidData
 
 SEPARATORS: Final = (",", ";", "\t", "|")
@@ -112,11 +112,12 @@ class _Layout:
 def _rows(layout: _Layout, text: str) -> Rows:
     records = _not_blank(layout.records(text))
     header_row, _, header = next(records)
+    _refuse_hint(layout, header_row, header)
     refuse_repeated(layout.path, header_row, header)
     rows, lines, waiting, frames = [], [], [], []
     for row, line, fields in records:
         if len(fields) != len(header):
-            raise InvalidData([_ragged(layout, row, line, len(fields), len(header))])
+            raise InvalidData([_ragged(layout, row, line, fields, len(header))])
         rows.append(row)
         lines.append(line)
         waiting.append(fields)
@@ -150,6 +151,13 @@ def _refuse_other_separator(layout: _Layout, text: str) -> None:
             raise InvalidData([DataFault(layout.path, row, problem, remedy)])
 
 
+def _refuse_hint(layout: _Layout, row: int, header: list[str]) -> None:
+    """Raise InvalidData for Excel's line above the header that tells it the separator."""
+    if header[0].lower().startswith("sep=") and not any(header[1:]):
+        problem = f"{shown(layout.separator.join(header))} is a hint for Excel, not the header"
+        raise InvalidData([DataFault(layout.path, row, problem, "remove the line")])
+
+
 def refuse_repeated(path: Path, row: int, header: list[str]) -> None:
     """Raise InvalidData for a column that occurs twice."""
     for place, name in enumerate(header):
@@ -163,12 +171,14 @@ def _written(separator: str) -> str:
     return r'"\t"' if separator == "\t" else f'"{separator}"'
 
 
-def _ragged(layout: _Layout, row: int, line: int, n_fields: int, width: int) -> DataFault:
-    problem = f"fields: {n_fields} under a header of {width}"
-    if n_fields < width:
+def _ragged(layout: _Layout, row: int, line: int, fields: list[str], width: int) -> DataFault:
+    problem = f"fields: {len(fields)} under a header of {width}"
+    if len(fields) < width:
         remedy = "write every column, also those without a value"
     elif width == 1:
         remedy = "remove what stands above the header"
+    elif not any(fields[width:]):
+        remedy = "remove the separators at the ends of rows, or end the header with as many"
     else:
         remedy = "quote fields that hold the separator"
     return DataFault(layout.path, row, problem, remedy, line=line)

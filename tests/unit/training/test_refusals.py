@@ -255,3 +255,19 @@ def test_a_message_counts_the_columns_beyond_twenty(tmp_path: Path) -> None:
     path = write(tmp_path / "r.csv", f"{header}\n{',' * 29}\n")
     with pytest.raises(InvalidData, match=r"c18, c19 and 10 more\)"):
         read(path)
+
+
+@pytest.mark.parametrize("settings", [{"separator": ";"}, {"separator": ","}])
+def test_a_hint_for_excel_above_the_header_is_told(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    rows = f"{HEADER}u,a,1\n".replace(",", settings["separator"])
+    path = write(tmp_path / "r.csv", f"sep={settings['separator']}\n{rows}")
+    with pytest.raises(InvalidData, match=r"row 1: 'sep=.' is a hint for Excel.*; remove the line"):
+        read(path, interaction_settings=settings)
+
+
+def test_separators_at_the_ends_of_rows_only_are_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", f"{HEADER}u,a,1,\n")
+    with pytest.raises(InvalidData, match="fields: 4 under a header of 3; remove the separators"):
+        read(path)
